@@ -1,0 +1,291 @@
+{{/*
+Every refusal of the chart that needs two values, or a sentence to explain it,
+stands in this file; what one value may be by its type, range or list of choices
+stands in values.schema.json. A message names the entry, the field, what is wrong
+and what to write instead. The rules follow the validation of the Kubernetes API
+server (pkg/apis/core/validation, pkg/apis/discovery/validation), so that nothing
+is refused halfway through an installation; where one is stricter, it says why.
+*/}}
+
+{{/*
+external-services.refuse ends the rendering. It takes a list: the mapping, the
+field, what is wrong and what to write instead.
+*/}}
+{{- define "external-services.refuse" -}}
+{{- $mapping := index . 0 -}}
+{{- fail (printf "services[%d] %q: %s %s: %s" (int $mapping.index) $mapping.name (index . 1) (index . 2) (index . 3)) -}}
+{{- end -}}
+
+{{/*
+external-services.validate.release checks what is given once a release. It takes
+the root context.
+*/}}
+{{- define "external-services.validate.release" -}}
+{{- include "external-services.validate.labels" (list "commonLabels" .Values.commonLabels) -}}
+{{- include "external-services.validate.annotations" (list "commonAnnotations" .Values.commonAnnotations) -}}
+{{- end -}}
+
+{{/*
+external-services.validate.entry checks an entry and the mapping made of it, and
+fills in the families of its addresses. It takes a map with entry, mapping, and
+mappings: those made before.
+*/}}
+{{- define "external-services.validate.entry" -}}
+{{- $mapping := .mapping -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $mapping.name) -}}
+{{- include "external-services.refuse" (list $mapping "name" "is not a Service name" "write at most 63 lower-case letters, digits and \"-\", with a letter first and no \"-\" last") -}}
+{{- end -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" $mapping.namespace) -}}
+{{- include "external-services.refuse" (list $mapping "namespace" (printf "%q is not a namespace" $mapping.namespace) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
+{{- end -}}
+{{- with get .mappings (printf "%s/%s" $mapping.namespace $mapping.name) -}}
+{{- include "external-services.refuse" (list $mapping "name" (printf "is taken by services[%d] in the namespace %q" (int .index) .namespace) "one Service has one entry: put both into one, or give this one another name or namespace") -}}
+{{- end -}}
+{{- if and .entry.externalName .entry.addresses -}}
+{{- include "external-services.refuse" (list $mapping "externalName" "stands beside addresses" "a Service is an alias of a DNS name or forwards to addresses, so keep one of the two") -}}
+{{- end -}}
+{{- if .entry.externalName -}}
+{{- include "external-services.validate.externalName" $mapping -}}
+{{- else if .entry.addresses -}}
+{{- include "external-services.validate.addresses" $mapping -}}
+{{- else -}}
+{{- include "external-services.refuse" (list $mapping "addresses" "or externalName is missing" "write the IP addresses outside under addresses, or the DNS name outside as externalName") -}}
+{{- end -}}
+{{- include "external-services.validate.ports" $mapping -}}
+{{- with .entry.labels -}}
+{{- include "external-services.validate.labels" (list (printf "services[%d] %q: labels" (int $mapping.index) $mapping.name) .) -}}
+{{- end -}}
+{{- with .entry.annotations -}}
+{{- include "external-services.validate.annotations" (list (printf "services[%d] %q: annotations" (int $mapping.index) $mapping.name) .) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.externalName takes a mapping. The API server also
+accepts IP addresses and numbers, which no DNS server resolves, and labels of
+over 63 characters, which DNS does not have (RFC 1035, section 2.3.4).
+*/}}
+{{- define "external-services.validate.externalName" -}}
+{{- $name := .externalName -}}
+{{- $host := trimSuffix "." $name -}}
+{{- if regexMatch "^([0-9.]+|.*:.*:.*)$" $name -}}
+{{- include "external-services.refuse" (list . "externalName" (printf "%q is an IP address or a number, and DNS resolves neither" $name) "write IP addresses under addresses, with their ports") -}}
+{{- end -}}
+{{- if contains "://" $name -}}
+{{- include "external-services.refuse" (list . "externalName" (printf "%q is a URL" $name) "write the host name alone, without scheme, port and path") -}}
+{{- end -}}
+{{- if contains ":" $name -}}
+{{- include "external-services.refuse" (list . "externalName" (printf "%q carries a port" $name) "write the host name alone: a DNS alias cannot change the port, the client calls it") -}}
+{{- end -}}
+{{- if or (gt (len $host) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$" $host)) -}}
+{{- include "external-services.refuse" (list . "externalName" (printf "%q is not a DNS name" $name) "write at most 253 lower-case letters, digits, \"-\" and \".\", each label at most 63 characters with a letter or digit first and last") -}}
+{{- end -}}
+{{- if regexMatch "(^|[.])localhost$" $host -}}
+{{- include "external-services.refuse" (list . "externalName" (printf "%q is the calling pod itself" $name) "write the name that the outside host has in DNS") -}}
+{{- end -}}
+{{- if or (eq $host .name) (eq $host (printf "%s.%s" .name .namespace)) (hasPrefix (printf "%s.%s.svc." .name .namespace) (printf "%s." $host)) -}}
+{{- include "external-services.refuse" (list . "externalName" (printf "%q is this Service itself" $name) "write the name that the outside host has in DNS") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.addresses takes a mapping and sets its ipv4 and ipv6.
+The API server also accepts multicast outside of 224.0.0.0/24 and ff02::/16, the
+reserved 240.0.0.0/4, and an address twice: no connection reaches the first two,
+and the last is a slip of the pen that shifts traffic.
+*/}}
+{{- define "external-services.validate.addresses" -}}
+{{- $mapping := . -}}
+{{- $seen := dict -}}
+{{- range $index, $address := .addresses -}}
+{{- $ip := $address -}}
+{{- if kindIs "map" $address -}}{{- $ip = $address.ip -}}{{- end -}}
+{{- if regexMatch "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$" $ip -}}
+{{- $_ := set $mapping "ipv4" true -}}
+{{- if regexMatch "^(0[.]0[.]0[.]0$|127[.]|169[.]254[.]|2(2[4-9]|[345][0-9])[.])" $ip -}}
+{{- include "external-services.refuse.unroutable" (list $mapping $index $ip) -}}
+{{- end -}}
+{{- else if contains ":" $ip -}}
+{{- $_ := set $mapping "ipv6" true -}}
+{{- include "external-services.validate.ipv6" (list $mapping $index $ip) -}}
+{{- else -}}
+{{- include "external-services.refuse.notAnAddress" (list $mapping $index $ip) -}}
+{{- end -}}
+{{- if hasKey $seen $ip -}}
+{{- include "external-services.refuse" (list $mapping (printf "addresses[%d]" $index) (printf "%q is addresses[%d] already" $ip (get $seen $ip)) "write each address once, since traffic is divided evenly among them") -}}
+{{- end -}}
+{{- $_ := set $seen $ip $index -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.ipv6 takes a list: the mapping, the index of the
+address, and the address. The API server takes an IPv6 address in an
+EndpointSlice only in its canonical form, RFC 5952: lower case, no leading zeros,
+and the first of the longest runs of two or more zeros written as "::".
+*/}}
+{{- define "external-services.validate.ipv6" -}}
+{{- $ip := index . 2 -}}
+{{- $group := "(0|[1-9a-f][0-9a-f]{0,3})" -}}
+{{- $canonical := false -}}
+{{- if contains "::" $ip -}}
+{{- if regexMatch (printf "^(%s(:%s){0,5})?::(%s(:%s){0,5})?$" $group $group $group $group) $ip -}}
+{{- $sides := splitList "::" $ip -}}
+{{- $left := printf ":%s:" (index $sides 0) -}}
+{{- $right := printf ":%s:" (index $sides 1) -}}
+{{- /* the groups that "::" stands for */}}
+{{- $elided := sub 8 (len (regexFindAll $group $ip -1)) | int -}}
+{{- $canonical = not (or
+      (lt $elided 2)
+      (hasSuffix ":0:" $left)
+      (hasPrefix ":0:" $right)
+      (contains (printf ":%s" (repeat $elided "0:")) $left)
+      (contains (printf ":0:%s" (repeat $elided "0:")) $right)) -}}
+{{- end -}}
+{{- else -}}
+{{- $canonical = and (regexMatch (printf "^%s(:%s){7}$" $group $group) $ip) (not (regexMatch "(^|:)0:0(:|$)" $ip)) -}}
+{{- end -}}
+{{- if not $canonical -}}
+{{- include "external-services.refuse.notAnAddress" . -}}
+{{- end -}}
+{{- if regexMatch "^(::1?|fe[89ab][0-9a-f]:.*|ff[0-9a-f]{2}:.*)$" $ip -}}
+{{- include "external-services.refuse.unroutable" . -}}
+{{- end -}}
+{{- if hasPrefix "::ffff:" $ip -}}
+{{- include "external-services.refuse" (list (index . 0) (printf "addresses[%d]" (index . 1)) (printf "%q is an IPv4 address mapped into IPv6" $ip) "write the IPv4 address itself") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.refuse.unroutable takes a list: the mapping, the index of the
+address, and the address.
+*/}}
+{{- define "external-services.refuse.unroutable" -}}
+{{- include "external-services.refuse" (list (index . 0) (printf "addresses[%d]" (index . 1)) (printf "%q is an unspecified, loopback, link-local, multicast or reserved address" (index . 2)) "write the address at which every node reaches the outside host") -}}
+{{- end -}}
+
+{{/*
+external-services.refuse.notAnAddress says what somebody may have meant with a
+string that is no IP address. It takes a list: the mapping, the index of the
+address, and the address.
+*/}}
+{{- define "external-services.refuse.notAnAddress" -}}
+{{- $ip := index . 2 -}}
+{{- $what := "is not an IP address" -}}
+{{- $write := "write an IPv4 address such as 10.0.4.11, or an IPv6 address such as 2001:db8::11" -}}
+{{- if contains "://" $ip -}}
+{{- $what = "is a URL" -}}
+{{- $write = "write the IP address alone, and the port under ports" -}}
+{{- else if contains "/" $ip -}}
+{{- $what = "is a network or carries a prefix length" -}}
+{{- $write = "write each address on its own, without \"/\"" -}}
+{{- else if contains "%" $ip -}}
+{{- $what = "carries a zone, and the addresses that need one are link-local" -}}
+{{- $write = "write the address at which every node reaches the outside host" -}}
+{{- else if regexMatch "^\\[.*\\]" $ip -}}
+{{- $what = "stands in brackets" -}}
+{{- $write = "write the IPv6 address alone, and the port under ports" -}}
+{{- else if regexMatch "^::(ffff:)?[0-9]+[.]" (lower $ip) -}}
+{{- $what = "is an IPv4 address mapped into IPv6" -}}
+{{- $write = "write the IPv4 address itself" -}}
+{{- else if regexMatch "^[^:]*:[0-9]+$" $ip -}}
+{{- $what = "carries a port" -}}
+{{- $write = "write the IP address alone, and the port under ports" -}}
+{{- else if regexMatch "^[0-9A-Fa-f:]*::?[0-9A-Fa-f:]*$" $ip -}}
+{{- $what = "is not an IPv6 address in its canonical form" -}}
+{{- $write = "write eight groups in lower case without leading zeros, with the first of the longest runs of zeros as \"::\", such as 2001:db8::11" -}}
+{{- else if regexMatch "^[0-9.]+$" $ip -}}
+{{- $what = "is not an IPv4 address" -}}
+{{- $write = "write four decimal numbers from 0 to 255 without leading zeros, such as 10.0.4.11" -}}
+{{- else if regexMatch "[A-Za-z]" $ip -}}
+{{- $what = "is a name and not an IP address" -}}
+{{- $write = "write a DNS name as externalName, in an entry of its own" -}}
+{{- end -}}
+{{- include "external-services.refuse" (list (index . 0) (printf "addresses[%d]" (index . 1)) (printf "%q %s" $ip $what) $write) -}}
+{{- end -}}
+
+{{/*
+external-services.validate.ports takes a mapping.
+*/}}
+{{- define "external-services.validate.ports" -}}
+{{- $mapping := . -}}
+{{- if not (or .ports .externalName) -}}
+{{- include "external-services.refuse" (list . "ports" "is missing" "write the ports that clients call, such as ports: [{port: 3306}]") -}}
+{{- end -}}
+{{- $numbers := dict -}}
+{{- $names := dict -}}
+{{- range $index, $port := .ports -}}
+{{- $number := printf "%v/%s" .port (.protocol | default "TCP") -}}
+{{- if hasKey $numbers $number -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d]" $index) (printf "has the port %s of ports[%d]" $number (get $numbers $number)) "write each port and protocol once") -}}
+{{- end -}}
+{{- $_ := set $numbers $number $index -}}
+{{- if .name -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .name) -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $index) (printf "%q is not a port name" .name) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
+{{- end -}}
+{{- if hasKey $names .name -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $index) (printf "%q is the name of ports[%d] already" .name (get $names .name)) "give each port a name of its own") -}}
+{{- end -}}
+{{- $_ := set $names .name $index -}}
+{{- else if gt (len $mapping.ports) 1 -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $index) "is missing" "give every port a name where an entry has several") -}}
+{{- end -}}
+{{- if and $mapping.externalName .targetPort (ne (int .targetPort) (int .port)) -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a DNS alias cannot change the port" .targetPort .port) "leave targetPort out, or write the IP addresses outside under addresses instead of externalName") -}}
+{{- end -}}
+{{- if .appProtocol -}}
+{{- if not (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" .appProtocol) -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d].appProtocol" $index) (printf "%q is not a protocol name" .appProtocol) "write a standard name such as http, or a name with a domain such as kubernetes.io/h2c") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- /* kube-proxy reads the EndpointSlices that the mirroring controller makes of
+       an Endpoints object, and it mirrors 1000 addresses of a subset and drops
+       the rest (--mirroring-max-endpoints-per-subset). */}}
+{{- if and (eq .kind "Endpoints") (gt (len .addresses) 1000) -}}
+{{- include "external-services.refuse" (list . "addresses" (printf "has %d addresses, and a cluster uses 1000 of an Endpoints object" (len .addresses)) "write endpointsKind: EndpointSlice") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.labels takes a list: where the labels stand, and the
+labels. Keys that the chart sets itself are refused, for one of the two would be
+lost.
+*/}}
+{{- define "external-services.validate.labels" -}}
+{{- $where := index . 0 -}}
+{{- $own := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" "external-services/backend" "kubernetes.io/service-name" "endpointslice.kubernetes.io/managed-by" -}}
+{{- range $key, $value := index . 1 -}}
+{{- include "external-services.validate.key" (list $where $key $key) -}}
+{{- if has $key $own -}}
+{{- fail (printf "%s: %q is a label that the chart sets itself: write another key" $where $key) -}}
+{{- end -}}
+{{- if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $value) -}}
+{{- fail (printf "%s: %q has the value %q, which is not a label value: write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last" $where $key $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.annotations takes a list: where the annotations stand,
+and the annotations.
+*/}}
+{{- define "external-services.validate.annotations" -}}
+{{- $where := index . 0 -}}
+{{- range $key, $_ := index . 1 -}}
+{{- /* unlike a label's key, an annotation's may have upper case in its domain */}}
+{{- include "external-services.validate.key" (list $where $key (lower $key)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.key takes a list: where the key stands, the key as the
+user wrote it, and the key as it is checked.
+*/}}
+{{- define "external-services.validate.key" -}}
+{{- $key := index . 2 -}}
+{{- if or (gt (len (regexFind "^[^/]*/" $key)) 254) (not (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" $key)) -}}
+{{- fail (printf "%s: %q is not a key: write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last, after a domain and \"/\" if it has one" (index . 0) (index . 1)) -}}
+{{- end -}}
+{{- end -}}

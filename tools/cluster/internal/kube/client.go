@@ -1,0 +1,104 @@
+// Package kube is the little of the Kubernetes API that starting a cluster needs, in plain HTTP and JSON: client-go
+// would take longer to compile than everything else in the program.
+package kube
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Client talks to an API server.
+type Client struct {
+	server string
+	http   *http.Client
+}
+
+// NewClient makes a client that trusts the certificate authority ca and shows the given certificate, all in PEM.
+func NewClient(server string, ca, cert, key []byte) (*Client, error) {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("load the client certificate: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, errors.New("load the certificate authority: no certificate in it")
+	}
+	return &Client{
+		server: server,
+		http: &http.Client{
+			// Each request has the deadline of its context, this one is for a server that has stopped answering.
+			Timeout: 10 * time.Second,
+			// Proxy stays unset: the server is on this machine, whatever HTTPS_PROXY says.
+			Transport: &http.Transport{
+				TLSClientConfig:   &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+				ForceAttemptHTTP2: true,
+			},
+		},
+	}, nil
+}
+
+// Object is a Kubernetes object, as the JSON of its manifest.
+type Object = map[string]any
+
+// Create creates an object. The path is that of the collection, such as /api/v1/nodes.
+func (c *Client) Create(ctx context.Context, path string, object Object) error {
+	body, err := json.Marshal(object)
+	if err != nil {
+		return fmt.Errorf("encode an object for %s: %w", path, err)
+	}
+	_, err = c.do(ctx, http.MethodPost, path, body)
+	return err
+}
+
+// Get asks for path and fails unless the server answers with success.
+func (c *Client) Get(ctx context.Context, path string) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, path, nil)
+}
+
+// Ready returns nil when the server says that it is ready.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.Get(ctx, "/readyz")
+	return err
+}
+
+// CloseIdleConnections closes the connections that no request is using.
+func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+
+func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err // it names the method and the URL already
+	}
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, reason(answer))
+	}
+	return answer, nil
+}
+
+// reason takes the message out of an answer that is a Status object, and the text of any other.
+func reason(answer []byte) string {
+	var status struct{ Message string }
+	if json.Unmarshal(answer, &status) == nil && status.Message != "" {
+		return status.Message
+	}
+	return string(bytes.TrimSpace(answer))
+}

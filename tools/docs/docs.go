@@ -1,0 +1,173 @@
+// Package docs writes what the chart's users read about its values, the chart's
+// values.yaml and the tables of its README, from the schema of package schema.
+package docs
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+
+	"external-services/tools/schema"
+)
+
+// The lines of a README between which its tables stand.
+const (
+	Begin = "<!-- generated from tools/values by make generate: begin -->"
+	End   = "<!-- generated from tools/values by make generate: end -->"
+)
+
+// lineLength is where comments of values.yaml wrap.
+const lineLength = 80
+
+// entries is a list of entries that shows each key, for a reader of values.yaml
+// to uncomment and change.
+//
+//go:embed entries.yaml
+var entries string
+
+// ValuesYAML returns the chart's values.yaml: the default of every key below its
+// description, and commented entries to start from.
+func ValuesYAML() []byte {
+	var out bytes.Buffer
+	out.WriteString("# yaml-language-server: $schema=values.schema.json\n#\n")
+	writeComment(&out, "", "The values of the chart external-services and their defaults. Generated from tools/values by make generate: DO NOT EDIT.")
+	writeKeys(&out, "", schema.Reflect())
+	return out.Bytes()
+}
+
+func writeKeys(out *bytes.Buffer, indent string, s *jsonschema.Schema) {
+	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
+		key, property := pair.Key, pair.Value
+		if indent == "" {
+			out.WriteString("\n")
+		}
+		writeComment(out, indent, property.Description)
+		if property.Properties != nil {
+			fmt.Fprintf(out, "%s%s:\n", indent, key)
+			writeKeys(out, indent+"  ", property)
+			continue
+		}
+		fmt.Fprintf(out, "%s%s: %s\n", indent, key, literal(property.Default))
+		if key == "services" {
+			for line := range strings.Lines(entries) {
+				out.WriteString(strings.TrimRight("# "+line, " \n") + "\n")
+			}
+		}
+	}
+}
+
+func writeComment(out *bytes.Buffer, indent, text string) {
+	for paragraph := range strings.SplitSeq(text, "\n") {
+		line := indent + "#"
+		for word := range strings.FieldsSeq(paragraph) {
+			if len(line)+1+len(word) > lineLength {
+				out.WriteString(line + "\n")
+				line = indent + "#"
+			}
+			line += " " + word
+		}
+		out.WriteString(line + "\n")
+	}
+}
+
+// Tables returns the README's tables: the values, and the keys of an entry.
+func Tables() string {
+	root := schema.Reflect()
+	services, ok := root.Properties.Get("services")
+	if !ok {
+		panic("docs: the property \"services\" is gone")
+	}
+	var out strings.Builder
+	out.WriteString("### Values\n\n| Key | Type | Default | Description |\n| --- | --- | --- | --- |\n")
+	writeRows(&out, "", root, func(key string, p *jsonschema.Schema) string {
+		return fmt.Sprintf("| `%s` | %s | `%s` | %s |\n", key, typeName(p), literal(p.Default), cell(p.Description))
+	})
+	out.WriteString("\n### An entry of `services`\n\n| Key | Type | Required | Description |\n| --- | --- | --- | --- |\n")
+	required := map[string]bool{}
+	noteRequired(required, "", services.Items)
+	writeRows(&out, "", services.Items, func(key string, p *jsonschema.Schema) string {
+		return fmt.Sprintf("| `%s` | %s | %s | %s |\n", key, typeName(p), map[bool]string{true: "yes"}[required[key]], cell(p.Description))
+	})
+	return out.String()
+}
+
+// writeRows writes a row for every property, and for those of lists and maps
+// with keys of their own a row for each of these below.
+func writeRows(out *strings.Builder, prefix string, s *jsonschema.Schema, row func(string, *jsonschema.Schema) string) {
+	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
+		key, property := prefix+pair.Key, pair.Value
+		switch {
+		case property.Properties != nil:
+			writeRows(out, key+".", property, row)
+		case prefix == "" && key == "services":
+			out.WriteString(row(key, property))
+		case property.Items != nil && property.Items.Properties != nil:
+			out.WriteString(row(key, property))
+			writeRows(out, key+"[].", property.Items, row)
+		default:
+			out.WriteString(row(key, property))
+		}
+	}
+}
+
+func noteRequired(required map[string]bool, prefix string, s *jsonschema.Schema) {
+	for _, key := range s.Required {
+		required[prefix+key] = true
+	}
+	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
+		if items := pair.Value.Items; items != nil && items.Properties != nil {
+			noteRequired(required, prefix+pair.Key+"[].", items)
+		}
+	}
+}
+
+// typeName names the type of a property as a reader of YAML would.
+func typeName(s *jsonschema.Schema) string {
+	switch {
+	case len(s.Enum) > 0:
+		choices := make([]string, len(s.Enum))
+		for i, choice := range s.Enum {
+			choices[i] = fmt.Sprintf("`%v`", choice)
+		}
+		return strings.Join(choices, ", ")
+	case s.Items != nil && s.Items.Type == "object":
+		return "list of maps"
+	case s.Items != nil:
+		return "list of strings or maps"
+	case s.Type == "object":
+		return "map"
+	default:
+		return s.Type
+	}
+}
+
+// cell makes a text fit into one cell of a Markdown table.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\n", " "), "|", "\\|")
+}
+
+// literal writes a default as it stands in a values file.
+func literal(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("docs: encode a default: %v", err)) // defaults are plain data
+	}
+	return strings.Trim(string(text), `"`)
+}
+
+// Insert returns the README with the tables between its two marker lines.
+func Insert(readme []byte, tables string) ([]byte, error) {
+	before, rest, ok := bytes.Cut(readme, []byte(Begin))
+	if !ok {
+		return nil, fmt.Errorf("the line %q is missing: write it where the tables begin", Begin)
+	}
+	_, after, ok := bytes.Cut(rest, []byte(End))
+	if !ok {
+		return nil, fmt.Errorf("the line %q is missing: write it where the tables end", End)
+	}
+	return fmt.Appendf(nil, "%s%s\n\n%s\n%s%s", before, Begin, tables, End, after), nil
+}

@@ -1,0 +1,189 @@
+// Package render loads, validates and renders the chart as Helm does, and decodes
+// what comes out to the types of the Kubernetes API. It is the only package of
+// the tools that imports Helm.
+package render
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/cli/values"
+	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/getter"
+	"helm.sh/helm/v3/pkg/releaseutil"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+
+	"external-services/charts"
+)
+
+// Values says where values come from, as the flags of helm do: files and
+// settings, later ones winning.
+type Values = values.Options
+
+// Chart is a loaded chart.
+type Chart = chart.Chart
+
+// Release is what a rendering is for.
+type Release struct {
+	Name      string // default "release-name", as helm template has it
+	Namespace string // default "default"
+}
+
+// Result is what a chart renders.
+type Result struct {
+	// Manifests are the YAML documents, in the order in which Helm installs them.
+	Manifests []string
+
+	// The objects of the manifests.
+	Services       []*corev1.Service
+	EndpointSlices []*discoveryv1.EndpointSlice
+	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
+	Endpoints []*corev1.Endpoints
+
+	// Notes is what Helm prints after an installation.
+	Notes string
+}
+
+// Embedded loads the chart that is built into the program.
+func Embedded() (*Chart, error) {
+	var files []*loader.BufferedFile
+	err := fs.WalkDir(charts.FS, charts.Dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := charts.FS.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		files = append(files, &loader.BufferedFile{Name: strings.TrimPrefix(name, charts.Dir+"/"), Data: data})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded chart: %w", err)
+	}
+	c, err := loader.LoadFiles(files)
+	if err != nil {
+		return nil, fmt.Errorf("load the embedded chart: %w", err)
+	}
+	return c, nil
+}
+
+// Load loads the chart at a path, a folder or an archive.
+func Load(path string) (*Chart, error) {
+	c, err := loader.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("load the chart %q: %w", path, err)
+	}
+	return c, nil
+}
+
+// Merge reads values as Helm layers them.
+func Merge(v Values) (map[string]any, error) {
+	return v.MergeValues(getter.Providers{})
+}
+
+// Render validates the values against the chart's schema and renders the chart.
+// The errors are Helm's own, so that they read as they do at installation.
+func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
+	if release.Name == "" {
+		release.Name = "release-name"
+	}
+	if release.Namespace == "" {
+		release.Namespace = "default"
+	}
+	if err := chartutil.ProcessDependenciesWithMerge(c, vals); err != nil {
+		return nil, err
+	}
+	capabilities := chartutil.DefaultCapabilities.Copy()
+	capabilities.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
+	all, err := chartutil.ToRenderValues(c, vals, chartutil.ReleaseOptions{
+		Name:      release.Name,
+		Namespace: release.Namespace,
+		Revision:  1,
+		IsInstall: true,
+	}, capabilities)
+	if err != nil {
+		return nil, err
+	}
+	files, err := engine.Render(c, all)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{}
+	for name, text := range files {
+		if path.Base(name) == "NOTES.txt" {
+			if name == path.Join(c.Name(), "templates", "NOTES.txt") {
+				result.Notes = text
+			}
+			delete(files, name)
+		}
+	}
+	_, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
+	if err != nil {
+		return nil, err
+	}
+	for _, manifest := range manifests {
+		if err := result.add(manifest.Content); err != nil {
+			return nil, fmt.Errorf("%s: %w", manifest.Name, err)
+		}
+	}
+	return result, nil
+}
+
+// kubeVersion is the Kubernetes that templates see, as that of Helm's own client
+// library is in `helm template`.
+const kubeVersion = "v1.37.0"
+
+var decoder = func() runtime.Decoder {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // the scheme of the linked API types: never at run time
+		}
+	}
+	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+}()
+
+// add decodes a document, strictly: a field that the API does not have, or a key
+// that stands twice, is an error.
+func (r *Result) add(document string) error {
+	object, kind, err := decoder.Decode([]byte(document), nil, nil)
+	if err != nil {
+		return fmt.Errorf("decode %q: %w", firstLines(document), err)
+	}
+	r.Manifests = append(r.Manifests, document)
+	switch o := object.(type) {
+	case *corev1.Service:
+		r.Services = append(r.Services, o)
+	case *discoveryv1.EndpointSlice:
+		r.EndpointSlices = append(r.EndpointSlices, o)
+	case *corev1.Endpoints: //nolint:staticcheck // see Result
+		r.Endpoints = append(r.Endpoints, o)
+	default:
+		return fmt.Errorf("the chart renders no %s", kind)
+	}
+	return nil
+}
+
+// firstLines is enough of a document to find it by.
+func firstLines(document string) string {
+	lines := strings.SplitN(document, "\n", 6)
+	return strings.Join(lines[:min(5, len(lines))], "\n")
+}
+
+// YAML returns the documents as helm template prints them, without its comments.
+func (r *Result) YAML() string {
+	var out strings.Builder
+	for _, manifest := range r.Manifests {
+		fmt.Fprintf(&out, "---\n%s\n", strings.TrimSpace(manifest))
+	}
+	return out.String()
+}

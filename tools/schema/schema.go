@@ -1,0 +1,105 @@
+// Package schema generates the chart's values.schema.json from the Go types of
+// package values.
+//
+// Helm 3.18.5 and later, and Helm 4, read the schema with
+// santhosh-tekuri/jsonschema, older ones with xeipuuv/gojsonschema. The schema
+// keeps to the keywords that both know, declares draft-07, which both know, and
+// has no references, beside which draft-07 ignores every other keyword.
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+
+	"external-services/tools/values"
+)
+
+// draft is the JSON Schema draft that every Helm which can install the chart reads.
+const draft = "http://json-schema.org/draft-07/schema#"
+
+// Generate returns the text of values.schema.json. The same types give the same
+// bytes: properties stand in the order of the struct fields.
+func Generate() ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(Reflect()); err != nil {
+		return nil, fmt.Errorf("encode the schema: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Reflect returns the schema of values.Values: closed objects, a description on
+// every property, the defaults of values.Default.
+func Reflect() *jsonschema.Schema {
+	reflector := jsonschema.Reflector{
+		Anonymous:                  true, // no $id: Helm resolves none
+		DoNotReference:             true,
+		RequiredFromJSONSchemaTags: true,
+		LookupComment:              values.Comment,
+		Mapper:                     enum,
+	}
+	root := reflector.ReflectFromType(reflect.TypeFor[values.Values]())
+	root.Version = draft
+	root.Title = "Values of the chart external-services"
+
+	// Helm hands the globals of every parent chart to a subchart, and a parent's
+	// condition is a value in here: see https://github.com/helm/helm/issues/10392.
+	// Both are ordinary fields of values.Values; losing one would break subcharts.
+	for _, key := range []string{"global", "enabled"} {
+		property(root, key)
+	}
+
+	address := property(property(root, "services").Items, "addresses").Items
+	address.Type = ""
+	address.Extras = map[string]any{"type": []string{"string", "object"}}
+
+	addDefaults(root, reflect.ValueOf(values.Default()))
+
+	return root
+}
+
+// enum gives the types that have an Enum method their list of values.
+func enum(t reflect.Type) *jsonschema.Schema {
+	e, ok := reflect.Zero(t).Interface().(interface{ Enum() []any })
+	if !ok {
+		return nil
+	}
+	return &jsonschema.Schema{Type: "string", Enum: e.Enum()}
+}
+
+// property returns the schema of a property that has to be there: a hook on a
+// field that is gone must not rot in silence.
+func property(s *jsonschema.Schema, name string) *jsonschema.Schema {
+	if s == nil || s.Properties == nil {
+		panic(fmt.Sprintf("schema: %q is looked up in a schema without properties", name))
+	}
+	p, ok := s.Properties.Get(name)
+	if !ok {
+		panic(fmt.Sprintf("schema: the property %q is gone", name))
+	}
+	return p
+}
+
+// addDefaults writes the default of every field that always has a value: those
+// without omitempty.
+func addDefaults(s *jsonschema.Schema, v reflect.Value) {
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if options == "omitempty" {
+			continue
+		}
+		p, value := property(s, name), v.FieldByIndex(field.Index)
+		if field.Type.Kind() == reflect.Struct {
+			addDefaults(p, value)
+			continue
+		}
+		p.Default = value.Interface()
+	}
+}

@@ -1,0 +1,188 @@
+// Package values is the values API of the chart external-services as Go types.
+//
+// It is the one source of that API: values.schema.json, the chart's values.yaml
+// and the tables of its README are generated from these types, their tags and
+// their comments. A field's comment is the description its users read, so it is
+// whole sentences: what the field is, what leaving it out means, what its limits
+// are. The tag jsonschema holds what a schema can say about one value; whatever
+// needs two values, or a sentence to explain it, stands in the chart's
+// templates/_validate.tpl.
+package values
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Values are the values of the chart external-services.
+type Values struct {
+	// Enabled set to false renders nothing. It is what the condition of a parent
+	// chart's dependency points to.
+	Enabled bool `json:"enabled"`
+
+	// Global is where Helm puts the globals of a parent chart. Its content is
+	// left open and renders nothing.
+	Global map[string]any `json:"global"`
+
+	// Services is the list of mapping entries. Each entry makes one Service name
+	// reach something outside the cluster.
+	Services []Entry `json:"services"`
+
+	// Endpoints says how addresses are written to the cluster.
+	Endpoints Endpoints `json:"endpoints"`
+
+	// CommonLabels are added to every object. A label of an entry wins over a
+	// common one of the same key.
+	CommonLabels map[string]string `json:"commonLabels"`
+
+	// CommonAnnotations are added to every object. An annotation of an entry wins
+	// over a common one of the same key.
+	CommonAnnotations map[string]string `json:"commonAnnotations"`
+}
+
+// Endpoints says how addresses are written to the cluster.
+type Endpoints struct {
+	// Kind is the kind of object that holds the addresses of an entry which
+	// chooses none itself. Endpoints is deprecated since Kubernetes 1.33 and for
+	// consumers that read nothing else.
+	Kind EndpointsKind `json:"kind"`
+
+	// MaxPerSlice is how many addresses one EndpointSlice holds at most, from 1
+	// to 1000. More addresses make more slices.
+	MaxPerSlice int `json:"maxPerSlice" jsonschema:"minimum=1,maximum=1000"`
+}
+
+// Entry is one mapping: the Service name that clients in the cluster call, and
+// what it reaches outside. It has either externalName or addresses.
+type Entry struct {
+	// Name is the name of the Service, a DNS label of at most 63 characters that
+	// starts with a letter. It is used as it stands and never prefixed with the
+	// release name.
+	Name string `json:"name" jsonschema:"required,example=mysql-test"`
+
+	// Enabled set to false leaves the entry out. Defaults to true.
+	Enabled *bool `json:"enabled,omitempty" jsonschema:"example=true"`
+
+	// Namespace is where the Service is made, and has to exist. Defaults to the
+	// release namespace.
+	Namespace string `json:"namespace,omitempty" jsonschema:"example=test-env"`
+
+	// ExternalName is the DNS name outside that the Service is an alias of. The
+	// cluster DNS answers it as a CNAME, so the port stays what the client calls.
+	ExternalName string `json:"externalName,omitempty" jsonschema:"example=test.k8s.com"`
+
+	// Addresses are the IP addresses outside that the Service forwards to, IPv4
+	// and IPv6, each once. An address is a string, or a map where it carries more
+	// than itself.
+	Addresses []Address `json:"addresses,omitempty"`
+
+	// Ports are the ports of the Service. They are required with addresses and
+	// optional with externalName, where they only document what is served. With
+	// several ports each one has a name.
+	Ports []Port `json:"ports,omitempty"`
+
+	// EndpointsKind is the kind of object that holds the addresses of this entry.
+	// Defaults to endpoints.kind.
+	EndpointsKind EndpointsKind `json:"endpointsKind,omitempty" jsonschema:"example=EndpointSlice"`
+
+	// Labels are added to the objects of this entry.
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations are added to the objects of this entry.
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Address is one IP address outside. In a values file it is a string, or a map
+// with the keys of this type.
+type Address struct {
+	// IP is the address: IPv4 in decimal without leading zeros, or IPv6 in its
+	// canonical form (lower case, zeros shortened). Loopback, link-local,
+	// multicast and reserved addresses are refused.
+	IP string `json:"ip" jsonschema:"required,example=192.168.50.206"`
+
+	// Ready set to false takes the address out of use and keeps it in the file.
+	// Defaults to true.
+	Ready *bool `json:"ready,omitempty" jsonschema:"example=true"`
+}
+
+// UnmarshalJSON reads the short form, a string, and the long form, a map.
+func (a *Address) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '"' {
+		*a = Address{}
+		return json.Unmarshal(data, &a.IP)
+	}
+	type long Address // without this method
+	if err := json.Unmarshal(data, (*long)(a)); err != nil {
+		return fmt.Errorf("an address is a string or a map with the key ip: %w", err)
+	}
+	return nil
+}
+
+// MarshalJSON writes the short form where it says everything.
+func (a Address) MarshalJSON() ([]byte, error) {
+	if a == (Address{IP: a.IP}) {
+		return json.Marshal(a.IP)
+	}
+	type long Address // without this method
+	return json.Marshal(long(a))
+}
+
+// Port is one port of a mapping.
+type Port struct {
+	// Name is the name of the port, a DNS label of at most 63 characters. It may
+	// be left out where the entry has one port only.
+	Name string `json:"name,omitempty" jsonschema:"example=mysql"`
+
+	// Port is the port that clients call, from 1 to 65535.
+	Port int `json:"port" jsonschema:"required,minimum=1,maximum=65535,example=3306"`
+
+	// TargetPort is the port on the outside addresses, from 1 to 65535. Left out,
+	// it is port. It cannot differ from port with externalName, where the client
+	// connects to the outside itself.
+	TargetPort int `json:"targetPort,omitempty" jsonschema:"minimum=1,maximum=65535,example=3306"`
+
+	// Protocol is the protocol of the port. Defaults to TCP.
+	Protocol Protocol `json:"protocol,omitempty" jsonschema:"example=TCP"`
+
+	// AppProtocol is a hint at the application protocol for meshes and gateways:
+	// a standard name such as http, or a name with a domain such as
+	// kubernetes.io/h2c.
+	AppProtocol string `json:"appProtocol,omitempty" jsonschema:"example=mysql"`
+}
+
+// EndpointsKind is the kind of object that holds addresses.
+type EndpointsKind string
+
+// The kinds of object that hold addresses.
+const (
+	EndpointSlice   EndpointsKind = "EndpointSlice"
+	EndpointsLegacy EndpointsKind = "Endpoints"
+)
+
+// Protocol is the protocol of a port.
+type Protocol string
+
+// The protocols of a port.
+const (
+	TCP  Protocol = "TCP"
+	UDP  Protocol = "UDP"
+	SCTP Protocol = "SCTP"
+)
+
+// Enum returns the values a string of this type may take.
+func (EndpointsKind) Enum() []any { return []any{EndpointSlice, EndpointsLegacy} }
+
+// Enum returns the values a string of this type may take.
+func (Protocol) Enum() []any { return []any{TCP, UDP, SCTP} }
+
+// Default returns the values of the chart when its user gives none.
+func Default() Values {
+	return Values{
+		Enabled:           true,
+		Global:            map[string]any{},
+		Services:          []Entry{},
+		Endpoints:         Endpoints{Kind: EndpointSlice, MaxPerSlice: 100},
+		CommonLabels:      map[string]string{},
+		CommonAnnotations: map[string]string{},
+	}
+}
