@@ -4,7 +4,11 @@
 package render
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -20,6 +24,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"external-services/charts"
 )
@@ -177,6 +182,27 @@ func (r *Result) add(document string) error {
 func firstLines(document string) string {
 	lines := strings.SplitN(document, "\n", 6)
 	return strings.Join(lines[:min(5, len(lines))], "\n")
+}
+
+// Decode reads the YAML documents that helm template or helm get manifest prints.
+func Decode(documents string) (*Result, error) {
+	result := &Result{}
+	reader := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(documents)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return result, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(bytes.TrimSpace(document)) == 0 {
+			continue
+		}
+		if err := result.add(string(document)); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // YAML returns the documents as helm template prints them, without its comments.

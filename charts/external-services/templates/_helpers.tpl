@@ -31,8 +31,10 @@ A mapping has:
       "name" $entry.name
       "namespace" ($entry.namespace | default $.Release.Namespace)
       "externalName" ($entry.externalName | default "")
-      "addresses" $entry.addresses
-      "ports" $entry.ports
+      "addresses" ($entry.addresses | default list)
+      "ipv4" false
+      "ipv6" false
+      "ports" ($entry.ports | default list)
       "kind" (ternary "ExternalName" ($entry.endpointsKind | default $.Values.endpoints.kind) (not (empty $entry.externalName)))
       "labels" $commonLabels
       "annotations" $commonAnnotations

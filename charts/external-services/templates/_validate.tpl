@@ -157,11 +157,23 @@ and the first of the longest runs of two or more zeros written as "::".
 {{- end -}}
 
 {{/*
-external-services.refuse.unroutable takes a list: the mapping, the index of the
-address, and the address.
+external-services.refuse.unroutable says what kind of address cannot be an
+endpoint. It takes a list: the mapping, the index of the address, and the
+address.
 */}}
 {{- define "external-services.refuse.unroutable" -}}
-{{- include "external-services.refuse" (list (index . 0) (printf "addresses[%d]" (index . 1)) (printf "%q is an unspecified, loopback, link-local, multicast or reserved address" (index . 2)) "write the address at which every node reaches the outside host") -}}
+{{- $ip := index . 2 -}}
+{{- $kind := "a multicast address" -}}
+{{- if has $ip (list "0.0.0.0" "::") -}}
+{{- $kind = "the unspecified address" -}}
+{{- else if regexMatch "^(127[.]|::1$)" $ip -}}
+{{- $kind = "a loopback address, and on every node that is the node itself" -}}
+{{- else if regexMatch "^(169[.]254[.]|fe)" $ip -}}
+{{- $kind = "a link-local address, and no router forwards those" -}}
+{{- else if regexMatch "^2[45]" $ip -}}
+{{- $kind = "an address of the reserved network 240.0.0.0/4" -}}
+{{- end -}}
+{{- include "external-services.refuse" (list (index . 0) (printf "addresses[%d]" (index . 1)) (printf "%q is %s" $ip $kind) "write the address at which every node reaches the outside host") -}}
 {{- end -}}
 
 {{/*
@@ -178,7 +190,7 @@ address, and the address.
 {{- $write = "write the IP address alone, and the port under ports" -}}
 {{- else if contains "/" $ip -}}
 {{- $what = "is a network or carries a prefix length" -}}
-{{- $write = "write each address on its own, without \"/\"" -}}
+{{- $write = "write each address by itself, without \"/\"" -}}
 {{- else if contains "%" $ip -}}
 {{- $what = "carries a zone, and the addresses that need one are link-local" -}}
 {{- $write = "write the address at which every node reaches the outside host" -}}
@@ -191,7 +203,10 @@ address, and the address.
 {{- else if regexMatch "^[^:]*:[0-9]+$" $ip -}}
 {{- $what = "carries a port" -}}
 {{- $write = "write the IP address alone, and the port under ports" -}}
-{{- else if regexMatch "^[0-9A-Fa-f:]*::?[0-9A-Fa-f:]*$" $ip -}}
+{{- else if regexMatch "[, ]" $ip -}}
+{{- $what = "is not one IP address" -}}
+{{- $write = "write each address as a list item of its own, without spaces" -}}
+{{- else if contains ":" $ip -}}
 {{- $what = "is not an IPv6 address in its canonical form" -}}
 {{- $write = "write eight groups in lower case without leading zeros, with the first of the longest runs of zeros as \"::\", such as 2001:db8::11" -}}
 {{- else if regexMatch "^[0-9.]+$" $ip -}}

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -119,8 +118,10 @@ type reader struct {
 }
 
 func (r *reader) take(n int) []byte {
-	if r.err != nil || r.at+n > len(r.msg) {
-		r.err = errors.Join(errors.New("the answer is cut short"), io.ErrUnexpectedEOF)
+	if r.err == nil && r.at+n > len(r.msg) {
+		r.err = errors.New("the answer is cut short")
+	}
+	if r.err != nil {
 		return nil
 	}
 	r.at += n

@@ -1,0 +1,159 @@
+// Package schema checks what the chart accepts and refuses, with the words it
+// uses, through the real helm.
+package schema
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"external-services/tests/internal/testenv"
+	"external-services/tools/render"
+)
+
+// invalid is a case of testdata/invalid: values, and the message of whoever
+// refuses them.
+type invalid struct {
+	Name   string `json:"name"`
+	Values string `json:"values"`
+	Schema string `json:"schema,omitempty"` // values.schema.json
+	Chart  string `json:"chart,omitempty"`  // templates/_validate.tpl
+}
+
+// hint is what helm may add to an error.
+const hint = `\s*(Use --debug flag to render out invalid YAML)?\s*$`
+
+// refusal is what helm says, with the template that happened to be first.
+func (c invalid) refusal() *regexp.Regexp {
+	if c.Schema != "" {
+		return regexp.MustCompile(`^Error: values don't meet the specifications of the schema\(s\) in the following chart\(s\):\nexternal-services:\n- ` + regexp.QuoteMeta(c.Schema) + hint)
+	}
+	return regexp.MustCompile(`^Error: execution error at \(external-services/templates/[a-z]+\.(yaml|txt):\d+:\d+\): ` + regexp.QuoteMeta(c.Chart) + hint)
+}
+
+func TestInvalidValues(t *testing.T) {
+	files, err := filepath.Glob("testdata/invalid/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata/invalid: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			t.Parallel()
+			for _, c := range load[invalid](t, file) {
+				t.Run(c.Name, func(t *testing.T) {
+					if (c.Schema == "") == (c.Chart == "") {
+						t.Fatal("a case has the message of the schema or that of the chart")
+					}
+					refuse(t, c)
+				})
+			}
+		})
+	}
+}
+
+// A list that is too long to stand in a file.
+func TestTooManyAddressesForEndpoints(t *testing.T) {
+	refuse(t, invalid{
+		Values: manyAddresses("Endpoints", 1001),
+		Chart:  `services[0] "orders": addresses has 1001 addresses, and a cluster uses 1000 of an Endpoints object: write endpointsKind: EndpointSlice`,
+	})
+	accept(t, manyAddresses("Endpoints", 1000))
+	accept(t, manyAddresses("EndpointSlice", 1001))
+}
+
+func manyAddresses(kind string, count int) string {
+	var addresses []string
+	for i := range count {
+		addresses = append(addresses, fmt.Sprintf("10.0.%d.%d", i/250, i%250+1))
+	}
+	return fmt.Sprintf("services: [{name: orders, endpointsKind: %s, ports: [{port: 80}], addresses: [%s]}]", kind, strings.Join(addresses, ", "))
+}
+
+type valid struct {
+	Name     string   `json:"name"`
+	Values   string   `json:"values"`
+	Services []string `json:"services,omitempty"`
+}
+
+func TestValidValues(t *testing.T) {
+	for _, c := range load[valid](t, "testdata/valid.yaml") {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			result := accept(t, c.Values)
+			var names []string
+			for _, service := range result.Services {
+				names = append(names, service.Namespace+"/"+service.Name)
+			}
+			slices.Sort(names)
+			if !slices.Equal(names, c.Services) {
+				t.Errorf("Services %q, want %q", names, c.Services)
+			}
+		})
+	}
+}
+
+// load reads a list of cases and refuses keys that a case does not have and names
+// that stand twice.
+func load[Case invalid | valid](t *testing.T, file string) []Case {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []Case
+	if err := yaml.UnmarshalStrict(text, &cases); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return cases
+}
+
+// template runs helm template with values from standard input.
+func template(t *testing.T, values string) (stdout, stderr string, err error) {
+	t.Helper()
+	helm, err := testenv.Binary("helm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(helm, "template", "x", testenv.Chart(), "--namespace", "default", "-f", "-")
+	cmd.Stdin = strings.NewReader(values)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
+}
+
+func refuse(t *testing.T, c invalid) {
+	t.Helper()
+	stdout, stderr, err := template(t, c.Values)
+	if err == nil {
+		t.Fatalf("accepted, want a refusal; rendered:\n%s", stdout)
+	}
+	if stdout != "" {
+		t.Errorf("refused and rendered:\n%s", stdout)
+	}
+	// helm may warn before it refuses
+	if _, message, found := strings.Cut("\n"+stderr, "\nError: "); !found || !c.refusal().MatchString("Error: "+message) {
+		t.Errorf("values: %.400s\ngot:  %s\nwant: %s%s", c.Values, stderr, c.Schema, c.Chart)
+	}
+}
+
+func accept(t *testing.T, values string) *render.Result {
+	t.Helper()
+	stdout, stderr, err := template(t, values)
+	if err != nil {
+		t.Fatalf("refused: %v\nvalues: %.400s\n%s", err, values, stderr)
+	}
+	result, err := render.Decode(stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}

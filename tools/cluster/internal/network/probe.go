@@ -1,0 +1,62 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Obstacle is why this machine, or this user, cannot have a data plane.
+type Obstacle struct {
+	// Why names the obstacle.
+	Why string
+	// Fix says what to do about it.
+	Fix string
+}
+
+// Probe tries, in a network namespace that is gone when it returns, whether a data plane is possible. It returns nil
+// when it is.
+func (n *Network) Probe(ctx context.Context) *Obstacle {
+	if os.Geteuid() != 0 {
+		return &Obstacle{"not root", "run it as root"}
+	}
+	for tool, pkg := range map[string]string{"ip": "iproute2", "nft": "nftables"} {
+		if _, err := Tool(tool); err != nil {
+			return &Obstacle{err.Error(), "install " + tool + " (Debian package " + pkg + ")"}
+		}
+	}
+	err := onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("make a network namespace: %w", err)
+		}
+		// Programs that are started from this thread are in the new namespace too.
+		if err := n.ip(ctx, "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"); err != nil {
+			return err
+		}
+		if err := sysctl("ipv4/ip_forward", "1"); err != nil {
+			return err
+		}
+		cmd, err := n.tool(ctx, "nft", "add table ip probe; add chain ip probe c { type nat hook postrouting priority 0; }")
+		if err != nil {
+			return err
+		}
+		return run(cmd)
+	})
+	if err != nil {
+		return &Obstacle{err.Error(), "run it on a Linux machine, or in a container, that permits network namespaces, veth links and nftables"}
+	}
+	return nil
+}
+
+// HasIPv6 reports whether the kernel has IPv6. New namespaces have it then, even where the machine itself has it off.
+func HasIPv6() (bool, error) {
+	_, err := os.Stat("/proc/sys/net/ipv6")
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
