@@ -76,53 +76,19 @@ func writeComment(out *bytes.Buffer, indent, text string) {
 
 // Tables returns the README's tables: the values, and the keys of an entry.
 func Tables() string {
-	root := schema.Reflect()
-	services, ok := root.Properties.Get("services")
-	if !ok {
-		panic("docs: the property \"services\" is gone")
-	}
-	var out strings.Builder
-	out.WriteString("### Values\n\n| Key | Type | Default | Description |\n| --- | --- | --- | --- |\n")
-	writeRows(&out, "", root, func(key string, p *jsonschema.Schema) string {
-		return fmt.Sprintf("| `%s` | %s | `%s` | %s |\n", key, typeName(p), literal(p.Default), cell(p.Description))
-	})
-	out.WriteString("\n### An entry of `services`\n\n| Key | Type | Required | Description |\n| --- | --- | --- | --- |\n")
-	required := map[string]bool{}
-	noteRequired(required, "", services.Items)
-	writeRows(&out, "", services.Items, func(key string, p *jsonschema.Schema) string {
-		return fmt.Sprintf("| `%s` | %s | %s | %s |\n", key, typeName(p), map[bool]string{true: "yes"}[required[key]], cell(p.Description))
-	})
-	return out.String()
-}
-
-// writeRows writes a row for every property, and for those of lists and maps
-// with keys of their own a row for each of these below.
-func writeRows(out *strings.Builder, prefix string, s *jsonschema.Schema, row func(string, *jsonschema.Schema) string) {
-	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
-		key, property := prefix+pair.Key, pair.Value
+	const entry = "services[]."
+	var values, entries strings.Builder
+	for _, p := range schema.Properties() {
+		key, inEntry := strings.CutPrefix(p.Key, entry)
 		switch {
-		case property.Properties != nil:
-			writeRows(out, key+".", property, row)
-		case prefix == "" && key == "services":
-			out.WriteString(row(key, property))
-		case property.Items != nil && property.Items.Properties != nil:
-			out.WriteString(row(key, property))
-			writeRows(out, key+"[].", property.Items, row)
-		default:
-			out.WriteString(row(key, property))
+		case inEntry:
+			fmt.Fprintf(&entries, "| `%s` | %s | %s | %s |\n", key, typeName(p.Schema), map[bool]string{true: "yes"}[p.Required], cell(p.Description))
+		case !p.Group():
+			fmt.Fprintf(&values, "| `%s` | %s | `%s` | %s |\n", key, typeName(p.Schema), literal(p.Default), cell(p.Description))
 		}
 	}
-}
-
-func noteRequired(required map[string]bool, prefix string, s *jsonschema.Schema) {
-	for _, key := range s.Required {
-		required[prefix+key] = true
-	}
-	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
-		if items := pair.Value.Items; items != nil && items.Properties != nil {
-			noteRequired(required, prefix+pair.Key+"[].", items)
-		}
-	}
+	return "### Values\n\n| Key | Type | Default | Description |\n| --- | --- | --- | --- |\n" + values.String() +
+		"\n### An entry of `services`\n\n| Key | Type | Required | Description |\n| --- | --- | --- | --- |\n" + entries.String()
 }
 
 // typeName names the type of a property as a reader of YAML would.

@@ -95,6 +95,11 @@ func Merge(v Values) (map[string]any, error) {
 	return v.MergeValues(getter.Providers{})
 }
 
+// Parse reads the text of a values file as Helm does.
+func Parse(text []byte) (map[string]any, error) {
+	return chartutil.ReadValues(text)
+}
+
 // Render validates the values against the chart's schema and renders the chart.
 // The errors are Helm's own, so that they read as they do at installation.
 func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {

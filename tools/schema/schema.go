@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/invopop/jsonschema"
@@ -63,6 +64,39 @@ func Reflect() *jsonschema.Schema {
 	addDefaults(root, reflect.ValueOf(values.Default()))
 
 	return root
+}
+
+// Property is a property of the schema, at any depth.
+type Property struct {
+	*jsonschema.Schema
+
+	// Key is its path, with [] for the items of a list: services[].ports[].port.
+	Key string
+
+	// Required says whether whatever holds it must have it.
+	Required bool
+}
+
+// Group says whether the property only holds others: a map with keys of its own.
+func (p Property) Group() bool { return p.Properties != nil }
+
+// Properties lists the properties of the values, each before those that it holds.
+func Properties() []Property {
+	return appendProperties(nil, "", Reflect())
+}
+
+func appendProperties(list []Property, prefix string, s *jsonschema.Schema) []Property {
+	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
+		p := Property{Schema: pair.Value, Key: prefix + pair.Key, Required: slices.Contains(s.Required, pair.Key)}
+		list = append(list, p)
+		if p.Group() {
+			list = appendProperties(list, p.Key+".", p.Schema)
+		}
+		if p.Items != nil && p.Items.Properties != nil {
+			list = appendProperties(list, p.Key+"[].", p.Items)
+		}
+	}
+	return list
 }
 
 // enum gives the types that have an Enum method their list of values.

@@ -141,7 +141,7 @@ func WriteDNS(dir state.Dir, cluster string) error {
 	// The hosts plugin cannot say that a name does not exist, it can only hand the question on. The zone of the file
 	// plugin, which has no names, says so.
 	zone := filepath.Join(dir.DNS(), "no-names.zone")
-	if err := state.WriteFile(zone, []byte(". 5 IN SOA node.cluster.local. hostmaster.cluster.local. 1 3600 600 86400 1\n")); err != nil {
+	if err := state.WriteFile(zone, []byte("@ 5 IN SOA node.cluster.local. hostmaster.cluster.local. 1 3600 600 86400 1\n")); err != nil {
 		return err
 	}
 	if err := WriteHosts(dir, nil); err != nil {

@@ -1,0 +1,93 @@
+package render
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gruntwork-io/terratest/modules/helm"
+
+	"external-services/tools/schema"
+)
+
+// effects has, for every key of the values, two settings that render differently.
+// The keys are named as in the README's tables.
+var effects = map[string][2]string{
+	"enabled":               {`{"services": [{"name": "a", "externalName": "a.example"}]}`, `{"enabled": false, "services": [{"name": "a", "externalName": "a.example"}]}`},
+	"services":              {`{}`, `{"services": [{"name": "a", "externalName": "a.example"}]}`},
+	"endpoints.kind":        {addresses(`["10.0.0.1"]`, ``), `{"endpoints": {"kind": "Endpoints"}, ` + addresses(`["10.0.0.1"]`, ``)[1:]},
+	"endpoints.maxPerSlice": {addresses(`["10.0.0.1", "10.0.0.2"]`, ``), `{"endpoints": {"maxPerSlice": 1}, ` + addresses(`["10.0.0.1", "10.0.0.2"]`, ``)[1:]},
+	"commonLabels":          {alias(``), `{"commonLabels": {"a": "b"}, ` + alias(``)[1:]},
+	"commonAnnotations":     {alias(``), `{"commonAnnotations": {"a": "b"}, ` + alias(``)[1:]},
+
+	"services[].name":                {alias(``), `{"services": [{"name": "b", "externalName": "a.example"}]}`},
+	"services[].enabled":             {alias(``), alias(`, "enabled": false`)},
+	"services[].namespace":           {alias(``), alias(`, "namespace": "shop"`)},
+	"services[].externalName":        {alias(``), `{"services": [{"name": "a", "externalName": "b.example"}]}`},
+	"services[].addresses":           {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.2"]`, ``)},
+	"services[].addresses[].ip":      {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.2"}]`, ``)},
+	"services[].addresses[].ready":   {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "ready": false}]`, ``)},
+	"services[].ports":               {alias(``), alias(`, "ports": [{"port": 80}]`)},
+	"services[].ports[].name":        {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 80, "name": "http"}]`)},
+	"services[].ports[].port":        {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 81}]`)},
+	"services[].ports[].targetPort":  {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "targetPort": 8080`)},
+	"services[].ports[].protocol":    {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "protocol": "UDP"`)},
+	"services[].ports[].appProtocol": {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "appProtocol": "http"`)},
+	"services[].endpointsKind":       {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `}], "endpointsKind": "Endpoints", "labels": {}, "ports": [{"port": 80`)},
+	"services[].labels":              {alias(``), alias(`, "labels": {"a": "b"}`)},
+	"services[].annotations":         {alias(``), alias(`, "annotations": {"a": "b"}`)},
+}
+
+// without are the keys that render nothing, with the reason.
+var without = map[string]string{
+	"global": "Helm puts the globals of a parent chart there",
+}
+
+func alias(more string) string {
+	return `{"services": [{"name": "a", "externalName": "a.example"` + more + `}]}`
+}
+
+func addresses(list, morePort string) string {
+	return `{"services": [{"name": "a", "addresses": ` + list + `, "ports": [{"port": 80` + morePort + `}]}]}`
+}
+
+// A key of the values that no template reads would be accepted and lost.
+func TestEveryKeyHasAnEffect(t *testing.T) {
+	keys := map[string]bool{}
+	for _, p := range schema.Properties() {
+		key := p.Key
+		if p.Group() {
+			continue
+		}
+		keys[key] = true
+		if _, ok := without[key]; ok {
+			continue
+		}
+		values, ok := effects[key]
+		if !ok {
+			t.Errorf("no test shows what %s renders: write one into effects", key)
+			continue
+		}
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			one, other := templateJSON(t, values[0]), templateJSON(t, values[1])
+			if one == other {
+				t.Errorf("both settings render the same:\n%s", one)
+			}
+		})
+	}
+	for key := range effects {
+		if !keys[key] {
+			t.Errorf("effects has the key %s, and the schema has not", key)
+		}
+	}
+}
+
+func templateJSON(t *testing.T, values string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "values.json")
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return template(t, helm.Options{ValuesFiles: []string{file}})
+}

@@ -1,0 +1,251 @@
+// Package render checks what helm template makes of the examples and of each
+// value, as typed objects.
+package render
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/gruntwork-io/terratest/modules/helm"
+	"github.com/gruntwork-io/terratest/modules/k8s"
+	"github.com/gruntwork-io/terratest/modules/logger"
+	corev1 "k8s.io/api/core/v1"
+
+	"external-services/tests/internal/testenv"
+	"external-services/tools/render"
+)
+
+var update = flag.Bool("update", false, "write what helm renders to testdata/golden")
+
+// objects compares what documents say and not how they are written.
+var objects = cmpopts.IgnoreFields(render.Result{}, "Manifests")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := testenv.UsePath("helm"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// template renders the chart with the real helm, for the release "outside" in the
+// namespace "apps".
+func template(t *testing.T, options helm.Options, args ...string) string {
+	t.Helper()
+	options.Logger = logger.Discard
+	options.KubectlOptions = k8s.NewKubectlOptions("", "", "apps")
+	return helm.RenderTemplateContext(t, t.Context(), &options, testenv.Chart(), "outside", nil, args...)
+}
+
+func decode(t *testing.T, manifests string) *render.Result {
+	t.Helper()
+	result, err := render.Decode(manifests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// valuesFiles are the values files that the repository ships.
+func valuesFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	for _, pattern := range []string{"values-examples/*.yaml", "charts/external-services/ci/*-values.yaml"} {
+		found, err := filepath.Glob(testenv.Path(pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no files at %s: %v", pattern, err)
+		}
+		files = append(files, found...)
+	}
+	return files
+}
+
+// Each shipped values file renders what its golden file holds, decodes strictly to
+// the kinds that the chart has, and renders the same through the library that
+// extsvc uses.
+func TestGolden(t *testing.T) {
+	for _, file := range valuesFiles(t) {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			manifests := template(t, helm.Options{ValuesFiles: []string{file}})
+			decode(t, manifests)
+
+			golden := filepath.Join("testdata", "golden", name)
+			if *update {
+				if err := os.WriteFile(golden, []byte(manifests), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatalf("%v: run make generate", err)
+			}
+			if diff := cmp.Diff(string(want), manifests); diff != "" {
+				t.Errorf("helm template differs from %s; if that is meant, run make generate (-want +got):\n%s", golden, diff)
+			}
+
+			chart, err := render.Embedded()
+			if err != nil {
+				t.Fatal(err)
+			}
+			values, err := render.Merge(render.Values{ValueFiles: []string{file}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := render.Render(chart, render.Release{Name: "outside", Namespace: "apps"}, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(decode(t, manifests), decode(t, result.YAML()), objects); diff != "" {
+				t.Errorf("helm and extsvc render different objects (-helm +extsvc):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A golden file whose values file is gone would stay forever.
+func TestNoStrayGolden(t *testing.T) {
+	shipped := map[string]bool{}
+	for _, file := range valuesFiles(t) {
+		name := filepath.Base(file)
+		if shipped[name] {
+			t.Errorf("two values files have the name %s", name)
+		}
+		shipped[name] = true
+	}
+	goldens, err := filepath.Glob("testdata/golden/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, golden := range goldens {
+		if !shipped[filepath.Base(golden)] {
+			t.Errorf("%s belongs to no values file: delete it", golden)
+		}
+	}
+}
+
+// The example renders what people write by hand for the same two mappings, and
+// nothing else. Beyond it stand the chart's labels, and the IP family of the
+// Service, which a hand-written one takes from the cluster.
+func TestArticle(t *testing.T) {
+	for kind, file := range map[string]string{
+		"EndpointSlice": "testdata/article/endpointslice.yaml",
+		"Endpoints":     "testdata/article/endpoints.yaml",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			hand, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := decode(t, string(hand))
+			got := decode(t, template(t, helm.Options{
+				ValuesFiles: []string{testenv.Path("values-examples", "article.yaml")},
+				SetValues:   map[string]string{"endpoints.kind": kind},
+			}))
+			for _, service := range got.Services {
+				service.Labels = nil
+				if service.Spec.Type == corev1.ServiceTypeClusterIP {
+					if fmt.Sprint(service.Spec.IPFamilies) != "[IPv4]" || *service.Spec.IPFamilyPolicy != corev1.IPFamilyPolicySingleStack {
+						t.Errorf("%s has the families %v, want IPv4 alone", service.Name, service.Spec.IPFamilies)
+					}
+					service.Spec.Type, service.Spec.IPFamilies, service.Spec.IPFamilyPolicy = "", nil, nil
+				}
+			}
+			for _, slice := range got.EndpointSlices {
+				slice.Labels = map[string]string{"kubernetes.io/service-name": slice.Labels["kubernetes.io/service-name"]}
+			}
+			for _, endpoints := range got.Endpoints {
+				endpoints.Labels = nil
+			}
+			if diff := cmp.Diff(want, got, objects); diff != "" {
+				t.Errorf("(-by hand +chart):\n%s", diff)
+			}
+		})
+	}
+}
+
+// An address list is cut into slices of one family each, in the user's order.
+func TestSlices(t *testing.T) {
+	got := decode(t, template(t, helm.Options{
+		SetJSONValues: map[string]string{"services": `[{"name": "orders", "ports": [{"name": "http", "port": 80, "targetPort": 8080}, {"name": "dns", "port": 53, "protocol": "UDP"}],
+			"addresses": ["10.0.0.5", "2001:db8::5", {"ip": "10.0.0.4", "ready": false}, "10.0.0.3", "2001:db8::4", "10.0.0.2", {"ip": "10.0.0.1", "ready": true}]}]`},
+		SetValues: map[string]string{"endpoints.maxPerSlice": "2"},
+	}))
+	if len(got.Services) != 1 || len(got.Endpoints) != 0 {
+		t.Fatalf("%d Services and %d Endpoints, want 1 and 0", len(got.Services), len(got.Endpoints))
+	}
+	if policy := *got.Services[0].Spec.IPFamilyPolicy; policy != corev1.IPFamilyPolicyPreferDualStack {
+		t.Errorf("ipFamilyPolicy %s, want PreferDualStack", policy)
+	}
+	if families := got.Services[0].Spec.IPFamilies; families != nil {
+		t.Errorf("ipFamilies %v, want them left to the cluster", families)
+	}
+	slices := map[string]string{}
+	for _, slice := range got.EndpointSlices {
+		var addresses []string
+		for _, endpoint := range slice.Endpoints {
+			if len(endpoint.Addresses) != 1 {
+				t.Errorf("%s has an endpoint with the addresses %q, want one address an endpoint", slice.Name, endpoint.Addresses)
+			}
+			addresses = append(addresses, fmt.Sprintf("%s %t", endpoint.Addresses[0], *endpoint.Conditions.Ready))
+		}
+		slices[slice.Name] = fmt.Sprintf("%s: %s", slice.AddressType, strings.Join(addresses, ", "))
+		if service := slice.Labels["kubernetes.io/service-name"]; service != "orders" {
+			t.Errorf("%s belongs to the Service %q", slice.Name, service)
+		}
+		if by := slice.Labels["endpointslice.kubernetes.io/managed-by"]; by != "external-services" {
+			t.Errorf("%s is managed by %q", slice.Name, by)
+		}
+		for i, port := range slice.Ports {
+			want := got.Services[0].Spec.Ports[i]
+			if *port.Name != want.Name {
+				t.Errorf("%s has the port name %q, the Service %q", slice.Name, *port.Name, want.Name)
+			}
+			if protocol := deref(port.Protocol); protocol != want.Protocol {
+				t.Errorf("%s has the protocol %q, the Service %q", slice.Name, protocol, want.Protocol)
+			}
+		}
+		if ports := fmt.Sprint(*slice.Ports[0].Port, *slice.Ports[1].Port); ports != "8080 53" {
+			t.Errorf("%s has the ports %s, want the target ports 8080 53", slice.Name, ports)
+		}
+	}
+	want := map[string]string{
+		"orders-ipv4-0": "IPv4: 10.0.0.5 true, 10.0.0.4 false",
+		"orders-ipv4-1": "IPv4: 10.0.0.3 true, 10.0.0.2 true",
+		"orders-ipv4-2": "IPv4: 10.0.0.1 true",
+		"orders-ipv6-0": "IPv6: 2001:db8::5 true, 2001:db8::4 true",
+	}
+	if diff := cmp.Diff(want, slices); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestIPv6Only(t *testing.T) {
+	got := decode(t, template(t, helm.Options{
+		SetJSONValues: map[string]string{"services": `[{"name": "orders", "ports": [{"port": 80}], "addresses": ["2001:db8::5"]}]`},
+	}))
+	spec := got.Services[0].Spec
+	if fmt.Sprint(spec.IPFamilies) != "[IPv6]" || *spec.IPFamilyPolicy != corev1.IPFamilyPolicySingleStack {
+		t.Errorf("families %v with the policy %s, want IPv6 alone", spec.IPFamilies, *spec.IPFamilyPolicy)
+	}
+	if len(got.EndpointSlices) != 1 || got.EndpointSlices[0].Name != "orders-ipv6-0" {
+		t.Errorf("EndpointSlices %v, want orders-ipv6-0 alone", got.EndpointSlices)
+	}
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

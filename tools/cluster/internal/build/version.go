@@ -1,0 +1,80 @@
+package build
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// The modules of the components, whose versions are those of the cluster.
+const (
+	kubernetesModule = "k8s.io/kubernetes"
+	etcdModule       = "go.etcd.io/etcd/server/v3"
+	coreDNSModule    = "github.com/coredns/coredns"
+)
+
+var (
+	requiredKubernetes = regexp.MustCompile(`(?m)^\s*(?:require\s+)?k8s\.io/kubernetes\s+(v\S+)`)
+	releaseVersion     = regexp.MustCompile(`^v(\d+)\.(\d+)\.\d+$`)
+)
+
+// kubernetesVersion returns the version of Kubernetes that the content of a go.mod file asks for. That file is the only
+// place that decides it.
+func kubernetesVersion(modfile []byte) (string, error) {
+	m := requiredKubernetes.FindSubmatch(modfile)
+	if m == nil {
+		return "", fmt.Errorf("it does not require %s", kubernetesModule)
+	}
+	version := string(m[1])
+	if !releaseVersion.MatchString(version) {
+		return "", fmt.Errorf("it requires %s %s: name a release such as v1.37.2", kubernetesModule, version)
+	}
+	return version, nil
+}
+
+// linkerFlags makes the components say their version. Left alone, a build from modules says
+// v0.0.0-master+$Format:%H$, which neither Helm nor kubectl can read.
+func linkerFlags(version string) string {
+	m := releaseVersion.FindStringSubmatch(version)
+	flags := []string{"-s", "-w"}
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		flags = append(flags,
+			"-X "+pkg+".gitVersion="+version,
+			"-X "+pkg+".gitMajor="+m[1],
+			"-X "+pkg+".gitMinor="+m[2])
+	}
+	return strings.Join(flags, " ")
+}
+
+// Versions reads out of a binary which versions of the components it was built from. The keys are "kubernetes", "etcd"
+// and "coredns".
+func Versions(binary string) (map[string]string, error) {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return nil, fmt.Errorf("read the versions of the components: %w", err)
+	}
+	names := map[string]string{kubernetesModule: "kubernetes", etcdModule: "etcd", coreDNSModule: "coredns"}
+	versions := make(map[string]string, len(names))
+	for _, dep := range info.Deps {
+		if name, ok := names[dep.Path]; ok {
+			versions[name] = dep.Version
+		}
+	}
+	if len(versions) != len(names) {
+		return nil, fmt.Errorf("%s was not built from cmd/components: remove it", binary)
+	}
+	return versions, nil
+}
+
+// readModfile returns the content of a go.mod file and the version of Kubernetes that it asks for.
+func readModfile(path string) (content []byte, version string, err error) {
+	if content, err = os.ReadFile(path); err != nil {
+		return nil, "", fmt.Errorf("read the version of Kubernetes: %w", err)
+	}
+	if version, err = kubernetesVersion(content); err != nil {
+		return nil, "", fmt.Errorf("read the version of Kubernetes from %s: %w", path, err)
+	}
+	return content, version, nil
+}

@@ -1,0 +1,110 @@
+package docs
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+
+	"external-services/charts"
+	"external-services/tools/render"
+	"external-services/tools/schema"
+)
+
+func TestChartHasTheDocs(t *testing.T) {
+	values, err := charts.FS.ReadFile(charts.Dir + "/values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(ValuesYAML(), values) {
+		t.Error("values.yaml is out of date: run make generate")
+	}
+	readme, err := charts.FS.ReadFile(charts.Dir + "/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Insert(readme, Tables())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, readme) {
+		t.Error("the README's tables are out of date: run make generate")
+	}
+}
+
+func TestEveryKeyOfValuesYAMLHasAComment(t *testing.T) {
+	key := regexp.MustCompile(`^ *[A-Za-z]+:`)
+	lines := strings.Split(string(ValuesYAML()), "\n")
+	found := 0
+	for i, line := range lines {
+		if !key.MatchString(line) {
+			continue
+		}
+		found++
+		if i == 0 || !strings.HasPrefix(strings.TrimSpace(lines[i-1]), "# ") {
+			t.Errorf("no comment above %q", line)
+		}
+	}
+	want := 0
+	for _, p := range schema.Properties() {
+		if !strings.Contains(p.Key, "[]") {
+			want++
+		}
+	}
+	if found != want {
+		t.Errorf("%d keys found, want %d", found, want)
+	}
+}
+
+// The commented entries of values.yaml show every key, and work when uncommented.
+func TestEntriesShowEveryKey(t *testing.T) {
+	for _, p := range schema.Properties() {
+		key, inEntry := strings.CutPrefix(p.Key, "services[].")
+		name := key[strings.LastIndex(key, ".")+1:]
+		if inEntry && !regexp.MustCompile(`(?m)^[ -]*`+name+`:`).MatchString(entries) {
+			t.Errorf("entries.yaml does not show %s", key)
+		}
+	}
+	uncommented := regexp.MustCompile(`(?m)^# (- |  )`).ReplaceAllString(strings.Replace(string(ValuesYAML()), "services: []", "services:", 1), "$1")
+	chart, err := render.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := render.Parse([]byte(uncommented))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, uncommented)
+	}
+	result, err := render.Render(chart, render.Release{}, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.Services) != 2 || len(result.EndpointSlices) != 1 {
+		t.Errorf("%d Services and %d EndpointSlices, want 2 and 1", len(result.Services), len(result.EndpointSlices))
+	}
+}
+
+func TestInsert(t *testing.T) {
+	got, err := Insert([]byte("before\n"+Begin+"\nold\n"+End+"\nafter\n"), "new")
+	if want := "before\n" + Begin + "\n\nnew\n" + End + "\nafter\n"; err != nil || string(got) != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	for text, want := range map[string]string{
+		"nothing":       `the line "` + Begin + `" is missing`,
+		"only " + Begin: `the line "` + End + `" is missing`,
+	} {
+		if _, err := Insert([]byte(text), ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gives the error %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestCellAndTypes(t *testing.T) {
+	if got := cell("a | b\nc"); got != `a \| b c` {
+		t.Errorf("cell: %q", got)
+	}
+	for _, p := range schema.Properties() {
+		if typeName(p.Schema) == "" && !p.Group() {
+			t.Errorf("%s has no type", p.Key)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/invopop/jsonschema"
+
+	"external-services/charts"
+)
+
+func TestChartHasTheSchema(t *testing.T) {
+	want, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := charts.FS.ReadFile(charts.Dir + "/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, got) {
+		t.Error("values.schema.json is out of date: run make generate")
+	}
+}
+
+// The keywords that santhosh-tekuri/jsonschema and xeipuuv/gojsonschema, the
+// libraries of the Helm versions that can install the chart, both know. A pattern
+// is not among them on purpose: its message is the expression, where the chart's
+// own validation has a sentence.
+var keywords = []string{
+	"$schema", "title", "description", "default", "examples",
+	"type", "enum", "minimum", "maximum", "required", "properties", "additionalProperties", "items",
+}
+
+func TestEveryObjectIsClosedAndDescribed(t *testing.T) {
+	text, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root map[string]any
+	if err := json.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "", root)
+	if len(text) > 12<<10 {
+		t.Errorf("the schema has %d bytes, want a few KB: every release stores it", len(text))
+	}
+}
+
+func check(t *testing.T, path string, s map[string]any) {
+	t.Helper()
+	for _, keyword := range slices.Sorted(maps.Keys(s)) {
+		if !slices.Contains(keywords, keyword) {
+			t.Errorf("%q has the keyword %s, which not every Helm reads alike", path, keyword)
+		}
+	}
+	if s["type"] == nil {
+		t.Errorf("%q has no type", path)
+	}
+	if s["description"] == nil && path[max(0, len(path)-2):] != "{}" {
+		t.Errorf("%q has no description", path)
+	}
+	if properties, ok := s["properties"].(map[string]any); ok {
+		if s["additionalProperties"] != false {
+			t.Errorf("%q accepts unknown keys", path)
+		}
+		for name, property := range properties {
+			check(t, path+"."+name, property.(map[string]any))
+		}
+	} else if more, ok := s["additionalProperties"].(map[string]any); ok {
+		check(t, path+"{}", more)
+	} else if s["type"] == "object" && path != ".global" {
+		t.Errorf("%q is an object that takes anything", path)
+	}
+	if items, ok := s["items"].(map[string]any); ok {
+		check(t, path+"[]", items)
+	}
+}
+
+// A hook on a field that is gone must end the generator and not pass in silence.
+func TestPropertyPanicsForAFieldThatIsGone(t *testing.T) {
+	for name, s := range map[string]*jsonschema.Schema{
+		"no properties":    {},
+		"no such property": Reflect(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			property(s, "gone")
+		})
+	}
+}
+
+func TestPropertiesNameEachKeyOnce(t *testing.T) {
+	var keys []string
+	for _, p := range Properties() {
+		keys = append(keys, p.Key)
+	}
+	for _, key := range []string{"enabled", "endpoints", "endpoints.maxPerSlice", "services", "services[].name", "services[].ports[].targetPort", "services[].addresses[].ip"} {
+		if !slices.Contains(keys, key) {
+			t.Errorf("%s is missing in %q", key, keys)
+		}
+	}
+	if unique := slices.Compact(slices.Sorted(slices.Values(keys))); len(unique) != len(keys) {
+		t.Errorf("%d keys, %d of them different", len(keys), len(unique))
+	}
+}
