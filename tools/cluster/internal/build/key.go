@@ -44,4 +44,3 @@ func (t *target) key() (string, error) {
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:keyLen], nil
 }
-

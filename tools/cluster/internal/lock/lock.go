@@ -68,15 +68,7 @@ func claim(f *os.File, path string) error {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return err
 	}
-	// Holder names the holder of a lock in a message, by the process id that Acquire's onWait got.
-func Holder(pid int) string {
-	if pid == 0 {
-		return "another process"
-	}
-	return fmt.Sprintf("process %d", pid)
-}
-
-// Release removes the file. Whoever opened it before that holds a lock that nobody else can see.
+	// Release removes the file. Whoever opened it before that holds a lock that nobody else can see.
 	if current, err := isCurrent(f, path); err != nil {
 		return err
 	} else if !current {

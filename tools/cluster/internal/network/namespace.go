@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +22,46 @@ const (
 	// etcDir is where `ip netns exec` looks for files to show in place of those in /etc.
 	etcDir = "/etc/netns"
 )
+
+// Namespaces returns the names of all network namespaces of the machine that have one.
+func Namespaces() ([]string, error) {
+	return entries(namespaceDir, func(string) bool { return true })
+}
+
+// Occupants returns the ids of the processes that are in the named network namespace.
+func Occupants(ns string) ([]int, error) {
+	namespace, err := os.Stat(filepath.Join(namespaceDir, ns))
+	if err != nil {
+		return nil, fmt.Errorf("look at the network namespace %s: %w", ns, err)
+	}
+	paths, err := filepath.Glob("/proc/[0-9]*/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("list the processes: %w", err)
+	}
+	var pids []int
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || !os.SameFile(info, namespace) {
+			continue // a process that has ended has no namespace
+		}
+		pid, err := strconv.Atoi(strings.Split(path, "/")[2])
+		if err != nil {
+			return nil, fmt.Errorf("read the process id in %s: %w", path, err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
+// Command returns the command line that runs a command in the named network namespace, with the path of the program
+// first.
+func Command(ns string, command []string) ([]string, error) {
+	path, err := Tool("ip")
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{path, "netns", "exec", ns}, command...), nil
+}
 
 // entries returns the names in a folder that match. A folder that does not exist has none.
 func entries(dir string, match func(name string) bool) ([]string, error) {

@@ -32,6 +32,8 @@ var linkCIDRs = []netip.Prefix{netip.MustParsePrefix("10.99.0.0/16"), netip.Must
 const (
 	// uplink is the node's end of the link to the machine.
 	uplink = "host0"
+	// services is the node's link that the addresses of Services are routed to.
+	services = "services"
 	// gatewayIPv4 and gatewayIPv6 are the node, as seen by every pod and outside host. Both are link-local, so the
 	// same addresses do for every link.
 	gatewayIPv4 = "169.254.1.1"
@@ -138,18 +140,22 @@ func (n *Network) setUp(ctx context.Context, slot Slot, ipv6 bool) error {
 		return err
 	}
 
-	// A connection to a Service that the node itself makes needs a route before kube-proxy can send it elsewhere.
 	lines := []string{
 		"link add " + uplink + " type veth peer name " + link,
 		"link set " + uplink + " addrgenmode none",
 		fmt.Sprintf("address add %s/30 dev %s", slot.NodeIP(), uplink),
 		"link set " + uplink + " up",
-		fmt.Sprintf("route add %s dev lo src %s", ServiceCIDRs[0], slot.NodeIP()),
+		// A connection to a Service that the node itself makes needs a route before kube-proxy's rules can send it
+		// elsewhere or refuse it. This one leads nowhere. It is not the loopback link, on which refusals get lost.
+		"link add " + services + " type veth peer name " + services + "-end",
+		"link set " + services + " addrgenmode none up",
+		"link set " + services + "-end addrgenmode none up",
+		fmt.Sprintf("route add %s dev %s src %s", ServiceCIDRs[0], services, slot.NodeIP()),
 	}
 	if ipv6 {
 		lines = append(lines,
 			fmt.Sprintf("address add %s/128 dev lo nodad", slot.NodeIPv6()),
-			fmt.Sprintf("route add %s dev lo src %s", ServiceCIDRs[1], slot.NodeIPv6()))
+			fmt.Sprintf("route add %s dev %s src %s", ServiceCIDRs[1], services, slot.NodeIPv6()))
 	}
 	// The link gets the alias that TearDown knows it by before it comes to the machine, which is the last thing to
 	// happen here: up to then it is in the namespace and goes with it.
@@ -204,12 +210,8 @@ func (n *Network) AddHost(ctx context.Context, h Host, slot Slot, ipv6 bool) err
 	if err := n.RemoveHost(ctx, h); err != nil {
 		return err
 	}
-	dir := filepath.Join(etcDir, h.Namespace)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make the folder of %s: %w", h.Namespace, err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "resolv.conf"), []byte(h.ResolvConf), 0o644); err != nil {
-		return fmt.Errorf("write the resolv.conf of %s: %w", h.Namespace, err)
+	if err := n.WriteResolvConf(h.Namespace, h.ResolvConf); err != nil {
+		return err
 	}
 	if err := n.addNamespace(ctx, h.Namespace, ipv6, func() error { return nil }); err != nil {
 		return err
@@ -250,6 +252,18 @@ func (n *Network) AddHost(ctx context.Context, h Host, slot Slot, ipv6 bool) err
 		return err
 	}
 	return n.batch(ctx, h.Namespace, host...)
+}
+
+// WriteResolvConf sets what commands in a namespace of the cluster read as /etc/resolv.conf.
+func (n *Network) WriteResolvConf(ns, content string) error {
+	dir := filepath.Join(etcDir, ns)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the folder for the files of %s: %w", ns, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "resolv.conf"), []byte(content), 0o644); err != nil {
+		return fmt.Errorf("write the resolv.conf of %s: %w", ns, err)
+	}
+	return nil
 }
 
 // RemoveHost removes what there is of a pod or an outside host, which may be nothing.
@@ -321,6 +335,10 @@ func (l Leftovers) Empty() bool { return len(l.Namespaces)+len(l.Links)+len(l.Fo
 
 // Find returns what the cluster has on the machine, whether or not anything is recorded about it.
 func (n *Network) Find() (Leftovers, error) {
+	if os.Geteuid() != 0 {
+		// Only root's clusters have a network. What is there is that of root's cluster of the same name.
+		return Leftovers{}, nil
+	}
 	links, _, err := hostLinks(n.prefix())
 	if err != nil {
 		return Leftovers{}, err

@@ -24,10 +24,8 @@ func (n *Network) Probe(ctx context.Context) *Obstacle {
 	if os.Geteuid() != 0 {
 		return &Obstacle{"not root", "run it as root"}
 	}
-	for tool, pkg := range map[string]string{"ip": "iproute2", "nft": "nftables"} {
-		if _, err := Tool(tool); err != nil {
-			return &Obstacle{err.Error(), "install " + tool + " (Debian package " + pkg + ")"}
-		}
+	if o := missingTool(Tool); o != nil {
+		return o
 	}
 	err := onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -48,6 +46,16 @@ func (n *Network) Probe(ctx context.Context) *Obstacle {
 	})
 	if err != nil {
 		return &Obstacle{err.Error(), "run it on a Linux machine, or in a container, that permits network namespaces, veth links and nftables"}
+	}
+	return nil
+}
+
+// missingTool names the first of the programs that a data plane needs and that find does not find.
+func missingTool(find func(name string) (path string, err error)) *Obstacle {
+	for _, tool := range []struct{ name, debianPackage string }{{"ip", "iproute2"}, {"nft", "nftables"}} {
+		if _, err := find(tool.name); err != nil {
+			return &Obstacle{err.Error(), fmt.Sprintf("install %s (Debian package %s)", tool.name, tool.debianPackage)}
+		}
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func Find(dir string) ([]Found, error) {
 			return nil, err
 		}
 		if marked {
-			found = append(found, Found{PID: pid, Command: commandLine(pid)})
+			found = append(found, Found{PID: pid, Command: CommandLine(pid)})
 		}
 	}
 	return found, nil
@@ -72,8 +72,8 @@ func isMarked(pid int, dir string) (bool, error) {
 	return false, nil
 }
 
-// commandLine is for messages only, so a process that has just ended has an empty one.
-func commandLine(pid int) string {
+// CommandLine returns the command line of a process for a message. That of a process that has just ended is empty.
+func CommandLine(pid int) string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
 		return ""

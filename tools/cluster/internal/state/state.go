@@ -56,8 +56,10 @@ type DataPlane struct {
 
 // LeftOut is a part that the cluster does without.
 type LeftOut struct {
-	// What was left out, and what it means for a user.
+	// What names the part.
 	What string `json:"what"`
+	// Effect says what does not work without it.
+	Effect string `json:"effect"`
 	// Why it was left out.
 	Why string `json:"why"`
 	// Fix says what to do to have it.

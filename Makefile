@@ -1,0 +1,97 @@
+# external-services: `make` lists the targets.
+
+include ci/versions.env
+
+SHELL := /usr/bin/env bash -o pipefail
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# One setting of cgo for every build: the compiled packages are shared, no C
+# compiler is needed, and names are resolved as in a container from scratch.
+export CGO_ENABLED := 0
+
+BIN := $(CURDIR)/.bin
+PROGRESS := ci/progress.sh
+GO_FILES = $(shell git ls-files -co --exclude-standard '*.go' | grep -v '^tools/cluster/')
+CLUSTER_FILES = $(shell git ls-files -co --exclude-standard 'tools/cluster/*.go') tools/cluster/go.mod
+
+# What a released helm is told about itself at link time; the second half is the
+# Kubernetes that `helm template` and `helm lint` assume.
+HELM_MINOR := $(word 2,$(subst ., ,$(HELM_KUBERNETES_VERSION)))
+HELM_LDFLAGS := -s -w -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION) \
+	$(foreach package,chartutil lint/rules,-X helm.sh/helm/v3/pkg/$(package).k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$(package).k8sVersionMinor=$(HELM_MINOR))
+
+##@ Use
+
+.PHONY: demo
+demo: packages tools ## Show the main job on the embedded cluster (KEEP=1 leaves it up)
+	@$(BIN)/demo $(if $(KEEP),-keep)
+
+##@ Develop
+
+.PHONY: test-unit
+test-unit: ## The inner loop: tests of the tools, in process
+	@go test ./tools/...
+
+.PHONY: test
+test: packages tools ## All tests, with what they need installed and built
+	@$(PROGRESS) "compile the tests" go test -run '^$$' ./...
+	go test ./tools/...
+	go -C tools/cluster test ./...
+	go test -count=1 -timeout 30m ./tests/...
+
+.PHONY: generate
+generate: $(BIN)/helm $(BIN)/extsvc ## Write what is generated: schema, values.yaml, README tables, golden files
+	$(BIN)/extsvc schema --write
+	$(BIN)/extsvc docs --write
+	go test -count=1 ./tests/render -run TestGolden -update
+
+.PHONY: verify
+verify: lint $(BIN)/helm $(BIN)/extsvc ## Check that what is generated is up to date, and lint
+	$(BIN)/extsvc schema --check
+	$(BIN)/extsvc docs --check
+	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
+	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
+
+.PHONY: lint
+lint: packages $(BIN)/helm $(BIN)/ct ## Lint the chart and the Go code
+	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l charts ci tests tools) && [ -z "$$unformatted" ] || { echo "not formatted, run gofmt -w: $$unformatted" >&2; exit 1; }
+	go vet ./...
+	go -C tools/cluster vet ./internal/... ./cmd/cluster/... ./e2e/...
+	PATH=$(BIN):$$PATH $(BIN)/ct lint --config ct.yaml
+
+.PHONY: clean
+clean: ## Take down the embedded clusters and delete what was built
+	@if [ -x $(BIN)/cluster ]; then for name in demo test; do $(BIN)/cluster --name $$name down; done; fi
+	rm -rf $(BIN)
+
+##@ Build
+
+.PHONY: tools
+tools: $(BIN)/helm $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
+	@$(BIN)/cluster --quiet build
+
+.PHONY: packages
+packages:
+	@ci/packages.sh ip=iproute2 nft=nftables mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core yamllint=yamllint
+
+$(BIN)/helm: go.mod ci/versions.env
+	@$(PROGRESS) "helm $(HELM_VERSION)" go build -v -ldflags '$(HELM_LDFLAGS)' -o $@ helm.sh/helm/v3/cmd/helm
+
+$(BIN)/ct: ci/tools/go.mod
+	@$(PROGRESS) "chart-testing $(CHART_TESTING_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o $@ github.com/helm/chart-testing/v3/ct
+
+$(BIN)/extsvc: $(GO_FILES) go.mod $(shell git ls-files -co --exclude-standard charts tools/docs)
+	@$(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
+
+$(BIN)/probe $(BIN)/demo: $(BIN)/%: $(GO_FILES) go.mod
+	@$(PROGRESS) $* go build -v -ldflags '-s -w' -o $@ ./tests/cmd/$*
+
+$(BIN)/cluster: $(CLUSTER_FILES)
+	@$(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o $@ ./cmd/cluster
+
+##@ Help
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

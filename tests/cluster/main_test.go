@@ -1,0 +1,203 @@
+// Package cluster installs the chart with the real helm into a real cluster, and
+// checks the objects as the API server stores them and the traffic as a pod has it.
+package cluster
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gruntwork-io/terratest/modules/helm"
+	"github.com/gruntwork-io/terratest/modules/k8s"
+	"github.com/gruntwork-io/terratest/modules/logger"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/mariadb"
+	"external-services/tests/internal/testenv"
+)
+
+var (
+	cluster *embedded.Cluster
+	client  kubernetes.Interface
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := testenv.UsePath("helm", "cluster", "probe"); err != nil {
+		return 1, err
+	}
+	if os.Getuid() == 0 {
+		if err := mariadb.Check(); err != nil {
+			return 1, err
+		}
+	}
+	cluster, err = embedded.Start(ctx, "test", os.Stderr)
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if stopErr := cluster.Stop(context.WithoutCancel(ctx)); err == nil {
+			err = stopErr
+		}
+	}()
+	if client, err = cluster.Client(); err != nil {
+		return 1, err
+	}
+	// An interrupt ends the process without a chance to clean up, unless it waits
+	// for the tests here.
+	done := make(chan int, 1)
+	go func() { done <- m.Run() }()
+	select {
+	case code = <-done:
+	case <-ctx.Done():
+		return 1, ctx.Err()
+	}
+	if !cluster.DataPlane {
+		fmt.Fprintf(os.Stderr, "\nNOT PROVEN: that names resolve and connections arrive.\n%s\n", cluster.LeftOut)
+	}
+	return code, nil
+}
+
+// needDataPlane skips a test about traffic where there is none; TestMain says so
+// once more at the end.
+func needDataPlane(t *testing.T) {
+	t.Helper()
+	if !cluster.DataPlane {
+		t.Skip("NOT PROVEN, for there is no data plane: ", cluster.LeftOut)
+	}
+}
+
+// options are those of a release in a namespace. The tests use no kubeconfig but
+// that of their own cluster.
+func options(namespace string) *helm.Options {
+	kubectl := k8s.NewKubectlOptions("", cluster.Kubeconfig, namespace)
+	kubectl.Logger = logger.Discard
+	return &helm.Options{KubectlOptions: kubectl, Logger: logger.Discard}
+}
+
+// makeNamespace makes a namespace for the test, if it is not there.
+func makeNamespace(t *testing.T, name string) {
+	t.Helper()
+	_, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+}
+
+// install installs the chart and uninstalls it when the test ends.
+func install(t *testing.T, release string, o *helm.Options) {
+	t.Helper()
+	helm.InstallContext(t, t.Context(), o, testenv.Chart(), release)
+	t.Cleanup(func() { uninstall(t, release, o) })
+}
+
+// uninstall uninstalls a release, if it is there.
+func uninstall(t *testing.T, release string, o *helm.Options) {
+	t.Helper()
+	o.ExtraArgs = map[string][]string{"delete": {"--ignore-not-found"}}
+	helm.DeleteContext(t, context.WithoutCancel(t.Context()), o, release, true)
+}
+
+// values writes a values file.
+func values(t *testing.T, text string) []string {
+	t.Helper()
+	file, err := os.CreateTemp(t.TempDir(), "values-*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := io.WriteString(file, text); err != nil {
+		t.Fatal(err)
+	}
+	return []string{file.Name()}
+}
+
+// eventually waits until a condition holds, which is what controllers and
+// kube-proxy take, and fails with what the condition last said.
+func eventually(t *testing.T, within time.Duration, what string, condition func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		err := condition()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s, not within %s: %v", what, within, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// leftovers lists the objects that carry the label of a release, in every
+// namespace, and the release's own Secrets.
+func leftovers(t *testing.T, release string) []string {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	selector := metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + release}
+	var found []string
+	services, err := client.CoreV1().Services("").List(ctx, selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range services.Items {
+		found = append(found, "Service "+o.Namespace+"/"+o.Name)
+	}
+	slices, err := client.DiscoveryV1().EndpointSlices("").List(ctx, selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range slices.Items {
+		found = append(found, "EndpointSlice "+o.Namespace+"/"+o.Name)
+	}
+	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
+	endpoints, err := client.CoreV1().Endpoints("").List(ctx, selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range endpoints.Items {
+		found = append(found, "Endpoints "+o.Namespace+"/"+o.Name)
+	}
+	secrets, err := client.CoreV1().Secrets("").List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,name=" + release})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range secrets.Items {
+		found = append(found, "Secret "+o.Namespace+"/"+o.Name)
+	}
+	return found
+}
+
+// wantNoLeftovers fails when something of a release is left, after giving the
+// controllers time to remove what they made.
+func wantNoLeftovers(t *testing.T, release string) {
+	t.Helper()
+	eventually(t, 10*time.Second, "the release "+release+" leaves nothing", func() error {
+		if found := leftovers(t, release); len(found) > 0 {
+			return fmt.Errorf("found %s", strings.Join(found, ", "))
+		}
+		return nil
+	})
+}

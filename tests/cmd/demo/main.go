@@ -1,0 +1,209 @@
+// Command demo shows the chart's main job on real input: it starts the embedded
+// cluster and the two outside services of values-examples/article.yaml, installs
+// the chart with helm, and calls both Service names from a pod.
+//
+// With -keep the cluster stays up afterwards, to look around in.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"external-services/tests/internal/article"
+	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/mariadb"
+	"external-services/tests/internal/testenv"
+)
+
+const name = "demo"
+
+func main() {
+	keep := flag.Bool("keep", false, "leave the cluster up")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, *keep); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, keep bool) (err error) {
+	unlock, err := lock(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	start := time.Now()
+	if os.Getuid() == 0 {
+		if err := mariadb.Check(); err != nil {
+			return err
+		}
+	}
+
+	step(out, "Starting a Kubernetes cluster")
+	cluster, err := embedded.Start(ctx, name, out)
+	if err != nil {
+		return err
+	}
+	data, err := os.MkdirTemp("", "external-services-demo-")
+	if err != nil {
+		return err
+	}
+	if keep {
+		defer func() { keptUp(out, cluster) }()
+	} else {
+		defer func() {
+			// also after an interrupt, which has ended ctx
+			err = errors.Join(err, cluster.Stop(context.WithoutCancel(ctx)), os.RemoveAll(data))
+		}()
+	}
+	client, err := cluster.Client()
+	if err != nil {
+		return err
+	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: article.Namespace}}
+	if _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	if cluster.DataPlane {
+		step(out, "Starting what is outside: %s at %s, and MariaDB at %s:%d", article.WebName, article.WebIP, article.MySQLIP, article.MySQLPort)
+		if err := article.Setup(ctx, cluster, data); err != nil {
+			return err
+		}
+	}
+
+	step(out, "helm install outside charts/external-services -f values-examples/article.yaml")
+	if err := install(ctx, out, cluster); err != nil {
+		return err
+	}
+	if !cluster.DataPlane {
+		step(out, "Not shown: that the names resolve and connect. %s", cluster.LeftOut)
+		return nil
+	}
+
+	step(out, "Calling both names from a pod in the namespace %s", article.Namespace)
+	if err := call(ctx, out, cluster); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nBoth mappings resolve and connect, %.1f s after the start.\n", time.Since(start).Seconds())
+	return nil
+}
+
+func install(ctx context.Context, out io.Writer, cluster *embedded.Cluster) error {
+	helm, err := testenv.Binary("helm")
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, helm, "install", "outside", testenv.Chart(), "-f", article.Values(),
+		"--kubeconfig", cluster.Kubeconfig, "--namespace", "default")
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("helm install: %w", err)
+	}
+	indent(out, string(text))
+	return nil
+}
+
+// call makes the two calls and prints them as a table.
+func call(ctx context.Context, out io.Writer, cluster *embedded.Cluster) error {
+	const web, mysql = article.SVC1, article.MySQL
+	if err := article.WaitUntilReady(ctx, cluster); err != nil {
+		return err
+	}
+	webNames, err := cluster.Resolve(ctx, article.App, web)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	answer, err := cluster.Get(ctx, article.App, "http://"+web+"/")
+	if err != nil {
+		return err
+	}
+	webTime := time.Since(begin)
+
+	mysqlNames, err := cluster.Resolve(ctx, article.App, mysql)
+	if err != nil {
+		return err
+	}
+	begin = time.Now()
+	row, err := mariadb.Query(ctx, cluster, article.App, mysql, article.MySQLPort, "SELECT CONCAT(note, '\" from MariaDB ', @@version, ' at ', @@bind_address) FROM shop.orders")
+	if err != nil {
+		return err
+	}
+	mysqlTime := time.Since(begin)
+
+	var text bytes.Buffer
+	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "NAME\tRESOLVES TO\tCALL\tANSWER\tTIME")
+	fmt.Fprintf(table, "%s\t%s (%s)\tGET http://%s/\t\"%s\" from %s\t%s\n", web, strings.TrimSuffix(webNames.CNAME, "."), strings.Join(webNames.Addresses, ", "), web, answer, article.WebName, milliseconds(webTime))
+	fmt.Fprintf(table, "%s\t%s (its ClusterIP)\tSELECT note FROM orders\t\"%s\t%s\n", mysql, strings.Join(mysqlNames.Addresses, ", "), row, milliseconds(mysqlTime))
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	indent(out, text.String())
+	return nil
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
+
+func keptUp(out io.Writer, cluster *embedded.Cluster) {
+	step(out, "The cluster stays up. To look around, and to end it:")
+	indent(out, fmt.Sprintf(`export KUBECONFIG=%s
+.bin/cluster --name %s exec %s -- bash    # a shell in the network of the pod
+.bin/cluster --name %s down
+`, cluster.Kubeconfig, name, article.App, name))
+}
+
+func step(out io.Writer, format string, args ...any) {
+	fmt.Fprintf(out, "\n==> "+format+"\n\n", args...)
+}
+
+func indent(out io.Writer, text string) {
+	for line := range strings.Lines(text) {
+		fmt.Fprint(out, strings.TrimRight("    "+line, " \n"), "\n")
+	}
+}
+
+// lock waits until no other demo of this user runs: they would share a cluster.
+// The lock goes with the process, also when that is killed.
+func lock(ctx context.Context, out io.Writer) (unlock func(), err error) {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("external-services-demo-%d.lock", os.Getuid()))
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for waiting := false; ; waiting = true {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { file.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if !waiting {
+			fmt.Fprintln(out, "Another demo is running: waiting for its end.")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

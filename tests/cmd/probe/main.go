@@ -1,0 +1,149 @@
+// Command probe is the client and the server of the traffic tests. It runs in the
+// network namespace of a pod or of a host outside, is built without cgo, and so
+// resolves names as /etc/resolv.conf there says.
+//
+//	probe serve tcp|http ADDRESS TEXT   answer every connection, or HTTP request, to
+//	                                    ADDRESS (host:port) with TEXT
+//	probe resolve NAME                  print what NAME resolves to, as Resolution
+//	probe connect COUNT ADDRESS         open COUNT connections one after the other
+//	                                    and print what they answered, as Answers
+//	probe get URL                       print the body of an HTTP response
+//
+// It prints JSON on standard output, and errors on standard error with exit code 1.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"external-services/tests/internal/traffic"
+)
+
+// dialTimeout is long enough for a SYN that is lost once, and retransmitted after
+// a second, not to count as a failure.
+const dialTimeout = 5 * time.Second
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	commands := map[string]struct {
+		arguments int
+		run       func(args []string) error
+	}{
+		"serve":   {3, func(args []string) error { return serve(args[0], args[1], args[2]) }},
+		"resolve": {1, func(args []string) error { return resolve(args[0]) }},
+		"connect": {2, func(args []string) error { return connect(args[0], args[1]) }},
+		"get":     {1, func(args []string) error { return get(args[0]) }},
+	}
+	if len(args) == 0 {
+		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | connect COUNT ADDRESS | get URL")
+	}
+	command, ok := commands[args[0]]
+	if !ok || len(args)-1 != command.arguments {
+		return fmt.Errorf("%q is no command, or takes another number of arguments", args[0])
+	}
+	return command.run(args[1:])
+}
+
+func serve(protocol, address, text string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Println(traffic.Listening)
+	switch protocol {
+	case "http":
+		return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, text) // a client that is gone is not the server's error
+		}))
+	case "tcp":
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return err
+			}
+			go func() {
+				defer connection.Close()
+				io.WriteString(connection, text)
+			}()
+		}
+	default:
+		return fmt.Errorf("%q is no protocol: write tcp or http", protocol)
+	}
+}
+
+func resolve(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	cname, err := net.DefaultResolver.LookupCNAME(ctx, name)
+	if err != nil {
+		return err
+	}
+	addresses, err := net.DefaultResolver.LookupHost(ctx, name)
+	if err != nil {
+		return err
+	}
+	slices.Sort(addresses)
+	return json.NewEncoder(os.Stdout).Encode(traffic.Resolution{CNAME: cname, Addresses: addresses})
+}
+
+func connect(count, address string) error {
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is not a number of connections", count)
+	}
+	answers := traffic.Answers{Texts: map[string]int{}}
+	for range n {
+		start := time.Now()
+		text, err := read(address)
+		if err != nil {
+			answers.Failures = append(answers.Failures, err.Error())
+			continue
+		}
+		answers.Texts[text]++
+		answers.Slowest = max(answers.Slowest, time.Since(start))
+	}
+	return json.NewEncoder(os.Stdout).Encode(answers)
+}
+
+// read returns what the server says first, and what it says at once: a MySQL server
+// waits for the client after that.
+func read(address string) (string, error) {
+	connection, err := net.DialTimeout("tcp", address, dialTimeout)
+	if err != nil {
+		return "", err
+	}
+	defer connection.Close()
+	connection.SetDeadline(time.Now().Add(dialTimeout))
+	text := make([]byte, 1<<12)
+	n, err := connection.Read(text)
+	return string(text[:n]), err
+}
+
+func get(url string) error {
+	client := http.Client{Timeout: dialTimeout}
+	response, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, response.Status)
+	}
+	_, err = io.Copy(os.Stdout, io.LimitReader(response.Body, 1<<16))
+	return err
+}

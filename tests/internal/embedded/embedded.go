@@ -1,0 +1,219 @@
+// Package embedded starts the embedded cluster of tools/cluster and the hosts
+// around it, for the tests and the demo.
+package embedded
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"external-services/tests/internal/testenv"
+	"external-services/tests/internal/traffic"
+)
+
+// Cluster is a running embedded cluster.
+type Cluster struct {
+	name string
+
+	// Kubeconfig is the path of the kubeconfig of its administrator.
+	Kubeconfig string
+
+	// DataPlane says whether there are hosts, pods, DNS and Service addresses; it
+	// takes root. Otherwise LeftOut says why there are none.
+	DataPlane bool
+	LeftOut   string
+}
+
+// Start starts the cluster of a name afresh and writes what it does to progress.
+// An older one of the name is taken down first.
+func Start(ctx context.Context, name string, progress io.Writer) (*Cluster, error) {
+	c := &Cluster{name: name}
+	up := c.command(ctx, "up", "--fresh")
+	up.Stdout, up.Stderr = progress, progress
+	if err := up.Run(); err != nil {
+		return nil, fmt.Errorf("start the embedded cluster %q: %w", name, err)
+	}
+	path, err := c.output(ctx, "kubeconfig", "--path")
+	if err != nil {
+		return nil, err
+	}
+	c.Kubeconfig = strings.TrimSpace(path)
+	text, err := c.output(ctx, "status", "-o", "json")
+	if err != nil {
+		return nil, err
+	}
+	var status struct {
+		DataPlane bool `json:"dataPlane"`
+		LeftOut   []struct {
+			What   string `json:"what"`
+			Effect string `json:"effect"`
+			Why    string `json:"why"`
+			Fix    string `json:"fix"`
+		} `json:"leftOut"`
+	}
+	if err := json.Unmarshal([]byte(text), &status); err != nil {
+		return nil, fmt.Errorf("read the status of the embedded cluster: %w", err)
+	}
+	c.DataPlane = status.DataPlane
+	for _, part := range status.LeftOut {
+		c.LeftOut += fmt.Sprintf("left out: %s (%s): %s; %s\n", part.What, part.Why, part.Effect, part.Fix)
+	}
+	return c, nil
+}
+
+// Stop removes the cluster and everything around it.
+func (c *Cluster) Stop(ctx context.Context) error {
+	_, err := c.output(ctx, "down")
+	return err
+}
+
+// Client returns a client of the API server, as its administrator.
+func (c *Cluster) Client() (kubernetes.Interface, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
+
+// AddOutside adds a host outside the cluster with IP addresses and the DNS names
+// that stand for them.
+func (c *Cluster) AddOutside(ctx context.Context, host string, ips []string, names ...string) error {
+	args := []string{"add-outside", host}
+	for _, ip := range ips {
+		args = append(args, "--ip", ip)
+	}
+	for _, name := range names {
+		args = append(args, "--dns", name)
+	}
+	_, err := c.output(ctx, args...)
+	return err
+}
+
+// AddPod adds the network of a pod in a namespace.
+func (c *Cluster) AddPod(ctx context.Context, pod, namespace string) error {
+	_, err := c.output(ctx, "add-pod", pod, "--namespace", namespace)
+	return err
+}
+
+// Command is a command to run in the network of a pod or a host outside.
+func (c *Cluster) Command(ctx context.Context, host string, command ...string) *exec.Cmd {
+	return c.command(ctx, append([]string{"exec", host, "--"}, command...)...)
+}
+
+// Output runs a command in the network of a pod or a host outside and returns what
+// it prints.
+func (c *Cluster) Output(ctx context.Context, host string, command ...string) (string, error) {
+	return output(c.Command(ctx, host, command...))
+}
+
+// Serve starts a server on a host that answers every connection, or HTTP request, to
+// an address with the name of the host. The protocol is tcp or http. It runs until the cluster is stopped or ctx is done.
+func (c *Cluster) Serve(ctx context.Context, host, protocol, address string) error {
+	probe, err := testenv.Binary("probe")
+	if err != nil {
+		return err
+	}
+	return c.Background(ctx, host, traffic.Listening, probe, "serve", protocol, address, host)
+}
+
+// Background starts a command on a host and waits until a line of its output
+// contains ready. It runs until the cluster is stopped or ctx is done.
+func (c *Cluster) Background(ctx context.Context, host, ready string, command ...string) error {
+	cmd := c.Command(ctx, host, command...)
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	started := make(chan error, 1)
+	var once sync.Once
+	go func() {
+		var lines bytes.Buffer
+		scanner := bufio.NewScanner(output)
+		for scanner.Scan() {
+			lines.WriteString(scanner.Text() + "\n")
+			if strings.Contains(scanner.Text(), ready) {
+				once.Do(func() { started <- nil })
+				lines.Reset()
+			}
+		}
+		err := errors.Join(scanner.Err(), cmd.Wait())
+		once.Do(func() {
+			started <- fmt.Errorf("%q on %s ended before it was ready: %v\n%s", command, host, err, lines.String())
+		})
+	}()
+	select {
+	case err := <-started:
+		return err
+	case <-time.After(30 * time.Second):
+		return fmt.Errorf("%q on %s is not ready after 30 s: no line of its output contains %q", command, host, ready)
+	}
+}
+
+// Resolve resolves a name in a pod.
+func (c *Cluster) Resolve(ctx context.Context, pod, name string) (traffic.Resolution, error) {
+	var resolution traffic.Resolution
+	return resolution, c.probe(ctx, pod, &resolution, "resolve", name)
+}
+
+// Connect opens connections from a pod, one after the other.
+func (c *Cluster) Connect(ctx context.Context, pod string, count int, address string) (traffic.Answers, error) {
+	var answers traffic.Answers
+	return answers, c.probe(ctx, pod, &answers, "connect", fmt.Sprint(count), address)
+}
+
+// Get returns the body of an HTTP response, asked for from a pod.
+func (c *Cluster) Get(ctx context.Context, pod, url string) (string, error) {
+	probe, err := testenv.Binary("probe")
+	if err != nil {
+		return "", err
+	}
+	return c.Output(ctx, pod, probe, "get", url)
+}
+
+func (c *Cluster) probe(ctx context.Context, pod string, result any, args ...string) error {
+	probe, err := testenv.Binary("probe")
+	if err != nil {
+		return err
+	}
+	text, err := c.Output(ctx, pod, append([]string{probe}, args...)...)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(text), result)
+}
+
+func (c *Cluster) command(ctx context.Context, args ...string) *exec.Cmd {
+	cluster := testenv.Path(".bin", "cluster") // its absence is the error of Run
+	cmd := exec.CommandContext(ctx, cluster, append([]string{"--name", c.name}, args...)...)
+	cmd.Dir = testenv.Root()
+	return cmd
+}
+
+func (c *Cluster) output(ctx context.Context, args ...string) (string, error) {
+	return output(c.command(ctx, args...))
+}
+
+func output(cmd *exec.Cmd) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, stderr.String())
+	}
+	return stdout.String(), nil
+}

@@ -1,0 +1,217 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"external-services/tools/cluster/internal/dataplane"
+	"external-services/tools/cluster/internal/network"
+	"external-services/tools/cluster/internal/state"
+)
+
+// dnsTimeout is how long the DNS may take to know a new name.
+const dnsTimeout = 10 * time.Second
+
+// dnsName is a host name in the DNS as Kubernetes accepts it in an ExternalName.
+var dnsName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// AddPod adds a network namespace that stands for a pod in the given Kubernetes namespace. There is no Pod object, and
+// nothing runs in it but what Exec starts.
+func (c *Cluster) AddPod(ctx context.Context, name, namespace string) (state.Host, error) {
+	if err := state.ValidateLabel("namespace", namespace); err != nil {
+		return state.Host{}, err
+	}
+	host := state.Host{Name: name, Kind: state.KindPod, Namespace: namespace}
+	err := c.addHost(ctx, &host)
+	return host, err
+}
+
+// AddOutside adds a network namespace that stands for a host outside the cluster. Both the addresses and the names,
+// which may be none, are those of that host alone.
+func (c *Cluster) AddOutside(ctx context.Context, name string, ips []netip.Addr, names []string) (state.Host, error) {
+	if len(ips) == 0 {
+		return state.Host{}, errors.New("an outside host needs an address: add --ip")
+	}
+	for i, ip := range ips {
+		if err := network.CheckOutside(ip); err != nil {
+			return state.Host{}, err
+		}
+		if slices.Contains(ips[:i], ip) {
+			return state.Host{}, fmt.Errorf("address %q is named twice", ip)
+		}
+	}
+	for i, n := range names {
+		if err := checkDNSName(n); err != nil {
+			return state.Host{}, err
+		}
+		if slices.Contains(names[:i], n) {
+			return state.Host{}, fmt.Errorf("DNS name %q is named twice", n)
+		}
+	}
+	host := state.Host{Name: name, Kind: state.KindOutside, IPs: ips, DNS: names}
+	err := c.addHost(ctx, &host)
+	return host, err
+}
+
+func checkDNSName(name string) error {
+	if len(name) > 253 || !dnsName.MatchString(name) {
+		return fmt.Errorf("DNS name %q: use lower-case labels of letters, digits and dashes, such as db.corp.example", name)
+	}
+	if name == "cluster.local" || strings.HasSuffix(name, ".cluster.local") {
+		return fmt.Errorf("DNS name %q: names in cluster.local are those of Services, use another domain", name)
+	}
+	return nil
+}
+
+// addHost adds the host and completes what is said about it.
+func (c *Cluster) addHost(ctx context.Context, host *state.Host) error {
+	if err := state.ValidateLabel("name", host.Name); err != nil {
+		return err
+	}
+	return c.locked(ctx, func() error {
+		r, err := c.loadDataPlane()
+		if err != nil {
+			return err
+		}
+		if err := c.checkConflicts(r, *host); err != nil {
+			return err
+		}
+		used := make([]int, len(r.Hosts))
+		for i, h := range r.Hosts {
+			used[i] = h.Index
+		}
+		if host.Index, err = network.FreeIndex(used); err != nil {
+			return err
+		}
+		spec := network.Host{Namespace: c.networkNamespace(*host), Link: network.LinkName(host.Index)}
+		if host.Kind == state.KindPod {
+			host.IPs = network.PodIPs(host.Index, r.DataPlane.IPv6)
+			spec.ResolvConf = dataplane.PodResolvConf(host.Namespace)
+		} else {
+			spec.ResolvConf = dataplane.OutsideResolvConf()
+		}
+		spec.IPs = host.IPs
+		if err := c.connect(ctx, r, *host, spec); err != nil {
+			return errors.Join(err, c.disconnect(context.WithoutCancel(ctx), *host, spec))
+		}
+		return nil
+	})
+}
+
+// connect makes the host's network, records the host and waits until its names are known.
+func (c *Cluster) connect(ctx context.Context, r *state.Record, host state.Host, spec network.Host) error {
+	if err := c.net.AddHost(ctx, spec, network.Slot(r.DataPlane.Slot), r.DataPlane.IPv6); err != nil {
+		return fmt.Errorf("add %s %q: %w", host.Kind, host.Name, err)
+	}
+	r.Hosts = append(r.Hosts, host)
+	if err := c.dir.Save(r); err != nil || len(host.DNS) == 0 {
+		return err
+	}
+	if err := dataplane.WriteHosts(c.dir, r.Hosts); err != nil {
+		return err
+	}
+	for _, name := range host.DNS {
+		if err := c.waitForName(ctx, name, host.IPs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disconnect takes back what connect did.
+func (c *Cluster) disconnect(ctx context.Context, host state.Host, spec network.Host) error {
+	r, err := c.dir.Load()
+	if err != nil {
+		return err
+	}
+	r.Hosts = slices.DeleteFunc(r.Hosts, func(h state.Host) bool { return h.Name == host.Name })
+	return errors.Join(c.dir.Save(r), dataplane.WriteHosts(c.dir, r.Hosts), c.net.RemoveHost(ctx, spec))
+}
+
+// waitForName waits until the cluster's DNS answers a name with all of the addresses.
+func (c *Cluster) waitForName(ctx context.Context, name string, want []netip.Addr) error {
+	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
+	defer cancel()
+	for {
+		got, err := c.resolve(ctx, name, time.Second)
+		if err == nil {
+			if slices.Equal(sorted(got), sorted(want)) {
+				return nil
+			}
+			err = fmt.Errorf("it answers %v", got)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the cluster's DNS does not answer %q with %v: %w", name, want, err)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+func sorted(ips []netip.Addr) []netip.Addr {
+	return slices.SortedFunc(slices.Values(ips), netip.Addr.Compare)
+}
+
+// loadDataPlane returns the record of a cluster that is up with a data plane.
+func (c *Cluster) loadDataPlane() (*state.Record, error) {
+	r, err := c.load()
+	if err != nil || r.DataPlane != nil {
+		return r, err
+	}
+	for _, l := range r.LeftOut {
+		return nil, fmt.Errorf("cluster %q has no data plane, %s: %s, then start it anew by --fresh", c.name, l.Why, l.Fix)
+	}
+	return nil, fmt.Errorf("cluster %q has no data plane", c.name)
+}
+
+// checkConflicts says whether the cluster has something already that the host would have.
+func (c *Cluster) checkConflicts(r *state.Record, host state.Host) error {
+	if host.Name == dataplane.NodeName {
+		return fmt.Errorf("the name %q is that of the cluster's node, use another one", host.Name)
+	}
+	for _, h := range r.Hosts {
+		if h.Name == host.Name {
+			return fmt.Errorf("cluster %q has a %s %q already, use another name", c.name, describe(h.Kind), h.Name)
+		}
+		for _, ip := range host.IPs {
+			if slices.Contains(h.IPs, ip) {
+				return fmt.Errorf("address %q is that of the %s %q already", ip, describe(h.Kind), h.Name)
+			}
+		}
+		for _, name := range host.DNS {
+			if slices.Contains(h.DNS, name) {
+				return fmt.Errorf("DNS name %q is that of the %s %q already", name, describe(h.Kind), h.Name)
+			}
+		}
+	}
+	if !r.DataPlane.IPv6 {
+		for _, ip := range host.IPs {
+			if ip.Is6() {
+				return fmt.Errorf("address %q: this machine has no IPv6, use an IPv4 address", ip)
+			}
+		}
+	}
+	return nil
+}
+
+// describe names a kind of host in a message.
+func describe(kind state.Kind) string {
+	if kind == state.KindOutside {
+		return "outside host"
+	}
+	return string(kind)
+}
+
+// networkNamespace is the name of the host's network namespace.
+func (c *Cluster) networkNamespace(h state.Host) string {
+	if h.Kind == state.KindPod {
+		return c.net.Pod(h.Name)
+	}
+	return c.net.Outside(h.Name)
+}

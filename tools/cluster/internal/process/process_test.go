@@ -1,0 +1,193 @@
+package process
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func startMarked(t *testing.T, dir string, command ...string) *Process {
+	t.Helper()
+	p, err := Start(Spec{
+		Name: command[0], Command: command, Dir: dir, Log: filepath.Join(dir, "log"),
+		Env: []string{"PATH=" + os.Getenv("PATH"), Marker(dir)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := KillAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func TestKillAllEndsOnlyMarkedProcesses(t *testing.T) {
+	dir := t.TempDir()
+	marked := startMarked(t, dir, "sleep", "600")
+
+	var unmarked []*exec.Cmd
+	for _, env := range []string{
+		"PATH=" + os.Getenv("PATH"), // no marker
+		Marker(dir + "-other"),      // that of a cluster whose folder starts with the same name
+		Marker(filepath.Dir(dir)),   // that of a folder above
+		"X" + Marker(dir),           // another variable
+	} {
+		cmd := exec.Command("sleep", "600")
+		cmd.Env = []string{env}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Error(err)
+			}
+			_ = cmd.Wait() // it was killed
+		})
+		unmarked = append(unmarked, cmd)
+	}
+
+	found, err := Find(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != 1 || found[0].PID != marked.PID || found[0].Command != "sleep 600" {
+		t.Errorf("Find = %+v, want process %d", found, marked.PID)
+	}
+	ended, err := KillAll(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ended) != 1 || ended[0].PID != marked.PID {
+		t.Errorf("KillAll = %+v, want process %d", ended, marked.PID)
+	}
+	<-marked.Done()
+	if got := marked.Outcome(); got != "signal: terminated" {
+		t.Errorf("the marked process ended by %q", got)
+	}
+	for _, cmd := range unmarked {
+		if started, err := startTime(cmd.Process.Pid); err != nil || !Running(cmd.Process.Pid, started) {
+			t.Errorf("the process with the environment %q was ended", cmd.Env)
+		}
+	}
+}
+
+func TestKillAllEndsWhatIgnoresTheRequest(t *testing.T) {
+	dir := t.TempDir()
+	// The child of the shell inherits the marker, and both ignore the request to end.
+	p := startMarked(t, dir, "sh", "-c", "trap '' TERM; sleep 600 & echo ready; wait; sleep 600")
+	waitForLine(t, p.Log, "ready")
+	found, err := Find(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != 2 {
+		t.Errorf("Find = %+v, want the shell and its child", found)
+	}
+	if _, err := KillAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := Find(dir); err != nil || len(found) != 0 {
+		t.Errorf("Find after KillAll = %+v, %v", found, err)
+	}
+}
+
+func TestStartInSessionOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	p := startMarked(t, dir, "sleep", "600")
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	if session := fields[3]; session != fmt.Sprint(p.PID) {
+		t.Errorf("process %d is in session %s", p.PID, session)
+	}
+}
+
+func TestRunning(t *testing.T) {
+	p := startMarked(t, t.TempDir(), "true")
+	<-p.Done()
+	if Running(p.PID, p.Started) {
+		t.Error("a process that has ended is running")
+	}
+	if got := p.Outcome(); got != "exit status 0" {
+		t.Errorf("Outcome = %q", got)
+	}
+	started, err := startTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !Running(os.Getpid(), started) {
+		t.Error("this process is not running")
+	}
+	if Running(os.Getpid(), started+1) {
+		t.Error("another process with the same id is taken for this one")
+	}
+}
+
+func TestRunningIsFalseForZombies(t *testing.T) {
+	cmd := exec.Command("sleep", "600")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	started, err := startTime(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); Running(cmd.Process.Pid, started); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a process that nobody has waited for still counts as running")
+		}
+	}
+	_ = cmd.Wait() // it was killed
+}
+
+func TestLastLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte("one\ntwo\n"+strings.Repeat("x", 500)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LastLines(path, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"two", strings.Repeat("x", 400) + "..."}; !slices.Equal(got, want) {
+		t.Errorf("LastLines = %q, want %q", got, want)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := LastLines(path, 2); err != nil || len(got) != 0 {
+		t.Errorf("LastLines of an empty file = %q, %v", got, err)
+	}
+}
+
+func waitForLine(t *testing.T, path, line string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scanner := bufio.NewScanner(f)
+		for scanner.Scan() {
+			if scanner.Text() == line {
+				f.Close()
+				return
+			}
+		}
+		f.Close()
+	}
+	t.Fatalf("%s never said %q", path, line)
+}
