@@ -87,7 +87,7 @@ func Tables() string {
 			fmt.Fprintf(&values, "| `%s` | %s | `%s` | %s |\n", key, typeName(p.Schema), literal(p.Default), cell(p.Description))
 		}
 	}
-	return "### Values\n\n| Key | Type | Default | Description |\n| --- | --- | --- | --- |\n" + values.String() +
+	return "| Key | Type | Default | Description |\n| --- | --- | --- | --- |\n" + values.String() +
 		"\n### An entry of `services`\n\n| Key | Type | Required | Description |\n| --- | --- | --- | --- |\n" + entries.String()
 }
 

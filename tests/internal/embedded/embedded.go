@@ -84,6 +84,7 @@ func (c *Cluster) Client() (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.QPS = -1 // the cluster serves nobody else
 	return kubernetes.NewForConfig(config)
 }
 

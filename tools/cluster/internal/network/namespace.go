@@ -105,6 +105,10 @@ func Dial(ctx context.Context, ns, network string, address netip.AddrPort) (net.
 	return conn, err
 }
 
+// The kernel takes the network namespace of a process to be that of its first thread, which the runtime never ends. So
+// that thread stays with the main goroutine, and onThread gets others.
+func init() { runtime.LockOSThread() }
+
 // onThread runs f on a thread of its own, which ends with f: what f changes about its thread stays with it.
 func onThread(f func() error) error {
 	result := make(chan error, 1)
