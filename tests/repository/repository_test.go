@@ -1,0 +1,226 @@
+// Package repository checks the repository itself: that what stands in two places
+// says the same, and that the parts keep to their dependencies.
+package repository
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/modfile"
+	"sigs.k8s.io/yaml"
+
+	"external-services/tests/internal/testenv"
+)
+
+func read(t *testing.T, elements ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(testenv.Path(elements...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// ci/versions.env names the versions that the go.mod files pin.
+func TestVersionsAgree(t *testing.T) {
+	pinned := map[string]struct{ goMod, module string }{
+		"KUBERNETES_VERSION":      {"tools/cluster/go.mod", "k8s.io/kubernetes"},
+		"ETCD_VERSION":            {"tools/cluster/go.mod", "go.etcd.io/etcd/server/v3"},
+		"COREDNS_VERSION":         {"tools/cluster/go.mod", "github.com/coredns/coredns"},
+		"HELM_VERSION":            {"go.mod", "helm.sh/helm/v3"},
+		"HELM_KUBERNETES_VERSION": {"go.mod", "k8s.io/client-go"},
+		"TERRATEST_VERSION":       {"go.mod", "github.com/gruntwork-io/terratest"},
+		"CHART_TESTING_VERSION":   {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
+	}
+	found := map[string]bool{}
+	for _, match := range regexp.MustCompile(`(?m)^([A-Z_]+)=(.*)$`).FindAllStringSubmatch(read(t, "ci", "versions.env"), -1) {
+		name, version := match[1], match[2]
+		found[name] = true
+		pin, ok := pinned[name]
+		if !ok {
+			t.Errorf("ci/versions.env has %s, and this test does not know where it is pinned", name)
+			continue
+		}
+		if got := required(t, pin.goMod)[pin.module]; got != version {
+			t.Errorf("ci/versions.env has %s=%s, and %s pins %s %s", name, version, pin.goMod, pin.module, got)
+		}
+	}
+	for name := range pinned {
+		if !found[name] {
+			t.Errorf("ci/versions.env does not have %s", name)
+		}
+	}
+}
+
+// required lists the versions that a go.mod requires.
+func required(t *testing.T, goMod string) map[string]string {
+	t.Helper()
+	file, err := modfile.Parse(goMod, []byte(read(t, goMod)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions := map[string]string{}
+	for _, r := range file.Require {
+		versions[r.Mod.Path] = r.Mod.Version
+	}
+	return versions
+}
+
+// The tools stay quick to build: they hold neither terratest nor the AWS SDK that
+// it brings. Helm has one importer.
+func TestDependenciesOfTheTools(t *testing.T) {
+	for _, dependency := range goList(t, "-deps", "./tools/...") {
+		if strings.Contains(dependency, "gruntwork-io") || strings.Contains(dependency, "aws") {
+			t.Errorf("./tools/... depends on %s", dependency)
+		}
+	}
+	var importers []string
+	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Imports ","}}`, "./tools/...") {
+		if importPath, imports, _ := strings.Cut(line, " "); strings.Contains(imports, "helm.sh/helm/") {
+			importers = append(importers, importPath)
+		}
+	}
+	if want := []string{"external-services/tools/render"}; !slices.Equal(importers, want) {
+		t.Errorf("Helm is imported by %q, want %q", importers, want)
+	}
+}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	cmd.Dir = testenv.Root()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %q: %v", args, err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+// A version of the chart has an entry in its changelog, and Artifact Hub shows it.
+func TestChartMetadata(t *testing.T) {
+	var chart struct {
+		Version     string            `json:"version"`
+		Description string            `json:"description"`
+		KubeVersion string            `json:"kubeVersion"`
+		Keywords    []string          `json:"keywords"`
+		Annotations map[string]string `json:"annotations"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "charts", "external-services", "Chart.yaml")), &chart); err != nil {
+		t.Fatal(err)
+	}
+	if chart.KubeVersion != ">=1.21.0-0" {
+		t.Errorf("kubeVersion is %q", chart.KubeVersion)
+	}
+	if chart.Description == "" || len(chart.Keywords) == 0 || chart.Annotations["artifacthub.io/license"] != "Apache-2.0" {
+		t.Errorf("something is missing in %+v", chart)
+	}
+	if !strings.Contains(read(t, "charts", "external-services", "CHANGELOG.md"), "\n## "+chart.Version+"\n") {
+		t.Errorf("CHANGELOG.md has no section %q", "## "+chart.Version)
+	}
+	var changes []struct{ Kind, Description string }
+	if err := yaml.UnmarshalStrict([]byte(chart.Annotations["artifacthub.io/changes"]), &changes); err != nil || len(changes) == 0 {
+		t.Fatalf("artifacthub.io/changes: %d changes, %v", len(changes), err)
+	}
+	for _, change := range changes {
+		if !slices.Contains([]string{"added", "changed", "deprecated", "removed", "fixed", "security"}, change.Kind) || change.Description == "" {
+			t.Errorf("artifacthub.io/changes has %+v", change)
+		}
+	}
+}
+
+// Helm stores each file of the package in each revision of each release.
+func TestPackageHoldsWhatAReleaseNeeds(t *testing.T) {
+	helm, err := testenv.Binary("helm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command(helm, "package", testenv.Chart(), "--destination", dir).CombinedOutput(); err != nil {
+		t.Fatalf("helm package: %v\n%s", err, out)
+	}
+	archives, err := filepath.Glob(filepath.Join(dir, "external-services-*.tgz"))
+	if err != nil || len(archives) != 1 {
+		t.Fatalf("packages %q: %v", archives, err)
+	}
+	want := []string{
+		"Chart.yaml", "README.md", "templates/NOTES.txt", "templates/_helpers.tpl", "templates/_validate.tpl",
+		"templates/endpoints.yaml", "templates/endpointslice.yaml", "templates/service.yaml", "values.schema.json", "values.yaml",
+	}
+	// .helmignore goes along: helm lint of the unpacked archive reads it.
+	got := slices.DeleteFunc(archived(t, archives[0]), func(name string) bool { return name == ".helmignore" })
+	if !slices.Equal(got, want) {
+		t.Errorf("the package holds\n%q, want\n%q", got, want)
+	}
+}
+
+// archived lists the files of a chart archive, sorted, without the chart's folder.
+func archived(t *testing.T, archive string) []string {
+	t.Helper()
+	file, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for reader := tar.NewReader(unzipped); ; {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			slices.Sort(names)
+			return names
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, name, _ := strings.Cut(header.Name, "/")
+		names = append(names, path.Clean(name))
+	}
+}
+
+// The READMEs show the example as it is, and no make target that does not exist.
+func TestREADME(t *testing.T) {
+	makefile := read(t, "Makefile")
+	for _, name := range []string{"README.md", "charts/external-services/README.md"} {
+		text := read(t, name)
+		for _, match := range regexp.MustCompile("(?m)^make ([a-z-]+)|`make ([a-z-]+)").FindAllStringSubmatch(text, -1) {
+			target := match[1] + match[2]
+			if !strings.Contains(makefile, "\n"+target+":") {
+				t.Errorf("%s names make %s, which is no target", name, target)
+			}
+		}
+		var example, article any
+		snippet := regexp.MustCompile("(?s)```yaml\n(services:.*?)```").FindStringSubmatch(text)
+		if snippet == nil {
+			t.Errorf("%s shows no values", name)
+			continue
+		}
+		if err := yaml.Unmarshal([]byte(snippet[1]), &example); err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal([]byte(read(t, "values-examples", "article.yaml")), &article); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(article, example); diff != "" {
+			t.Errorf("%s shows other values than values-examples/article.yaml (-example +README):\n%s", name, diff)
+		}
+		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(testenv.Path(path.Dir(name), link[1])); err != nil {
+				t.Errorf("%s links to %s: %v", name, link[1], err)
+			}
+		}
+	}
+}
