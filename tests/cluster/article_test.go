@@ -19,7 +19,7 @@ import (
 func TestArticle(t *testing.T) {
 	makeNamespace(t, article.Namespace)
 	if cluster.DataPlane {
-		if err := article.Setup(t.Context(), cluster, t.TempDir()); err != nil {
+		if err := article.Setup(t.Context(), cluster); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,6 +5,7 @@ package render
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/gruntwork-io/terratest/modules/k8s"
 	"github.com/gruntwork-io/terratest/modules/logger"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"external-services/tests/internal/testenv"
 	"external-services/tools/render"
@@ -239,6 +241,42 @@ func TestIPv6Only(t *testing.T) {
 	}
 	if len(got.EndpointSlices) != 1 || got.EndpointSlices[0].Name != "orders-ipv6-0" {
 		t.Errorf("EndpointSlices %v, want orders-ipv6-0 alone", got.EndpointSlices)
+	}
+}
+
+// An entry's labels and annotations win over the common ones, also when empty, and
+// the chart's own labels stay.
+func TestLabelsAndAnnotations(t *testing.T) {
+	got := decode(t, template(t, helm.Options{SetJSONValues: map[string]string{
+		"commonLabels":      `{"team": "platform", "stage": "prod"}`,
+		"commonAnnotations": `{"note": "common", "contact": "platform-team"}`,
+		"services": `[{"name": "orders", "addresses": ["10.0.0.1"], "ports": [{"port": 80}], "labels": {"team": "", "tier": "1"}, "annotations": {"note": ""}},
+			{"name": "plain", "externalName": "a.example"}]`,
+	}}))
+	own := func(more map[string]string) map[string]string {
+		labels := map[string]string{
+			"helm.sh/chart": "external-services-0.1.0", "app.kubernetes.io/name": "external-services", "app.kubernetes.io/instance": "outside",
+			"app.kubernetes.io/managed-by": "Helm", "external-services/backend": "external", "stage": "prod",
+		}
+		maps.Copy(labels, more)
+		return labels
+	}
+	for name, c := range map[string]struct {
+		object                    metav1.Object
+		wantLabels, wantAnnotated map[string]string
+	}{
+		"Service": {got.Services[0], own(map[string]string{"team": "", "tier": "1"}), map[string]string{"note": "", "contact": "platform-team"}},
+		"EndpointSlice": {got.EndpointSlices[0], own(map[string]string{
+			"team": "", "tier": "1", "kubernetes.io/service-name": "orders", "endpointslice.kubernetes.io/managed-by": "external-services",
+		}), map[string]string{"note": "", "contact": "platform-team"}},
+		"Service without its own": {got.Services[1], own(map[string]string{"team": "platform"}), map[string]string{"note": "common", "contact": "platform-team"}},
+	} {
+		if diff := cmp.Diff(c.wantLabels, c.object.GetLabels()); diff != "" {
+			t.Errorf("%s: labels (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(c.wantAnnotated, c.object.GetAnnotations()); diff != "" {
+			t.Errorf("%s: annotations (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -40,11 +40,11 @@ A mapping has:
       "annotations" $commonAnnotations
 -}}
 {{- include "external-services.validate.entry" (dict "entry" $entry "mapping" $mapping "mappings" $mappings) -}}
-{{- if $entry.labels -}}
-{{- $_ := set $mapping "labels" (printf "%s%s" $own (include "external-services.pairs" (merge (dict) $entry.labels ($.Values.commonLabels | default dict)))) -}}
+{{- with $entry.labels -}}
+{{- $_ := set $mapping "labels" (printf "%s%s" $own (include "external-services.pairsOver" (list $.Values.commonLabels .))) -}}
 {{- end -}}
-{{- if $entry.annotations -}}
-{{- $_ := set $mapping "annotations" (include "external-services.pairs" (merge (dict) $entry.annotations ($.Values.commonAnnotations | default dict))) -}}
+{{- with $entry.annotations -}}
+{{- $_ := set $mapping "annotations" (include "external-services.pairsOver" (list $.Values.commonAnnotations .)) -}}
 {{- end -}}
 {{- $_ := set $mappings (printf "%s/%s" $mapping.namespace $mapping.name) $mapping -}}
 {{- end -}}
@@ -76,6 +76,20 @@ them as numbers or truth values.
 {{- range $key, $value := . }}
     {{ quote $key }}: {{ quote $value }}
 {{- end -}}
+{{- end -}}
+
+{{/*
+external-services.pairsOver prints the pairs of a list of maps, later ones winning.
+It is not sprig's merge, for which an empty value loses against any other.
+*/}}
+{{- define "external-services.pairsOver" -}}
+{{- $pairs := dict -}}
+{{- range . -}}
+{{- range $key, $value := . -}}
+{{- $_ := set $pairs $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- include "external-services.pairs" $pairs -}}
 {{- end -}}
 
 {{/*

@@ -61,16 +61,12 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	if err != nil {
 		return err
 	}
-	data, err := os.MkdirTemp("", "external-services-demo-")
-	if err != nil {
-		return err
-	}
 	if keep {
 		defer func() { keptUp(out, cluster) }()
 	} else {
 		defer func() {
 			// also after an interrupt, which has ended ctx
-			err = errors.Join(err, cluster.Stop(context.WithoutCancel(ctx)), os.RemoveAll(data))
+			err = errors.Join(err, cluster.Stop(context.WithoutCancel(ctx)))
 		}()
 	}
 	client, err := cluster.Client()
@@ -83,7 +79,7 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	}
 	if cluster.DataPlane {
 		step(out, "Starting what is outside: %s at %s, and MariaDB at %s:%d", article.WebName, article.WebIP, article.MySQLIP, article.MySQLPort)
-		if err := article.Setup(ctx, cluster, data); err != nil {
+		if err := article.Setup(ctx, cluster); err != nil {
 			return err
 		}
 	}
@@ -143,7 +139,7 @@ func call(ctx context.Context, out io.Writer, cluster *embedded.Cluster) error {
 		return err
 	}
 	begin = time.Now()
-	row, err := mariadb.Query(ctx, cluster, article.App, mysql, article.MySQLPort, "SELECT CONCAT(note, '\" from MariaDB ', @@version, ' at ', @@bind_address) FROM shop.orders")
+	row, err := mariadb.Query(ctx, cluster, article.App, mysql, article.MySQLPort, "SELECT CONCAT(note, '\" from MariaDB ', SUBSTRING_INDEX(@@version, '-', 1), ' at ', @@bind_address) FROM shop.orders")
 	if err != nil {
 		return err
 	}

@@ -38,9 +38,8 @@ const (
 // Values is the path of the example's values file.
 func Values() string { return testenv.Path("values-examples", "article.yaml") }
 
-// Setup adds the two hosts with their servers, and the pod. The data of the MySQL
-// server goes to the folder dir.
-func Setup(ctx context.Context, cluster *embedded.Cluster, dir string) error {
+// Setup adds the two hosts with their servers, and the pod.
+func Setup(ctx context.Context, cluster *embedded.Cluster) error {
 	if err := cluster.AddPod(ctx, App, Namespace); err != nil {
 		return err
 	}
@@ -54,7 +53,7 @@ func Setup(ctx context.Context, cluster *embedded.Cluster, dir string) error {
 	if err := cluster.AddOutside(ctx, mysql, []string{MySQLIP}); err != nil {
 		return err
 	}
-	return mariadb.Start(ctx, cluster, mysql, MySQLIP+":3306", dir)
+	return mariadb.Start(ctx, cluster, mysql, MySQLIP+":3306")
 }
 
 // WaitUntilReady waits until MySQL takes connections: kube-proxy applies a change

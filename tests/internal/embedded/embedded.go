@@ -29,6 +29,9 @@ type Cluster struct {
 	// Kubeconfig is the path of the kubeconfig of its administrator.
 	Kubeconfig string
 
+	// Directory is the folder of its state. What is put there goes with the cluster.
+	Directory string
+
 	// DataPlane says whether there are hosts, pods, DNS and Service addresses; it
 	// takes root. Otherwise LeftOut says why there are none.
 	DataPlane bool
@@ -54,7 +57,8 @@ func Start(ctx context.Context, name string, progress io.Writer) (*Cluster, erro
 		return nil, err
 	}
 	var status struct {
-		DataPlane bool `json:"dataPlane"`
+		Directory string `json:"directory"`
+		DataPlane bool   `json:"dataPlane"`
 		LeftOut   []struct {
 			What   string `json:"what"`
 			Effect string `json:"effect"`
@@ -65,7 +69,7 @@ func Start(ctx context.Context, name string, progress io.Writer) (*Cluster, erro
 	if err := json.Unmarshal([]byte(text), &status); err != nil {
 		return nil, fmt.Errorf("read the status of the embedded cluster: %w", err)
 	}
-	c.DataPlane = status.DataPlane
+	c.Directory, c.DataPlane = status.Directory, status.DataPlane
 	for _, part := range status.LeftOut {
 		c.LeftOut += fmt.Sprintf("left out: %s (%s): %s; %s\n", part.What, part.Why, part.Effect, part.Fix)
 	}

@@ -40,15 +40,19 @@ func lookPath(program string) (string, error) {
 	return path, nil
 }
 
-// Start starts a server on a host, listening at an address (host:port) of it, with
-// its data in the folder dir. It holds the table shop.orders with the row
-// (1, "first"), and runs until the cluster is stopped or ctx is done.
-func Start(ctx context.Context, cluster *embedded.Cluster, host, address, dir string) error {
+// Start starts a server on a host, listening at an address (host:port) of it. It
+// holds the table shop.orders with the row (1, "first"), and runs until the cluster
+// is stopped, with which its data goes, or ctx is done.
+func Start(ctx context.Context, cluster *embedded.Cluster, host, address string) error {
 	if err := Check(); err != nil {
 		return err
 	}
 	ip, port, err := net.SplitHostPort(address)
 	if err != nil {
+		return err
+	}
+	dir := filepath.Join(cluster.Directory, "mariadb-"+host)
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
 	data, start := filepath.Join(dir, "data"), filepath.Join(dir, "start.sql")

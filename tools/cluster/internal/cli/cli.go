@@ -82,6 +82,7 @@ The programs of a cluster are built from Go modules. As root on Linux it has a d
 stand for the node, for pods and for hosts outside the cluster, and Services and DNS work between them. Elsewhere it is
 a control plane only. Clusters with different names run side by side.`,
 		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

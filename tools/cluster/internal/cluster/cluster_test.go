@@ -59,23 +59,22 @@ func TestCheckDNSName(t *testing.T) {
 
 func TestCheckConflicts(t *testing.T) {
 	ip := netip.MustParseAddr("192.168.50.206")
-	c := &Cluster{name: "test"}
 	r := &state.Record{
 		DataPlane: &state.DataPlane{},
 		Hosts:     []state.Host{{Name: "db", Kind: state.KindOutside, IPs: []netip.Addr{ip}, DNS: []string{"db.example"}}},
 	}
 	for want, host := range map[string]state.Host{
-		`cluster "test" has a outside host "db" already`:               {Name: "db", Kind: state.KindPod},
+		`the name "db" is that of an existing outside host`:            {Name: "db", Kind: state.KindPod},
 		`the name "node" is that of the cluster's node`:                {Name: "node"},
 		`address "192.168.50.206" is that of the outside host "db"`:    {Name: "other", IPs: []netip.Addr{ip}},
 		`DNS name "db.example" is that of the outside host "db"`:       {Name: "other", DNS: []string{"db.example"}},
 		`address "2001:db8::1": this machine has no IPv6, use an IPv4`: {Name: "other", IPs: []netip.Addr{netip.MustParseAddr("2001:db8::1")}},
 	} {
-		if err := c.checkConflicts(r, host); err == nil || !strings.Contains(err.Error(), want) {
+		if err := checkConflicts(r, host); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("checkConflicts(%+v) = %v, want an error with %q", host, err, want)
 		}
 	}
-	if err := c.checkConflicts(r, state.Host{Name: "other", IPs: []netip.Addr{netip.MustParseAddr("192.168.50.207")}}); err != nil {
+	if err := checkConflicts(r, state.Host{Name: "other", IPs: []netip.Addr{netip.MustParseAddr("192.168.50.207")}}); err != nil {
 		t.Errorf("checkConflicts of a host of its own = %v", err)
 	}
 }
@@ -113,7 +112,7 @@ func TestFreePort(t *testing.T) {
 	if err != nil || port == 0 {
 		t.Errorf("freePort = %d, %v", port, err)
 	}
-	if _, err := freePort(netip.MustParseAddr("192.0.2.255")); err == nil {
+	if _, err := freePort(netip.MustParseAddr("198.51.100.1")); err == nil {
 		t.Error("freePort finds a port at an address of no link")
 	}
 }

@@ -79,7 +79,7 @@ func (c *Cluster) addHost(ctx context.Context, host *state.Host) error {
 		if err != nil {
 			return err
 		}
-		if err := c.checkConflicts(r, *host); err != nil {
+		if err := checkConflicts(r, *host); err != nil {
 			return err
 		}
 		used := make([]int, len(r.Hosts))
@@ -171,13 +171,13 @@ func (c *Cluster) loadDataPlane() (*state.Record, error) {
 }
 
 // checkConflicts says whether the cluster has something already that the host would have.
-func (c *Cluster) checkConflicts(r *state.Record, host state.Host) error {
+func checkConflicts(r *state.Record, host state.Host) error {
 	if host.Name == dataplane.NodeName {
 		return fmt.Errorf("the name %q is that of the cluster's node, use another one", host.Name)
 	}
 	for _, h := range r.Hosts {
 		if h.Name == host.Name {
-			return fmt.Errorf("cluster %q has a %s %q already, use another name", c.name, describe(h.Kind), h.Name)
+			return fmt.Errorf("the name %q is that of an existing %s, use another one", h.Name, describe(h.Kind))
 		}
 		for _, ip := range host.IPs {
 			if slices.Contains(h.IPs, ip) {
