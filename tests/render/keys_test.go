@@ -15,27 +15,37 @@ import (
 var effects = map[string][2]string{
 	"enabled":               {`{"services": [{"name": "a", "externalName": "a.example"}]}`, `{"enabled": false, "services": [{"name": "a", "externalName": "a.example"}]}`},
 	"services":              {`{}`, `{"services": [{"name": "a", "externalName": "a.example"}]}`},
+	"overrides":             {alias(``), `{"overrides": {"a": {"externalName": "b.example"}}, ` + alias(``)[1:]},
+	"namespaceOverrides":    {alias(``), `{"namespaceOverrides": {"apps": {"a": {"externalName": "b.example"}}}, ` + alias(``)[1:]},
 	"endpoints.kind":        {addresses(`["10.0.0.1"]`, ``), `{"endpoints": {"kind": "Endpoints"}, ` + addresses(`["10.0.0.1"]`, ``)[1:]},
 	"endpoints.maxPerSlice": {addresses(`["10.0.0.1", "10.0.0.2"]`, ``), `{"endpoints": {"maxPerSlice": 1}, ` + addresses(`["10.0.0.1", "10.0.0.2"]`, ``)[1:]},
 	"commonLabels":          {alias(``), `{"commonLabels": {"a": "b"}, ` + alias(``)[1:]},
 	"commonAnnotations":     {alias(``), `{"commonAnnotations": {"a": "b"}, ` + alias(``)[1:]},
 
-	"services[].name":                {alias(``), `{"services": [{"name": "b", "externalName": "a.example"}]}`},
-	"services[].enabled":             {alias(``), alias(`, "enabled": false`)},
-	"services[].namespace":           {alias(``), alias(`, "namespace": "shop"`)},
-	"services[].externalName":        {alias(``), `{"services": [{"name": "a", "externalName": "b.example"}]}`},
-	"services[].addresses":           {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.2"]`, ``)},
-	"services[].addresses[].ip":      {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.2"}]`, ``)},
-	"services[].addresses[].ready":   {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "ready": false}]`, ``)},
-	"services[].ports":               {alias(``), alias(`, "ports": [{"port": 80}]`)},
-	"services[].ports[].name":        {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 80, "name": "http"}]`)},
-	"services[].ports[].port":        {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 81}]`)},
-	"services[].ports[].targetPort":  {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "targetPort": 8080`)},
-	"services[].ports[].protocol":    {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "protocol": "UDP"`)},
-	"services[].ports[].appProtocol": {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "appProtocol": "http"`)},
-	"services[].endpointsKind":       {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `}], "endpointsKind": "Endpoints", "labels": {}, "ports": [{"port": 80`)},
-	"services[].labels":              {alias(``), alias(`, "labels": {"a": "b"}`)},
-	"services[].annotations":         {alias(``), alias(`, "annotations": {"a": "b"}`)},
+	"services[].name":                          {alias(``), `{"services": [{"name": "b", "externalName": "a.example"}]}`},
+	"services[].namespaces":                    {alias(``), alias(`, "namespaces": ["shop", "billing"]`)},
+	"services[].enabled":                       {alias(``), alias(`, "enabled": false`)},
+	"services[].namespace":                     {alias(``), alias(`, "namespace": "shop"`)},
+	"services[].externalName":                  {alias(``), `{"services": [{"name": "a", "externalName": "b.example"}]}`},
+	"services[].addresses":                     {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.2"]`, ``)},
+	"services[].addresses[].ip":                {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.2"}]`, ``)},
+	"services[].addresses[].hostname":          {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "hostname": "a-0"}]`, ``)},
+	"services[].addresses[].zone":              {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "zone": "eu-1a"}]`, ``)},
+	"services[].addresses[].ready":             {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "ready": false}]`, ``)},
+	"services[].ports":                         {alias(``), alias(`, "ports": [{"port": 80}]`)},
+	"services[].ports[].name":                  {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 80, "name": "http"}]`)},
+	"services[].ports[].port":                  {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 81}]`)},
+	"services[].ports[].targetPort":            {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "targetPort": 8080`)},
+	"services[].ports[].protocol":              {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "protocol": "UDP"`)},
+	"services[].ports[].appProtocol":           {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "appProtocol": "http"`)},
+	"services[].endpointsKind":                 {entry(``), entry(`"endpointsKind": "Endpoints"`)},
+	"services[].headless":                      {entry(``), entry(`"headless": true`)},
+	"services[].sessionAffinity":               {entry(``), entry(`"sessionAffinity": "ClientIP"`)},
+	"services[].sessionAffinityTimeoutSeconds": {entry(`"sessionAffinity": "ClientIP"`), entry(`"sessionAffinity": "ClientIP", "sessionAffinityTimeoutSeconds": 60`)},
+	"services[].trafficDistribution":           {entry(``), entry(`"trafficDistribution": "PreferClose"`)},
+	"services[].publishNotReadyAddresses":      {entry(``), entry(`"publishNotReadyAddresses": true`)},
+	"services[].labels":                        {alias(``), alias(`, "labels": {"a": "b"}`)},
+	"services[].annotations":                   {alias(``), alias(`, "annotations": {"a": "b"}`)},
 }
 
 // without are the keys that render nothing, with the reason.
@@ -45,6 +55,13 @@ var without = map[string]string{
 
 func alias(more string) string {
 	return `{"services": [{"name": "a", "externalName": "a.example"` + more + `}]}`
+}
+
+func entry(more string) string {
+	if more != "" {
+		more = ", " + more
+	}
+	return `{"services": [{"name": "a", "addresses": ["10.0.0.1"], "ports": [{"port": 80}]` + more + `}]}`
 }
 
 func addresses(list, morePort string) string {

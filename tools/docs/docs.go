@@ -102,6 +102,8 @@ func typeName(s *jsonschema.Schema) string {
 		return strings.Join(choices, ", ")
 	case s.Items != nil && s.Items.Type == "object":
 		return "list of maps"
+	case s.Items != nil && s.Items.Type == "string":
+		return "list of strings"
 	case s.Items != nil:
 		return "list of strings or maps"
 	case s.Type == "object":

@@ -61,7 +61,7 @@ func TestEntriesShowEveryKey(t *testing.T) {
 	for _, p := range schema.Properties() {
 		key, inEntry := strings.CutPrefix(p.Key, "services[].")
 		name := key[strings.LastIndex(key, ".")+1:]
-		if inEntry && !regexp.MustCompile(`(?m)^[ -]*`+name+`:`).MatchString(entries) {
+		if inEntry && !regexp.MustCompile(`(?m)[ -]`+name+`:`).MatchString(entries) {
 			t.Errorf("entries.yaml does not show %s", key)
 		}
 	}
@@ -78,8 +78,8 @@ func TestEntriesShowEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(result.Services) != 2 || len(result.EndpointSlices) != 1 {
-		t.Errorf("%d Services and %d EndpointSlices, want 2 and 1", len(result.Services), len(result.EndpointSlices))
+	if len(result.Services) != 3 || len(result.EndpointSlices) != 2 {
+		t.Errorf("%d Services and %d EndpointSlices, want 3 and 2", len(result.Services), len(result.EndpointSlices))
 	}
 }
 

@@ -109,6 +109,9 @@ func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
 	if release.Namespace == "" {
 		release.Namespace = "default"
 	}
+	if err := chartutil.ValidateReleaseName(release.Name); err != nil {
+		return nil, fmt.Errorf("release name %q: %w", release.Name, err)
+	}
 	if err := chartutil.ProcessDependenciesWithMerge(c, vals); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,8 @@
 //
 // Helm 3.18.5 and later, and Helm 4, read the schema with
 // santhosh-tekuri/jsonschema, older ones with xeipuuv/gojsonschema. The schema
-// keeps to the keywords that both know, declares draft-07, which both know, and
-// has no references, beside which draft-07 ignores every other keyword.
+// keeps to the keywords that both know and declares draft-07, which both know. In
+// draft-07 nothing counts beside a $ref, so a $ref stands alone.
 package schema
 
 import (
@@ -30,7 +30,9 @@ func Generate() ([]byte, error) {
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(Reflect()); err != nil {
+	root := Reflect()
+	shorten(root)
+	if err := enc.Encode(root); err != nil {
 		return nil, fmt.Errorf("encode the schema: %w", err)
 	}
 	return out.Bytes(), nil
@@ -44,7 +46,7 @@ func Reflect() *jsonschema.Schema {
 		DoNotReference:             true,
 		RequiredFromJSONSchemaTags: true,
 		LookupComment:              values.Comment,
-		Mapper:                     enum,
+		Mapper:                     mapped,
 	}
 	root := reflector.ReflectFromType(reflect.TypeFor[values.Values]())
 	root.Version = draft
@@ -57,9 +59,10 @@ func Reflect() *jsonschema.Schema {
 		property(root, key)
 	}
 
-	address := property(property(root, "services").Items, "addresses").Items
-	address.Type = ""
-	address.Extras = map[string]any{"type": []string{"string", "object"}}
+	for _, entry := range append(patches(root), property(root, "services").Items) {
+		address := property(entry, "addresses").Items
+		address.Type, address.Extras = "", types("string", "object").Extras
+	}
 
 	addDefaults(root, reflect.ValueOf(values.Default()))
 
@@ -99,13 +102,41 @@ func appendProperties(list []Property, prefix string, s *jsonschema.Schema) []Pr
 	return list
 }
 
-// enum gives the types that have an Enum method their list of values.
-func enum(t reflect.Type) *jsonschema.Schema {
-	e, ok := reflect.Zero(t).Interface().(interface{ Enum() []any })
-	if !ok {
-		return nil
+// patches are the partial entries.
+func patches(root *jsonschema.Schema) []*jsonschema.Schema {
+	return []*jsonschema.Schema{
+		property(root, "overrides").AdditionalProperties,
+		property(root, "namespaceOverrides").AdditionalProperties.AdditionalProperties,
 	}
-	return &jsonschema.Schema{Type: "string", Enum: e.Enum()}
+}
+
+// shorten makes the properties of the partial entries refer to those of an entry,
+// which they repeat.
+func shorten(root *jsonschema.Schema) {
+	entry := property(root, "services").Items
+	for _, patch := range patches(root) {
+		for pair := patch.Properties.Oldest(); pair != nil; pair = pair.Next() {
+			property(entry, pair.Key) // has to be there
+			pair.Value = &jsonschema.Schema{Ref: "#/properties/services/items/properties/" + pair.Key}
+		}
+	}
+}
+
+// mapped gives the types that have an Enum method their list of values, and pairs
+// the null that takes one away.
+func mapped(t reflect.Type) *jsonschema.Schema {
+	if t == reflect.TypeFor[values.Pairs]() {
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: types("string", "null")}
+	}
+	if e, ok := reflect.Zero(t).Interface().(interface{ Enum() []any }); ok {
+		return &jsonschema.Schema{Type: "string", Enum: e.Enum()}
+	}
+	return nil
+}
+
+// types is the schema of a value of one of several types.
+func types(names ...string) *jsonschema.Schema {
+	return &jsonschema.Schema{Extras: map[string]any{"type": names}}
 }
 
 // property returns the schema of a property that has to be there: a hook on a

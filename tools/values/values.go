@@ -28,17 +28,32 @@ type Values struct {
 	// reach something outside the cluster.
 	Services []Entry `json:"services"`
 
+	// Overrides has a partial entry by the name of an entry. Maps merge across
+	// values files, so that the file of an environment changes one entry without
+	// repeating the list.
+	Overrides map[string]Patch `json:"overrides"`
+
+	// NamespaceOverrides has, by namespace and by the name of an entry, a partial
+	// entry for the Service that lands in that namespace. It wins over overrides.
+	// Namespaces that the release does not touch are skipped.
+	NamespaceOverrides map[string]map[string]Mapping `json:"namespaceOverrides"`
+
 	// Endpoints says how addresses are written to the cluster.
 	Endpoints Endpoints `json:"endpoints"`
 
 	// CommonLabels are added to every object. A label of an entry wins over a
-	// common one of the same key.
-	CommonLabels map[string]string `json:"commonLabels"`
+	// common one of the same key, and null takes one away.
+	CommonLabels Pairs `json:"commonLabels"`
 
 	// CommonAnnotations are added to every object. An annotation of an entry wins
-	// over a common one of the same key.
-	CommonAnnotations map[string]string `json:"commonAnnotations"`
+	// over a common one of the same key, and null takes one away. A value is expanded as a template where it
+	// holds {{.
+	CommonAnnotations Pairs `json:"commonAnnotations"`
 }
+
+// Pairs are labels or annotations. A null takes a pair away that a values file
+// before, the entry or the common ones have.
+type Pairs map[string]*string
 
 // Endpoints says how addresses are written to the cluster.
 type Endpoints struct {
@@ -60,36 +75,79 @@ type Entry struct {
 	// release name.
 	Name string `json:"name" jsonschema:"required,example=mysql-test"`
 
-	// Enabled set to false leaves the entry out. Defaults to true.
-	Enabled *bool `json:"enabled,omitempty" jsonschema:"example=true"`
+	Patch
+}
 
+// Patch is a partial entry. What it sets wins over the entry: labels and
+// annotations merge, everything else is replaced. One that sets addresses drops the
+// externalName of the entry and the other way round, and so with namespace and
+// namespaces.
+type Patch struct {
 	// Namespace is where the Service is made, and has to exist. Defaults to the
 	// release namespace.
 	Namespace string `json:"namespace,omitempty" jsonschema:"example=test-env"`
 
+	// Namespaces are several namespaces that each get the same mapping. They stand
+	// in place of namespace.
+	Namespaces []string `json:"namespaces,omitempty"`
+
+	Mapping
+}
+
+// Mapping is a partial entry that stays in its namespace.
+type Mapping struct {
+	// Enabled set to false leaves the entry out. Defaults to true.
+	Enabled *bool `json:"enabled,omitempty"`
+
 	// ExternalName is the DNS name outside that the Service is an alias of. The
 	// cluster DNS answers it as a CNAME, so the port stays what the client calls.
+	// It is expanded as a template where it holds {{.
 	ExternalName string `json:"externalName,omitempty" jsonschema:"example=test.k8s.com"`
 
 	// Addresses are the IP addresses outside that the Service forwards to, IPv4
 	// and IPv6, each once. An address is a string, or a map where it carries more
-	// than itself.
+	// than itself. It is expanded as a template where it holds {{.
 	Addresses []Address `json:"addresses,omitempty"`
 
 	// Ports are the ports of the Service. They are required with addresses and
 	// optional with externalName, where they only document what is served. With
-	// several ports each one has a name.
-	Ports []Port `json:"ports,omitempty"`
+	// several ports each one has a name. EndpointSlices hold at most 100 of them.
+	Ports []Port `json:"ports,omitempty" jsonschema:"maxItems=100"`
+
+	// Headless set to true gives the Service no ClusterIP: DNS answers the ready
+	// addresses themselves, and those with a hostname under HOSTNAME.NAME. The port
+	// stays what the client calls. It has no effect with externalName. Defaults to
+	// false.
+	Headless *bool `json:"headless,omitempty"`
 
 	// EndpointsKind is the kind of object that holds the addresses of this entry.
 	// Defaults to endpoints.kind.
-	EndpointsKind EndpointsKind `json:"endpointsKind,omitempty" jsonschema:"example=EndpointSlice"`
+	EndpointsKind EndpointsKind `json:"endpointsKind,omitempty"`
 
-	// Labels are added to the objects of this entry.
-	Labels map[string]string `json:"labels,omitempty"`
+	// SessionAffinity set to ClientIP sends the connections of one client to one
+	// address. It has no effect with externalName. Defaults to None.
+	SessionAffinity SessionAffinity `json:"sessionAffinity,omitempty"`
 
-	// Annotations are added to the objects of this entry.
-	Annotations map[string]string `json:"annotations,omitempty"`
+	// SessionAffinityTimeoutSeconds is how long a client that makes no connection
+	// keeps its address, from 1 to 86400 seconds, with the session affinity
+	// ClientIP. The cluster's default is 10800.
+	SessionAffinityTimeoutSeconds int `json:"sessionAffinityTimeoutSeconds,omitempty" jsonschema:"minimum=1,maximum=86400"`
+
+	// TrafficDistribution is which addresses a client prefers, by their zones, as
+	// the Service API has it. It has no effect with externalName. Left out or
+	// empty, traffic is divided evenly.
+	TrafficDistribution TrafficDistribution `json:"trafficDistribution,omitempty"`
+
+	// PublishNotReadyAddresses set to true makes DNS answer the addresses of a
+	// headless Service whether they are ready or not. Defaults to false.
+	PublishNotReadyAddresses *bool `json:"publishNotReadyAddresses,omitempty"`
+
+	// Labels are added to the objects of this entry. Null takes a common one away.
+	Labels Pairs `json:"labels,omitempty"`
+
+	// Annotations are added to the objects of this entry. Null takes a common one
+	// away. A value is expanded as a template where it holds {{.
+	Annotations Pairs `json:"annotations,omitempty"`
 }
 
 // Address is one IP address outside. In a values file it is a string, or a map
@@ -100,9 +158,17 @@ type Address struct {
 	// multicast and reserved addresses are refused.
 	IP string `json:"ip" jsonschema:"required,example=192.168.50.206"`
 
+	// Hostname is the name of this address below the Service's own, a DNS label of
+	// at most 63 characters: with headless, DNS answers HOSTNAME.NAME with it.
+	Hostname string `json:"hostname,omitempty" jsonschema:"example=kafka-0"`
+
+	// Zone is the zone that the address is in, for trafficDistribution. An
+	// Endpoints object cannot hold it.
+	Zone string `json:"zone,omitempty" jsonschema:"example=eu-1a"`
+
 	// Ready set to false takes the address out of use and keeps it in the file.
 	// Defaults to true.
-	Ready *bool `json:"ready,omitempty" jsonschema:"example=true"`
+	Ready *bool `json:"ready,omitempty"`
 }
 
 // UnmarshalJSON reads the short form, a string, and the long form, a map.
@@ -142,7 +208,7 @@ type Port struct {
 	TargetPort int `json:"targetPort,omitempty" jsonschema:"minimum=1,maximum=65535,example=3306"`
 
 	// Protocol is the protocol of the port. Defaults to TCP.
-	Protocol Protocol `json:"protocol,omitempty" jsonschema:"example=TCP"`
+	Protocol Protocol `json:"protocol,omitempty"`
 
 	// AppProtocol is a hint at the application protocol for meshes and gateways:
 	// a standard name such as http, or a name with a domain such as
@@ -159,6 +225,27 @@ const (
 	EndpointsLegacy EndpointsKind = "Endpoints"
 )
 
+// SessionAffinity is which connections go to the same address.
+type SessionAffinity string
+
+// The session affinities.
+const (
+	AffinityNone     SessionAffinity = "None"
+	AffinityClientIP SessionAffinity = "ClientIP"
+)
+
+// TrafficDistribution is which addresses a client prefers.
+type TrafficDistribution string
+
+// The traffic distributions. PreferClose is the older name of PreferSameZone, which
+// Kubernetes has since 1.34, as it has PreferSameNode.
+const (
+	DistributeEvenly TrafficDistribution = ""
+	PreferClose      TrafficDistribution = "PreferClose"
+	PreferSameZone   TrafficDistribution = "PreferSameZone"
+	PreferSameNode   TrafficDistribution = "PreferSameNode"
+)
+
 // Protocol is the protocol of a port.
 type Protocol string
 
@@ -173,16 +260,26 @@ const (
 func (EndpointsKind) Enum() []any { return []any{EndpointSlice, EndpointsLegacy} }
 
 // Enum returns the values a string of this type may take.
+func (SessionAffinity) Enum() []any { return []any{AffinityNone, AffinityClientIP} }
+
+// Enum returns the values a string of this type may take.
+func (TrafficDistribution) Enum() []any {
+	return []any{DistributeEvenly, PreferClose, PreferSameZone, PreferSameNode}
+}
+
+// Enum returns the values a string of this type may take.
 func (Protocol) Enum() []any { return []any{TCP, UDP, SCTP} }
 
 // Default returns the values of the chart when its user gives none.
 func Default() Values {
 	return Values{
-		Enabled:           true,
-		Global:            map[string]any{},
-		Services:          []Entry{},
-		Endpoints:         Endpoints{Kind: EndpointSlice, MaxPerSlice: 100},
-		CommonLabels:      map[string]string{},
-		CommonAnnotations: map[string]string{},
+		Enabled:            true,
+		Global:             map[string]any{},
+		Services:           []Entry{},
+		Overrides:          map[string]Patch{},
+		NamespaceOverrides: map[string]map[string]Mapping{},
+		Endpoints:          Endpoints{Kind: EndpointSlice, MaxPerSlice: 100},
+		CommonLabels:       Pairs{},
+		CommonAnnotations:  Pairs{},
 	}
 }

@@ -70,7 +70,8 @@ func TestAddressForms(t *testing.T) {
 func TestEveryTypeAndFieldHasAComment(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[values.Values](), reflect.TypeFor[values.Endpoints](), reflect.TypeFor[values.Entry](),
-		reflect.TypeFor[values.Address](), reflect.TypeFor[values.Port](),
+		reflect.TypeFor[values.Patch](), reflect.TypeFor[values.Mapping](), reflect.TypeFor[values.Address](), reflect.TypeFor[values.Port](),
+		reflect.TypeFor[values.Pairs](),
 	} {
 		for _, field := range append([]string{""}, fieldNames(typ)...) {
 			comment := values.Comment(typ, field)
@@ -84,10 +85,13 @@ func TestEveryTypeAndFieldHasAComment(t *testing.T) {
 	}
 }
 
+// fieldNames are the fields of a struct itself, without those of embedded ones.
 func fieldNames(typ reflect.Type) []string {
 	var names []string
-	for _, field := range reflect.VisibleFields(typ) {
-		names = append(names, field.Name)
+	for i := 0; typ.Kind() == reflect.Struct && i < typ.NumField(); i++ {
+		if field := typ.Field(i); !field.Anonymous {
+			names = append(names, field.Name)
+		}
 	}
 	return names
 }

@@ -4,49 +4,92 @@ external-services.mappings puts what this release maps into the root context, as
 template reads it from there. It is made and validated by whichever template
 comes first, and once: the root context is one map for all templates of a chart.
 
-A mapping has:
-  index        the place of its entry in .Values.services
+A mapping is an entry of .Values.services, with overrides and namespaceOverrides
+laid over it and templates expanded, for one namespace:
+  index        the place of the entry in .Values.services
+  with         which overrides were laid over it, for messages
   name         the Service's name
   namespace    the namespace it lands in
-  externalName the DNS name outside, empty when there are addresses
-  addresses    the addresses outside, as the user wrote them
-  ipv4, ipv6   whether there are addresses of the family
   kind         ExternalName, EndpointSlice or Endpoints
-  ports        the ports, as the user wrote them
+  maxPerSlice  how many addresses an EndpointSlice holds at most
+  externalName the DNS name outside, empty when there are addresses
+  addresses    the addresses outside, in their short or long form
+  ipv4, ipv6   whether there are addresses of the family
+  ports        the ports
   labels       the labels of every object, printed
   annotations  the annotations of every object, printed, or empty
+  settings     the entry, for the fields that are printed as they are
 */}}
 {{- define "external-services.mappings" -}}
 {{- if not (hasKey . "mappings") -}}
 {{- $mappings := dict -}}
-{{- if .Values.enabled -}}
+{{- if or (not (hasKey .Values "enabled")) .Values.enabled -}}
 {{- include "external-services.validate.release" . -}}
+{{- /* What a user sets to null is gone from the values, also from the defaults. */}}
+{{- $endpoints := .Values.endpoints | default dict -}}
 {{- $own := include "external-services.ownLabels" . -}}
-{{- $commonLabels := printf "%s%s" $own (include "external-services.pairs" .Values.commonLabels) -}}
-{{- $commonAnnotations := include "external-services.pairs" .Values.commonAnnotations -}}
-{{- range $index, $entry := .Values.services -}}
-{{- if or (not (hasKey $entry "enabled")) $entry.enabled -}}
+{{- $commonLabels := printf "%s%s" $own (include "external-services.pairs" (list .Values.commonLabels)) -}}
+{{- $commonAnnotations := dict -}}
+{{- include "external-services.expand" (list $ .Values.commonAnnotations $commonAnnotations) -}}
+{{- $printedAnnotations := include "external-services.pairs" (list $commonAnnotations) -}}
+{{- $overrides := .Values.overrides | default dict -}}
+{{- $namespaceOverrides := .Values.namespaceOverrides | default dict -}}
+{{- range $index, $base := .Values.services -}}
+{{- $entry := $base -}}
+{{- $entryWith := "" -}}
+{{- with get $overrides $base.name -}}
+{{- $entry = dict -}}
+{{- include "external-services.lay" (list $entry $base) -}}
+{{- include "external-services.lay" (list $entry .) -}}
+{{- $entryWith = " with overrides" -}}
+{{- end -}}
+{{- include "external-services.validate.placement" (dict "index" $index "name" $base.name "with" $entryWith "entry" $entry) -}}
+{{- range $namespace := $entry.namespaces | default (list ($entry.namespace | default $.Release.Namespace)) -}}
+{{- $settings := $entry -}}
+{{- $with := $entryWith -}}
+{{- with get (get $namespaceOverrides $namespace | default dict) $base.name -}}
+{{- $settings = dict -}}
+{{- include "external-services.lay" (list $settings $entry) -}}
+{{- include "external-services.lay" (list $settings .) -}}
+{{- $with = printf "%s namespaceOverrides %q" (ternary " with" (printf "%s and" $with) (eq $with "")) $namespace -}}
+{{- end -}}
+{{- if or (not (hasKey $settings "enabled")) $settings.enabled -}}
+{{- $externalName := $settings.externalName | default "" -}}
+{{- if contains "{{" $externalName -}}
+{{- $externalName = tpl $externalName $ -}}
+{{- end -}}
+{{- $addresses := $settings.addresses | default list -}}
+{{- if contains "{{" (toString $addresses) -}}
+{{- $addresses = include "external-services.expandAddresses" (list $ $addresses) | fromYamlArray -}}
+{{- end -}}
 {{- $mapping := dict
       "index" $index
-      "name" $entry.name
-      "namespace" ($entry.namespace | default $.Release.Namespace)
-      "externalName" ($entry.externalName | default "")
-      "addresses" ($entry.addresses | default list)
+      "with" $with
+      "name" $base.name
+      "namespace" $namespace
+      "kind" (ternary ($settings.endpointsKind | default $endpoints.kind | default "EndpointSlice") "ExternalName" (empty $settings.externalName))
+      "maxPerSlice" (int ($endpoints.maxPerSlice | default 100))
+      "externalName" $externalName
+      "addresses" $addresses
       "ipv4" false
       "ipv6" false
-      "ports" ($entry.ports | default list)
-      "kind" (ternary "ExternalName" ($entry.endpointsKind | default $.Values.endpoints.kind) (not (empty $entry.externalName)))
+      "ports" ($settings.ports | default list)
       "labels" $commonLabels
-      "annotations" $commonAnnotations
+      "annotations" $printedAnnotations
+      "settings" $settings
 -}}
-{{- include "external-services.validate.entry" (dict "entry" $entry "mapping" $mapping "mappings" $mappings) -}}
-{{- with $entry.labels -}}
-{{- $_ := set $mapping "labels" (printf "%s%s" $own (include "external-services.pairsOver" (list $.Values.commonLabels .))) -}}
+{{- include "external-services.validate.mapping" (list $mapping $mappings) -}}
+{{- with $settings.labels -}}
+{{- $_ := set $mapping "labels" (printf "%s%s" $own (include "external-services.pairs" (list $.Values.commonLabels .))) -}}
 {{- end -}}
-{{- with $entry.annotations -}}
-{{- $_ := set $mapping "annotations" (include "external-services.pairsOver" (list $.Values.commonAnnotations .)) -}}
+{{- with $settings.annotations -}}
+{{- $annotations := dict -}}
+{{- include "external-services.expand" (list $ . $annotations) -}}
+{{- $_ := set $mapping "annotations" (include "external-services.pairs" (list $commonAnnotations $annotations)) -}}
 {{- end -}}
-{{- $_ := set $mappings (printf "%s/%s" $mapping.namespace $mapping.name) $mapping -}}
+{{- include "external-services.validate.annotationsSize" $mapping -}}
+{{- $_ := set $mappings (printf "%s/%s" $namespace $base.name) $mapping -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -55,12 +98,79 @@ A mapping has:
 {{- end -}}
 
 {{/*
+external-services.lay lays a partial entry over an entry. It takes a list: the entry,
+which it changes, and the partial entry. Maps merge, everything else is replaced,
+also by an empty value, which sprig's merge would pass over.
+*/}}
+{{- define "external-services.lay" -}}
+{{- $entry := index . 0 -}}
+{{- range $one, $other := dict "addresses" "externalName" "externalName" "addresses" "namespace" "namespaces" "namespaces" "namespace" -}}
+{{- if and (hasKey (index $ 1) $one) (not (hasKey (index $ 1) $other)) -}}
+{{- $_ := unset $entry $other -}}
+{{- end -}}
+{{- end -}}
+{{- range $key, $value := index . 1 -}}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $entry $key)) -}}
+{{- $merged := dict -}}
+{{- range $source := list (get $entry $key) $value -}}
+{{- range $k, $v := $source -}}
+{{- $_ := set $merged $k $v -}}
+{{- end -}}
+{{- end -}}
+{{- $value = $merged -}}
+{{- end -}}
+{{- $_ := set $entry $key $value -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.expand expands the values of a map that hold a template. It takes a
+list: the root context, the map, and the map to put the result into.
+*/}}
+{{- define "external-services.expand" -}}
+{{- $root := index . 0 -}}
+{{- $into := index . 2 -}}
+{{- range $key, $value := index . 1 -}}
+{{- if contains "{{" (toString $value) -}}
+{{- $value = tpl $value $root -}}
+{{- end -}}
+{{- $_ := set $into $key $value -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.expandAddresses prints addresses as a YAML list in which those that
+hold a template are expanded. It takes a list: the root context and the addresses.
+*/}}
+{{- define "external-services.expandAddresses" -}}
+{{- $root := index . 0 -}}
+{{- range index . 1 -}}
+{{- if kindIs "map" . }}
+- {{ include "external-services.expandAddress" (list $root .) }}
+{{- else }}
+- {{ tpl . $root | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.expandAddress prints an address in its long form as JSON.
+*/}}
+{{- define "external-services.expandAddress" -}}
+{{- $address := dict -}}
+{{- range $key, $value := index . 1 -}}
+{{- $_ := set $address $key (ternary (tpl (toString $value) (index $ 0)) $value (eq $key "ip")) -}}
+{{- end -}}
+{{- toJson $address -}}
+{{- end -}}
+
+{{/*
 external-services.ownLabels prints the labels that the chart itself sets on every
 object, indented for metadata.labels. A user cannot set them, see
 external-services.validate.labels.
 */}}
 {{- define "external-services.ownLabels" }}
-    helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
+    helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
     app.kubernetes.io/name: external-services
     app.kubernetes.io/instance: {{ .Release.Name | quote }}
     app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
@@ -68,28 +178,22 @@ external-services.validate.labels.
 {{- end -}}
 
 {{/*
-external-services.pairs prints the pairs of a map, indented for metadata.labels
-and metadata.annotations. Keys and values are quoted: YAML would read some of
-them as numbers or truth values.
+external-services.pairs prints the pairs of a list of maps, later ones winning,
+indented for metadata.labels and metadata.annotations. A null takes a pair away. Keys
+and values are quoted: YAML would read some of them as numbers or truth values.
 */}}
 {{- define "external-services.pairs" -}}
-{{- range $key, $value := . }}
-    {{ quote $key }}: {{ quote $value }}
-{{- end -}}
-{{- end -}}
-
-{{/*
-external-services.pairsOver prints the pairs of a list of maps, later ones winning.
-It is not sprig's merge, for which an empty value loses against any other.
-*/}}
-{{- define "external-services.pairsOver" -}}
 {{- $pairs := dict -}}
 {{- range . -}}
 {{- range $key, $value := . -}}
 {{- $_ := set $pairs $key $value -}}
 {{- end -}}
 {{- end -}}
-{{- include "external-services.pairs" $pairs -}}
+{{- range $key, $value := $pairs }}
+{{- if not (kindIs "invalid" $value) }}
+    {{ quote $key }}: {{ quote $value }}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*
@@ -113,19 +217,21 @@ they match those of the Service, without which kube-proxy finds no endpoint.
 {{- end -}}
 
 {{/*
-external-services.subsetAddresses prints those of .addresses, in their short or
-long form, whose ready is .ready, as the addresses of an Endpoints subset.
+external-services.subsetAddresses prints those addresses of a mapping that are ready,
+or those that are not, as the addresses of an Endpoints subset. It takes a list: the
+mapping, and whether ready.
 */}}
 {{- define "external-services.subsetAddresses" -}}
-{{- range .addresses }}
-{{- $ip := . }}
-{{- $ready := true }}
-{{- if kindIs "map" . }}
-{{- $ip = .ip }}
-{{- $ready = dig "ready" true . }}
-{{- end }}
-{{- if eq $ready $.ready }}
-  - ip: {{ quote $ip }}
+{{- $mapping := index . 0 -}}
+{{- $wanted := index . 1 -}}
+{{- range $mapping.addresses }}
+{{- $address := . }}
+{{- if not (kindIs "map" .) }}{{ $address = dict "ip" . }}{{ end }}
+{{- if eq $wanted (or $mapping.settings.publishNotReadyAddresses (dig "ready" true $address) | ternary true false) }}
+  - ip: {{ quote $address.ip }}
+    {{- with $address.hostname }}
+    hostname: {{ quote . }}
+    {{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}

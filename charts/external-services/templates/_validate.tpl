@@ -8,12 +8,18 @@ is refused halfway through an installation; where one is stricter, it says why.
 */}}
 
 {{/*
+external-services.where prints which entry a mapping is of.
+*/}}
+{{- define "external-services.where" -}}
+{{- printf "services[%d] %q%s" (int .index) .name .with -}}
+{{- end -}}
+
+{{/*
 external-services.refuse ends the rendering. It takes a list: the mapping, the
 field, what is wrong and what to write instead.
 */}}
 {{- define "external-services.refuse" -}}
-{{- $mapping := index . 0 -}}
-{{- fail (printf "services[%d] %q: %s %s: %s" (int $mapping.index) $mapping.name (index . 1) (index . 2) (index . 3)) -}}
+{{- fail (printf "%s: %s %s: %s" (include "external-services.where" (index . 0)) (index . 1) (index . 2) (index . 3)) -}}
 {{- end -}}
 
 {{/*
@@ -23,40 +29,107 @@ the root context.
 {{- define "external-services.validate.release" -}}
 {{- include "external-services.validate.labels" (list "commonLabels" .Values.commonLabels) -}}
 {{- include "external-services.validate.annotations" (list "commonAnnotations" .Values.commonAnnotations) -}}
+{{- if or .Values.overrides .Values.namespaceOverrides -}}
+{{- $names := dict -}}
+{{- range .Values.services -}}
+{{- $_ := set $names .name true -}}
+{{- end -}}
+{{- range $name, $_ := .Values.overrides -}}
+{{- include "external-services.validate.overridden" (list "overrides" $name $names) -}}
+{{- end -}}
+{{- range $namespace, $patches := .Values.namespaceOverrides -}}
+{{- range $name, $_ := $patches -}}
+{{- include "external-services.validate.overridden" (list (printf "namespaceOverrides.%s" $namespace) $name $names) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*
-external-services.validate.entry checks an entry and the mapping made of it, and
-fills in the families of its addresses. It takes a map with entry, mapping, and
-mappings: those made before.
+external-services.validate.overridden refuses overrides of an entry that does not
+exist, and says which one may be meant: the one that shares the most pairs of
+neighbouring characters. It takes a list: where the overrides stand, the name, and a
+map with the names of the entries as its keys.
 */}}
-{{- define "external-services.validate.entry" -}}
-{{- $mapping := .mapping -}}
+{{- define "external-services.validate.overridden" -}}
+{{- $name := index . 1 -}}
+{{- $names := index . 2 -}}
+{{- if not (hasKey $names $name) -}}
+{{- $nearest := "" -}}
+{{- $most := 0 -}}
+{{- $padded := printf "^%s$" $name -}}
+{{- range $candidate, $_ := $names -}}
+{{- $shared := sub 0 (max (sub (len $candidate) (len $name)) (sub (len $name) (len $candidate))) -}}
+{{- range $i := until (int (sub (len $padded) 1)) -}}
+{{- if contains (substr $i (int (add $i 2)) $padded) (printf "^%s$" $candidate) -}}
+{{- $shared = add $shared 2 -}}
+{{- end -}}
+{{- end -}}
+{{- if gt $shared $most -}}
+{{- $nearest = $candidate -}}
+{{- $most = $shared -}}
+{{- end -}}
+{{- end -}}
+{{- fail (printf "%s: %q is the name of no entry: write a name that services has%s" (index . 0) $name (ternary "" (printf ", such as %q" $nearest) (eq $nearest ""))) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.placement checks the namespaces of an entry. It takes a map
+with index, name, with and entry.
+*/}}
+{{- define "external-services.validate.placement" -}}
+{{- if hasKey .entry "namespaces" -}}
+{{- if hasKey .entry "namespace" -}}
+{{- include "external-services.refuse" (list . "namespace" "stands beside namespaces" "keep one of the two") -}}
+{{- end -}}
+{{- if not .entry.namespaces -}}
+{{- include "external-services.refuse" (list . "namespaces" "is empty" "write at least one namespace, or leave it out for the release namespace") -}}
+{{- end -}}
+{{- if ne (len .entry.namespaces) (len (uniq .entry.namespaces)) -}}
+{{- include "external-services.refuse" (list . "namespaces" "has a namespace twice" "write each namespace once") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.mapping checks a mapping and fills in the families of its
+addresses. It takes a list: the mapping, and the mappings that were made before.
+*/}}
+{{- define "external-services.validate.mapping" -}}
+{{- $mapping := index . 0 -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $mapping.name) -}}
 {{- include "external-services.refuse" (list $mapping "name" "is not a Service name" "write at most 63 lower-case letters, digits and \"-\", with a letter first and no \"-\" last") -}}
 {{- end -}}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" $mapping.namespace) -}}
 {{- include "external-services.refuse" (list $mapping "namespace" (printf "%q is not a namespace" $mapping.namespace) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
 {{- end -}}
-{{- with get .mappings (printf "%s/%s" $mapping.namespace $mapping.name) -}}
+{{- with get (index . 1) (printf "%s/%s" $mapping.namespace $mapping.name) -}}
 {{- include "external-services.refuse" (list $mapping "name" (printf "is taken by services[%d] in the namespace %q" (int .index) .namespace) "one Service has one entry: put both into one, or give this one another name or namespace") -}}
 {{- end -}}
-{{- if and .entry.externalName .entry.addresses -}}
+{{- if and (eq $mapping.kind "ExternalName") $mapping.addresses -}}
 {{- include "external-services.refuse" (list $mapping "externalName" "stands beside addresses" "a Service is an alias of a DNS name or forwards to addresses, so keep one of the two") -}}
 {{- end -}}
-{{- if .entry.externalName -}}
+{{- if eq $mapping.kind "ExternalName" -}}
 {{- include "external-services.validate.externalName" $mapping -}}
-{{- else if .entry.addresses -}}
+{{- else if not (has $mapping.kind (list "EndpointSlice" "Endpoints")) -}}
+{{- include "external-services.refuse" (list $mapping "endpointsKind" (printf "%q is no kind of object that holds addresses" $mapping.kind) "write EndpointSlice or Endpoints, here or as endpoints.kind") -}}
+{{- else if $mapping.addresses -}}
 {{- include "external-services.validate.addresses" $mapping -}}
 {{- else -}}
 {{- include "external-services.refuse" (list $mapping "addresses" "or externalName is missing" "write the IP addresses outside under addresses, or the DNS name outside as externalName") -}}
 {{- end -}}
 {{- include "external-services.validate.ports" $mapping -}}
-{{- with .entry.labels -}}
-{{- include "external-services.validate.labels" (list (printf "services[%d] %q: labels" (int $mapping.index) $mapping.name) .) -}}
+{{- with $mapping.settings -}}
+{{- if and .sessionAffinityTimeoutSeconds (ne (.sessionAffinity | default "None") "ClientIP") -}}
+{{- include "external-services.refuse" (list $mapping "sessionAffinityTimeoutSeconds" "stands without the session affinity it is for" "write sessionAffinity: ClientIP beside it") -}}
 {{- end -}}
-{{- with .entry.annotations -}}
-{{- include "external-services.validate.annotations" (list (printf "services[%d] %q: annotations" (int $mapping.index) $mapping.name) .) -}}
+{{- with .labels -}}
+{{- include "external-services.validate.labels" (list (printf "%s: labels" (include "external-services.where" $mapping)) .) -}}
+{{- end -}}
+{{- with .annotations -}}
+{{- include "external-services.validate.annotations" (list (printf "%s: annotations" (include "external-services.where" $mapping)) .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -68,11 +141,11 @@ over 63 characters, which DNS does not have (RFC 1035, section 2.3.4).
 {{- define "external-services.validate.externalName" -}}
 {{- $name := .externalName -}}
 {{- $host := trimSuffix "." $name -}}
-{{- if regexMatch "^([0-9.]+|.*:.*:.*)$" $name -}}
-{{- include "external-services.refuse" (list . "externalName" (printf "%q is an IP address or a number, and DNS resolves neither" $name) "write IP addresses under addresses, with their ports") -}}
-{{- end -}}
 {{- if contains "://" $name -}}
 {{- include "external-services.refuse" (list . "externalName" (printf "%q is a URL" $name) "write the host name alone, without scheme, port and path") -}}
+{{- end -}}
+{{- if regexMatch "^([.]*[0-9][0-9.]*|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.*|\\].*)?)$" $name -}}
+{{- include "external-services.refuse" (list . "externalName" (printf "%q is an IP address or a number, and DNS resolves neither" $name) "write IP addresses under addresses, with their ports") -}}
 {{- end -}}
 {{- if contains ":" $name -}}
 {{- include "external-services.refuse" (list . "externalName" (printf "%q carries a port" $name) "write the host name alone: a DNS alias cannot change the port, the client calls it") -}}
@@ -99,7 +172,10 @@ and the last is a slip of the pen that shifts traffic.
 {{- $seen := dict -}}
 {{- range $index, $address := .addresses -}}
 {{- $ip := $address -}}
-{{- if kindIs "map" $address -}}{{- $ip = $address.ip -}}{{- end -}}
+{{- if kindIs "map" $address -}}
+{{- $ip = $address.ip -}}
+{{- include "external-services.validate.longAddress" (list $mapping $index $address) -}}
+{{- end -}}
 {{- if regexMatch "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$" $ip -}}
 {{- $_ := set $mapping "ipv4" true -}}
 {{- if regexMatch "^(0[.]0[.]0[.]0$|127[.]|169[.]254[.]|2(2[4-9]|[345][0-9])[.])" $ip -}}
@@ -119,6 +195,29 @@ and the last is a slip of the pen that shifts traffic.
 {{- end -}}
 
 {{/*
+external-services.validate.longAddress checks what only the long form of an address
+has. It takes a list: the mapping, the index of the address, and the address. The API
+server takes any zone; one that no node can have in its label would match none.
+*/}}
+{{- define "external-services.validate.longAddress" -}}
+{{- $mapping := index . 0 -}}
+{{- $field := printf "addresses[%d]" (index . 1) -}}
+{{- with (index . 2).hostname -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .) -}}
+{{- include "external-services.refuse" (list $mapping (printf "%s.hostname" $field) (printf "%q is not a host name of one label" .) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
+{{- end -}}
+{{- end -}}
+{{- with (index . 2).zone -}}
+{{- if eq $mapping.kind "Endpoints" -}}
+{{- include "external-services.refuse" (list $mapping (printf "%s.zone" $field) "has no place in an Endpoints object" "leave it out, or write endpointsKind: EndpointSlice") -}}
+{{- end -}}
+{{- if not (regexMatch "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" .) -}}
+{{- include "external-services.refuse" (list $mapping (printf "%s.zone" $field) (printf "%q is not a zone" .) "write what the nodes of the zone have as the label topology.kubernetes.io/zone") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 external-services.validate.ipv6 takes a list: the mapping, the index of the
 address, and the address. The API server takes an IPv6 address in an
 EndpointSlice only in its canonical form, RFC 5952: lower case, no leading zeros,
@@ -134,13 +233,14 @@ and the first of the longest runs of two or more zeros written as "::".
 {{- $left := printf ":%s:" (index $sides 0) -}}
 {{- $right := printf ":%s:" (index $sides 1) -}}
 {{- /* the groups that "::" stands for */}}
-{{- $elided := sub 8 (len (regexFindAll $group $ip -1)) | int -}}
+{{- $elided := int (sub 8 (len (regexFindAll $group $ip -1))) -}}
+{{- if ge $elided 2 -}}
 {{- $canonical = not (or
-      (lt $elided 2)
       (hasSuffix ":0:" $left)
       (hasPrefix ":0:" $right)
       (contains (printf ":%s" (repeat $elided "0:")) $left)
       (contains (printf ":0:%s" (repeat $elided "0:")) $right)) -}}
+{{- end -}}
 {{- end -}}
 {{- else -}}
 {{- $canonical = and (regexMatch (printf "^%s(:%s){7}$" $group $group) $ip) (not (regexMatch "(^|:)0:0(:|$)" $ip)) -}}
@@ -151,7 +251,7 @@ and the first of the longest runs of two or more zeros written as "::".
 {{- if regexMatch "^(::1?|fe[89ab][0-9a-f]:.*|ff[0-9a-f]{2}:.*)$" $ip -}}
 {{- include "external-services.refuse.unroutable" . -}}
 {{- end -}}
-{{- if hasPrefix "::ffff:" $ip -}}
+{{- if regexMatch "^::ffff:[0-9a-f]+:[0-9a-f]+$" $ip -}}
 {{- include "external-services.refuse" (list (index . 0) (printf "addresses[%d]" (index . 1)) (printf "%q is an IPv4 address mapped into IPv6" $ip) "write the IPv4 address itself") -}}
 {{- end -}}
 {{- end -}}
@@ -197,7 +297,7 @@ address, and the address.
 {{- else if regexMatch "^\\[.*\\]" $ip -}}
 {{- $what = "stands in brackets" -}}
 {{- $write = "write the IPv6 address alone, and the port under ports" -}}
-{{- else if regexMatch "^::(ffff:)?[0-9]+[.]" (lower $ip) -}}
+{{- else if regexMatch "^::ffff:[0-9.]+$" (lower $ip) -}}
 {{- $what = "is an IPv4 address mapped into IPv6" -}}
 {{- $write = "write the IPv4 address itself" -}}
 {{- else if regexMatch "^[^:]*:[0-9]+$" $ip -}}
@@ -224,7 +324,7 @@ external-services.validate.ports takes a mapping.
 */}}
 {{- define "external-services.validate.ports" -}}
 {{- $mapping := . -}}
-{{- if not (or .ports .externalName) -}}
+{{- if not (or .ports (eq .kind "ExternalName")) -}}
 {{- include "external-services.refuse" (list . "ports" "is missing" "write the ports that clients call, such as ports: [{port: 3306}]") -}}
 {{- end -}}
 {{- $numbers := dict -}}
@@ -246,11 +346,15 @@ external-services.validate.ports takes a mapping.
 {{- else if gt (len $mapping.ports) 1 -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $index) "is missing" "give every port a name where an entry has several") -}}
 {{- end -}}
-{{- if and $mapping.externalName .targetPort (ne (int .targetPort) (int .port)) -}}
+{{- if and .targetPort (ne (int .targetPort) (int .port)) -}}
+{{- if eq $mapping.kind "ExternalName" -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a DNS alias cannot change the port" .targetPort .port) "leave targetPort out, or write the IP addresses outside under addresses instead of externalName") -}}
+{{- else if $mapping.settings.headless -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a headless Service cannot change the port" .targetPort .port) "leave targetPort out, or leave headless out") -}}
+{{- end -}}
 {{- end -}}
 {{- if .appProtocol -}}
-{{- if not (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" .appProtocol) -}}
+{{- if not (include "external-services.isQualifiedName" .appProtocol) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].appProtocol" $index) (printf "%q is not a protocol name" .appProtocol) "write a standard name such as http, or a name with a domain such as kubernetes.io/h2c") -}}
 {{- end -}}
 {{- end -}}
@@ -272,12 +376,17 @@ lost.
 {{- $where := index . 0 -}}
 {{- $own := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" "external-services/backend" "kubernetes.io/service-name" "endpointslice.kubernetes.io/managed-by" -}}
 {{- range $key, $value := index . 1 -}}
+{{- if not (kindIs "invalid" $value) -}}
 {{- include "external-services.validate.key" (list $where $key $key) -}}
+{{- if has $key (list "endpointslice.kubernetes.io/skip-mirror" "service.kubernetes.io/headless") -}}
+{{- fail (printf "%s: %q makes Kubernetes ignore the endpoints: leave it out" $where $key) -}}
+{{- end -}}
 {{- if has $key $own -}}
 {{- fail (printf "%s: %q is a label that the chart sets itself: write another key" $where $key) -}}
 {{- end -}}
 {{- if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $value) -}}
 {{- fail (printf "%s: %q has the value %q, which is not a label value: write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last" $where $key $value) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -291,6 +400,9 @@ and the annotations.
 {{- range $key, $_ := index . 1 -}}
 {{- /* unlike a label's key, an annotation's may have upper case in its domain */}}
 {{- include "external-services.validate.key" (list $where $key (lower $key)) -}}
+{{- if hasPrefix "helm.sh/hook" $key -}}
+{{- fail (printf "%s: %q takes the objects out of the release, and nothing would remove them: leave it out" $where $key) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -299,8 +411,35 @@ external-services.validate.key takes a list: where the key stands, the key as th
 user wrote it, and the key as it is checked.
 */}}
 {{- define "external-services.validate.key" -}}
-{{- $key := index . 2 -}}
-{{- if or (gt (len (regexFind "^[^/]*/" $key)) 254) (not (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" $key)) -}}
+{{- if not (include "external-services.isQualifiedName" (index . 2)) -}}
 {{- fail (printf "%s: %q is not a key: write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last, after a domain and \"/\" if it has one" (index . 0) (index . 1)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.isQualifiedName prints something for a name of at most 63
+characters, after a DNS name of at most 253 and "/" if it has one, which is what the
+API server takes as a key and as an application protocol. It takes the name.
+*/}}
+{{- define "external-services.isQualifiedName" -}}
+{{- if and (le (len (regexFind "^[^/]*/" .)) 254) (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" .) -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.annotationsSize takes a mapping. The API server counts the
+keys and values of all annotations of an object; 256 bytes of the 256 KiB are left to
+Helm, which adds its release. What is printed is longer than what counts.
+*/}}
+{{- define "external-services.validate.annotationsSize" -}}
+{{- if gt (len .annotations) 261888 -}}
+{{- $size := 0 -}}
+{{- range $key, $value := fromYaml .annotations -}}
+{{- $size = add $size (len $key) (len $value) -}}
+{{- end -}}
+{{- if gt $size 261888 -}}
+{{- include "external-services.refuse" (list . "annotations" (printf "take %d bytes together with the common ones, and an object has room for 261888" $size) "shorten them") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -41,7 +41,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"add-outside", "a", "--ip", "192.0.2.1", "--ip", "192.0.2.1", "--name", unused}, 1, `address "192.0.2.1" is named twice`},
 		{[]string{"add-outside", "a", "--ip", "192.0.2.1", "--dns", "X", "--name", unused}, 1, `DNS name "X": use lower-case labels`},
 		{[]string{"add-outside", "a", "--ip", "192.0.2.1", "--dns", "x", "--dns", "x", "--name", unused}, 1, `DNS name "x" is named twice`},
-		{[]string{"exec", "--name", unused, "a", "--"}, 125, `no command for "a"`},
+		{[]string{"exec", "--name", unused, "a", "--"}, 125, "name a host and a command: cluster exec NAME -- COMMAND"},
 		{[]string{"exec", "--name", unused, "a", "--", "true", "-x"}, 125, "is not up"},
 		{[]string{"kubeconfig", "--name", unused}, 1, "start it by `cluster up --name never-started`"},
 		{[]string{"build", "--source", "/etc"}, 1, `--source "/etc": no folder with tools/cluster/go.mod in it`},
@@ -55,7 +55,7 @@ func TestUsageErrors(t *testing.T) {
 
 func TestStatusOfAClusterThatIsDown(t *testing.T) {
 	code, stdout, stderr := run("status", "--name", unused)
-	if code != 1 || stdout != "cluster \"never-started\" is down: it was not started\n" || stderr != "" {
+	if code != 1 || stdout != "cluster \"never-started\": down, it was not started\n" || stderr != "" {
 		t.Errorf("status: exit code %d, %q, %q", code, stdout, stderr)
 	}
 	code, stdout, _ = run("status", "--name", unused, "-o", "json")
@@ -98,7 +98,7 @@ func TestStatusText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `cluster "test" is up: etcd: not running
+	want := `cluster "test": up, etcd: not running
 kubernetes  v1.37.2
 server      https://10.99.0.1:6443
 left out    IPv6: the kernel has none (IPv4 only); to have it: another kernel

@@ -85,15 +85,18 @@ and 125 when it could not be run for another reason. What the command leaves run
 down.`,
 		Example: `  cluster exec node -- nft list ruleset
   cluster exec app -- curl -s http://orders.shop/`,
-		Args: cobra.MinimumNArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			// Without interspersed flags the separator is one of the arguments.
+			if len(args) == 2 && args[1] == "--" || len(args) < 2 {
+				return &exitError{exitExec, errors.New("name a host and a command: cluster exec NAME -- COMMAND [ARG...]")}
+			}
+			return nil
+		},
+		DisableFlagsInUseLine: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			host, command := args[0], args[1:]
-			// Without interspersed flags the separator is one of the arguments.
 			if command[0] == "--" {
 				command = command[1:]
-			}
-			if len(command) == 0 {
-				return &exitError{exitExec, fmt.Errorf("no command for %q: name one after --", host)}
 			}
 			c, err := a.open()
 			if err == nil {

@@ -60,7 +60,7 @@ func writeText(w io.Writer, s *cluster.Status) error {
 		health = s.Problem
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "cluster %q is %s: %s\n", s.Name, s.State, health)
+	fmt.Fprintf(&b, "cluster %q: %s, %s\n", s.Name, s.State, health)
 	for _, field := range [][2]string{
 		{"kubernetes", s.Versions["kubernetes"]}, {"server", s.Server}, {"kubeconfig", s.Kubeconfig}, {"directory", s.Directory},
 	} {

@@ -244,10 +244,14 @@ func (s *starter) forget(name string) {
 
 // wait calls check until it succeeds, and fails as soon as a component ends.
 func (s *starter) wait(ctx context.Context, what string, check func(context.Context) error) error {
+	var last error
 	for {
 		err := check(ctx)
 		if err == nil {
 			return nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err // a check that was cut short says nothing about the component
 		}
 		for _, p := range s.running {
 			select {
@@ -258,7 +262,7 @@ func (s *starter) wait(ctx context.Context, what string, check func(context.Cont
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w; the last answer was: %w; logs are in %s", what, context.Cause(ctx), err, s.dir.Logs())
+			return fmt.Errorf("wait for %s: %w; the last answer was: %w; logs are in %s", what, context.Cause(ctx), last, s.dir.Logs())
 		case <-time.After(pollInterval):
 		}
 	}

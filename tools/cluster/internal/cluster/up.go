@@ -161,28 +161,29 @@ func (c *Cluster) start(ctx context.Context, binary build.Binary, obstacle *netw
 		timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not ready within %s: raise --timeout on a slow machine", timeout))
 		defer cancel()
 		err = s.run(timed, obstacle)
+		// A step that was cut short says no more than that.
+		if cause := context.Cause(timed); err != nil && cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
 	}
 	if err == nil {
 		s.record.Phase = state.PhaseUp
 		err = c.dir.Save(s.record)
 	}
-	if err != nil {
-		return nil, errors.Join(err, c.abandon(ctx, s.record))
+	switch {
+	case err == nil:
+		return s.record, nil
+	case ctx.Err() != nil:
+		c.out.Line("removing what was started")
+		// What is to be removed must be removed, however little time there is.
+		_, err := c.tearDown(context.WithoutCancel(ctx))
+		return nil, errors.Join(fmt.Errorf("cluster %q was not started: %w", c.name, context.Cause(ctx)), err)
 	}
-	return s.record, nil
+	return nil, errors.Join(err, c.abandon(ctx, s.record))
 }
 
-// abandon takes down what a failed start left. It keeps the logs, unless the start was interrupted: then they say
-// nothing.
+// abandon takes down what a failed start left, but for its logs.
 func (c *Cluster) abandon(ctx context.Context, r *state.Record) error {
-	interrupted := ctx.Err() != nil
-	// What is to be removed must be removed, however little time there is.
-	ctx = context.WithoutCancel(ctx)
-	if interrupted {
-		c.out.Line("interrupted: removing what was started")
-		_, err := c.tearDown(ctx)
-		return err
-	}
 	if _, err := c.stop(ctx); err != nil {
 		return err
 	}

@@ -54,13 +54,13 @@ func (c *Client) Create(ctx context.Context, path string, object Object) error {
 	if err != nil {
 		return fmt.Errorf("encode an object for %s: %w", path, err)
 	}
-	_, err = c.do(ctx, http.MethodPost, path, body)
+	_, err = c.Do(ctx, http.MethodPost, path, body)
 	return err
 }
 
 // Get asks for path and fails unless the server answers with success.
 func (c *Client) Get(ctx context.Context, path string) ([]byte, error) {
-	return c.do(ctx, http.MethodGet, path, nil)
+	return c.Do(ctx, http.MethodGet, path, nil)
 }
 
 // Ready returns nil when the server says that it is ready.
@@ -72,7 +72,8 @@ func (c *Client) Ready(ctx context.Context) error {
 // CloseIdleConnections closes the connections that no request is using.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+// Do sends a request, with a body of JSON unless it is nil, and returns the answer. Any answer but success is an error.
+func (c *Client) Do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)

@@ -120,11 +120,13 @@ func onThread(f func() error) error {
 	return <-result
 }
 
-// sysctl sets a kernel parameter of the network namespace that the calling thread is in. The name is the path below
-// /proc/sys/net.
-func sysctl(name, value string) error {
-	if err := os.WriteFile(filepath.Join("/proc/sys/net", name), []byte(value), 0); err != nil {
-		return fmt.Errorf("set a kernel parameter of a network namespace: %w", err)
+// sysctl is a kernel parameter of a network namespace. The name is the path below /proc/sys/net.
+type sysctl struct{ name, value string }
+
+// set sets the parameter in the network namespace that the calling thread is in.
+func (s sysctl) set() error {
+	if err := os.WriteFile(filepath.Join("/proc/sys/net", s.name), []byte(s.value), 0); err != nil {
+		return fmt.Errorf("set a kernel parameter: %w", err)
 	}
 	return nil
 }

@@ -130,13 +130,13 @@ func (n *Network) SetUp(ctx context.Context, ipv6 bool) (Slot, error) {
 
 func (n *Network) setUp(ctx context.Context, slot Slot, ipv6 bool) error {
 	node, link := n.Node(), slot.link()
-	err := n.addNamespace(ctx, node, ipv6, func() error {
-		if err := sysctl("ipv4/ip_forward", "1"); err != nil || !ipv6 {
-			return err
-		}
-		return sysctl("ipv6/conf/all/forwarding", "1")
-	})
-	if err != nil {
+	// The kernel tells a host at most once a second that what it wants is unreachable. A test that tries more often
+	// would take the silence for a time-out.
+	parameters := []sysctl{{"ipv4/ip_forward", "1"}, {"ipv4/icmp_ratelimit", "0"}}
+	if ipv6 {
+		parameters = append(parameters, sysctl{"ipv6/conf/all/forwarding", "1"}, sysctl{"ipv6/icmp/ratelimit", "0"})
+	}
+	if err := n.addNamespace(ctx, node, ipv6, parameters...); err != nil {
 		return err
 	}
 
@@ -213,7 +213,7 @@ func (n *Network) AddHost(ctx context.Context, h Host, slot Slot, ipv6 bool) err
 	if err := n.WriteResolvConf(h.Namespace, h.ResolvConf); err != nil {
 		return err
 	}
-	if err := n.addNamespace(ctx, h.Namespace, ipv6, func() error { return nil }); err != nil {
+	if err := n.addNamespace(ctx, h.Namespace, ipv6); err != nil {
 		return err
 	}
 
@@ -297,25 +297,28 @@ func (n *Network) RemoveHost(ctx context.Context, h Host) error {
 	return nil
 }
 
-// addNamespace makes a network namespace and prepares it by f, which runs in it.
-func (n *Network) addNamespace(ctx context.Context, ns string, ipv6 bool, f func() error) error {
+// addNamespace makes a network namespace and sets kernel parameters in it.
+func (n *Network) addNamespace(ctx context.Context, ns string, ipv6 bool, parameters ...sysctl) error {
 	if err := n.ip(ctx, "netns", "add", ns); err != nil {
 		return err
 	}
+	if ipv6 {
+		// A new address would be of no use for a second while the kernel looks for a duplicate, and whether IPv6 is on
+		// in a new namespace depends on the machine.
+		for _, name := range []string{"all/disable_ipv6", "default/disable_ipv6", "all/accept_dad", "default/accept_dad"} {
+			parameters = append(parameters, sysctl{"ipv6/conf/" + name, "0"})
+		}
+	}
 	err := Do(ns, func() error {
-		if ipv6 {
-			// A new address would be of no use for a second while the kernel looks for a duplicate, and whether IPv6
-			// is on in a new namespace depends on the machine.
-			for _, p := range []string{"all/disable_ipv6", "default/disable_ipv6", "all/accept_dad", "default/accept_dad"} {
-				if err := sysctl("ipv6/conf/"+p, "0"); err != nil {
-					return err
-				}
+		for _, p := range parameters {
+			if err := p.set(); err != nil {
+				return err
 			}
 		}
-		return f()
+		return nil
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("set up %s: %w", ns, err)
 	}
 	return n.ip(ctx, "-netns", ns, "link", "set", "lo", "up")
 }

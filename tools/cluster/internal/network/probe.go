@@ -35,7 +35,7 @@ func (n *Network) Probe(ctx context.Context) *Obstacle {
 		if err := n.ip(ctx, "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"); err != nil {
 			return err
 		}
-		if err := sysctl("ipv4/ip_forward", "1"); err != nil {
+		if err := (sysctl{"ipv4/ip_forward", "1"}).set(); err != nil {
 			return err
 		}
 		cmd, err := n.tool(ctx, "nft", "add table ip probe; add chain ip probe c { type nat hook postrouting priority 0; }")

@@ -1,0 +1,230 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	core "external-services/tools/cluster/internal/cluster"
+)
+
+// moments are points of a start, which takes a few seconds: in the set-up of the network, in the start of the control
+// plane, in that of the data plane, and close to the end.
+var moments = []time.Duration{
+	5 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond, 80 * time.Millisecond, 110 * time.Millisecond,
+	150 * time.Millisecond, 300 * time.Millisecond, time.Second, 2 * time.Second, 2500 * time.Millisecond, 3 * time.Second,
+}
+
+// stopStart begins to start a cluster and sends a signal some time later. It returns what the start had to say.
+func stopStart(t *testing.T, name string, after time.Duration, signal os.Signal) result {
+	t.Helper()
+	cmd := command(name, "up")
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(after)
+	if err := cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // the caller looks at how it ended
+	return result{strings.Join(cmd.Args, " "), cmd.ProcessState.ExitCode(), "", output.String()}
+}
+
+// TestKilledStart kills a start, which then can clean up nothing, and lets the next command do it.
+func TestKilledStart(t *testing.T) {
+	name := newName(t, "kill")
+	for _, after := range moments {
+		t.Run(after.String(), func(t *testing.T) {
+			stopStart(t, name, after, os.Kill)
+			cluster(t, name, "down").mustSucceed(t)
+			mustBeGone(t, name)
+		})
+	}
+	// The next start does what `down` does, and says so. Every third of the moments is enough for it.
+	for i := 0; i < len(moments); i += 3 {
+		t.Run("then up "+moments[i].String(), func(t *testing.T) {
+			cluster(t, name, "down").mustSucceed(t)
+			stopStart(t, name, moments[i], os.Kill)
+			cluster(t, name, "up").mustSucceed(t)
+			mustBeHealthy(t, name)
+		})
+	}
+	if r := cluster(t, name, "up", "--fresh").mustSucceed(t); !strings.Contains(r.stderr, "removed 5 processes") && os.Geteuid() == 0 {
+		t.Errorf("the removal of the former cluster is not told: %s", r)
+	}
+}
+
+// TestInterruptedStart lets a start end itself, so there is nothing for the next command to do.
+func TestInterruptedStart(t *testing.T) {
+	name := newName(t, "stop")
+	for i, after := range moments {
+		signal := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}[i%3]
+		t.Run(fmt.Sprint(signal, " after ", after), func(t *testing.T) {
+			r := stopStart(t, name, after, signal)
+			if r.code == 0 {
+				t.Logf("the start was ready before %s", after)
+				cluster(t, name, "down").mustSucceed(t)
+				return
+			}
+			mustBeGone(t, name)
+			if after >= 50*time.Millisecond {
+				// By then the program has taken over the handling of signals, even on a busy machine.
+				r.stderr = r.stdout + r.stderr
+				r.mustFail(t, 1, "was not started: ", "signal received")
+			}
+		})
+	}
+}
+
+// TestKilledComponent kills each component of a cluster that is up.
+func TestKilledComponent(t *testing.T) {
+	name := newName(t, "dead")
+	cluster(t, name, "up").mustSucceed(t)
+	for _, component := range mustBeHealthy(t, name).Components {
+		t.Run(component.Name, func(t *testing.T) {
+			killComponent(t, mustBeHealthy(t, name), component.Name)
+			s, code := status(t, name)
+			if code != 1 || s.Healthy || s.State != "up" || !strings.Contains(s.Problem, component.Name+": not running") {
+				t.Errorf("exit code %d, status %+v, want %s to be not running", code, s, component.Name)
+			}
+			r := cluster(t, name, "up").mustSucceed(t)
+			if !strings.Contains(r.stderr, "removing what an earlier start left: ") || !strings.Contains(r.stderr, component.Name+": not running") {
+				t.Errorf("the repair is not told: %s", r)
+			}
+			mustBeHealthy(t, name)
+		})
+	}
+	killComponent(t, mustBeHealthy(t, name), "etcd")
+	cluster(t, name, "down").mustSucceed(t)
+	mustBeGone(t, name)
+}
+
+func killComponent(t *testing.T, s core.Status, name string) {
+	t.Helper()
+	i := slices.IndexFunc(s.Components, func(c core.ComponentStatus) bool { return c.Name == name })
+	if i < 0 {
+		t.Fatalf("no component %s in %+v", name, s)
+	}
+	if err := syscall.Kill(s.Components[i].PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		// A process that has ended has no environment, also when nobody has waited for it.
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.Components[i].PID))
+		if errors.Is(err, fs.ErrNotExist) || len(environ) == 0 {
+			return nil
+		}
+		return fmt.Errorf("%s is still running: %w", name, err)
+	})
+}
+
+// TestComponentThatEndsDuringTheStart kills the API server before it is ready.
+func TestComponentThatEndsDuringTheStart(t *testing.T) {
+	name := newName(t, "early")
+	done := make(chan result, 1)
+	go func() { done <- cluster(t, name, "up") }()
+	eventually(t, func() error {
+		for _, process := range marked(t, name) {
+			path, command, _ := strings.Cut(process, " ")
+			if strings.Contains(command, " kube-apiserver ") {
+				pid, err := strconv.Atoi(strings.Split(path, "/")[2])
+				if err != nil {
+					return err
+				}
+				return syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		return errors.New("the API server was not started")
+	})
+	log := filepath.Join(stateDir(name), "logs", "kube-apiserver.log")
+	r := <-done
+	r.mustFail(t, 1, "kube-apiserver ended while the cluster started: signal: killed; its log is "+log)
+	if _, err := os.Stat(log); err != nil {
+		t.Errorf("the log that the message names is not there: %v", err)
+	}
+	if left := marked(t, name); len(left) > 0 {
+		t.Errorf("the failed start left %q", left)
+	}
+	if s, code := status(t, name); code != 1 || s.State != "failed" || !strings.Contains(s.Problem, filepath.Dir(log)) {
+		t.Errorf("exit code %d, status %+v", code, s)
+	}
+	cluster(t, name, "add-pod", "app").mustFail(t, 1, "is not up")
+	cluster(t, name, "kubeconfig").mustFail(t, 1, "is not up")
+	cluster(t, name, "up").mustSucceed(t)
+	mustBeHealthy(t, name)
+}
+
+// TestTimeout gives the components no time.
+func TestTimeout(t *testing.T) {
+	name := newName(t, "slow")
+	cluster(t, name, "up", "--timeout", "1ms").mustFail(t, 1, "not ready within 1ms: raise --timeout on a slow machine")
+	if left := marked(t, name); len(left) > 0 {
+		t.Errorf("the failed start left %q", left)
+	}
+}
+
+// TestDamagedState puts things in the way that no run of the program makes.
+func TestDamagedState(t *testing.T) {
+	name := newName(t, "damaged")
+	cluster(t, name, "up").mustSucceed(t)
+	if err := os.WriteFile(filepath.Join(stateDir(name), "cluster.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cluster(t, name, "status").mustFail(t, 1, "cluster.json")
+	cluster(t, name, "up").mustSucceed(t)
+	mustBeHealthy(t, name)
+
+	// Without its folder the cluster is still found.
+	if err := os.RemoveAll(stateDir(name)); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := status(t, name); s.State != "down" || !strings.Contains(s.Problem, "a start that was killed left") {
+		t.Errorf("status = %+v", s)
+	}
+	cluster(t, name, "down").mustSucceed(t)
+	mustBeGone(t, name)
+}
+
+// TestKilledAdd kills the addition of an outside host, which can be repeated.
+func TestKilledAdd(t *testing.T) {
+	needsRoot(t, "the addition of a host can be repeated when it was killed")
+	name := newName(t, "add")
+	cluster(t, name, "up").mustSucceed(t)
+	args := []string{"add-outside", "db", "--ip", "192.168.50.206", "--dns", "db.example"}
+	for _, after := range []time.Duration{5, 10, 15, 20, 25, 30, 40, 60} {
+		cmd := command(name, args...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after * time.Millisecond)
+		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed, or was ready before
+		if len(mustBeHealthy(t, name).Hosts) > 1 {
+			break // it was recorded, so there is nothing to repeat
+		}
+	}
+	if len(mustBeHealthy(t, name).Hosts) == 1 {
+		cluster(t, name, args...).mustSucceed(t)
+	}
+	cluster(t, name, "add-pod", "app").mustSucceed(t)
+	serve(t, name, "db", ":80")
+	eventually(t, func() error {
+		if r := execute(t, on(t, name, "app", helperGet, "http://db.example")); r.code != 0 {
+			return errors.New(r.String())
+		}
+		return nil
+	})
+}
