@@ -24,7 +24,8 @@ HELM_LDFLAGS := -s -w -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION
 ##@ Use
 
 .PHONY: demo
-demo: packages tools ## Show the main job on the embedded cluster (KEEP=1 leaves it up)
+demo: packages $(BIN)/helm $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Show the main job on the embedded cluster (KEEP=1 leaves it up)
+	@$(BIN)/cluster build
 	@$(BIN)/demo $(if $(KEEP),-keep)
 
 ##@ Develop
@@ -41,13 +42,13 @@ test: packages tools ## All tests, with what they need installed and built
 	go test -count=1 -timeout 30m ./tests/...
 
 .PHONY: generate
-generate: $(BIN)/helm $(BIN)/extsvc ## Write what is generated: schema, values.yaml, README tables, golden files
+generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Write what is generated: schema, values.yaml, README tables, golden files
 	$(BIN)/extsvc schema --write
 	$(BIN)/extsvc docs --write
 	go test -count=1 ./tests/render -run TestGolden -update
 
 .PHONY: verify
-verify: lint $(BIN)/helm $(BIN)/extsvc ## Check that what is generated is up to date, and lint
+verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Check that what is generated is up to date, and lint
 	$(BIN)/extsvc schema --check
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
@@ -68,8 +69,8 @@ clean: ## Take down the embedded clusters and delete what was built
 ##@ Build
 
 .PHONY: tools
-tools: $(BIN)/helm $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
-	@$(BIN)/cluster --quiet build
+tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
+	@$(BIN)/cluster build
 
 .PHONY: packages
 packages:
@@ -77,6 +78,9 @@ packages:
 
 $(BIN)/helm: go.mod ci/versions.env
 	@$(PROGRESS) "helm $(HELM_VERSION)" go build -v -ldflags '$(HELM_LDFLAGS)' -o $@ helm.sh/helm/v3/cmd/helm
+
+$(BIN)/helm4: ci/tools/go.mod ci/versions.env
+	@$(PROGRESS) "helm $(HELM4_VERSION)" go -C ci/tools build -v -ldflags '-s -w -X helm.sh/helm/v4/internal/version.version=$(HELM4_VERSION)' -o $@ helm.sh/helm/v4/cmd/helm
 
 $(BIN)/ct: ci/tools/go.mod
 	@$(PROGRESS) "chart-testing $(CHART_TESTING_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o $@ github.com/helm/chart-testing/v3/ct

@@ -1,8 +1,8 @@
 package cluster
 
 import (
+	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,34 +17,103 @@ import (
 	"external-services/tools/render"
 )
 
-// Each shipped values file installs, an upgrade without a change changes no
-// object, and nothing is left after uninstalling.
-func TestShippedValuesFiles(t *testing.T) {
-	var files []string
-	for _, pattern := range []string{"values-examples/*.yaml", "charts/external-services/ci/*-values.yaml"} {
-		found, err := filepath.Glob(testenv.Path(pattern))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("no files at %s: %v", pattern, err)
-		}
-		files = append(files, found...)
+// Each scenario goes through a release's life with both majors of Helm: what it
+// renders is what the API server stores, an upgrade without a change changes no
+// object, a change is undone by a rollback, and nothing is left after uninstalling.
+func TestScenarios(t *testing.T) {
+	scenarios, err := testenv.Scenarios()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			const release, namespace = "shipped", "shipped"
-			objects := rendered(t, render.Values{ValueFiles: []string{file}}, namespace)
-			makeNamespaces(t, namespace, objects)
-			o := options(namespace)
-			o.ValuesFiles = []string{file}
-			install(t, release, o)
+	for _, program := range []string{"helm", "helm4"} {
+		for _, scenario := range scenarios {
+			t.Run(program+"/"+scenario.Name, func(t *testing.T) {
+				const release, namespace = "scenario", "scenario"
+				objects := rendered(t, render.Values{ValueFiles: scenario.Files}, namespace)
+				makeNamespaces(t, namespace, objects)
+				helm := releaseOf(t, program, release, namespace)
+				t.Cleanup(helm.uninstall)
 
-			before := stored(t, objects)
-			helm.UpgradeContext(t, t.Context(), o, testenv.Chart(), release)
-			if diff := cmp.Diff(before, stored(t, objects)); diff != "" {
-				t.Errorf("an upgrade without a change changes objects (-before +after):\n%s", diff)
+				helm.do("install", scenario.Files)
+				before := stored(t, objects)
+				helm.do("upgrade", scenario.Files)
+				if diff := cmp.Diff(before, stored(t, objects)); diff != "" {
+					t.Errorf("an upgrade without a change changes objects (-before +after):\n%s", diff)
+				}
+				helm.do("upgrade", scenario.Files, "--set", "commonLabels.changed=yes-it-is")
+				if after := stored(t, objects); len(after) > 0 && cmp.Equal(before, after) {
+					t.Error("an upgrade with another label changes no object")
+				}
+				helm.run("rollback", release, "2")
+				stored(t, objects)
+				helm.uninstall()
+				wantNoLeftovers(t, release)
+			})
+		}
+	}
+}
+
+// A release that Helm 3 made goes on with Helm 4, without a change to its objects.
+func TestHelm4TakesOverFromHelm3(t *testing.T) {
+	const release, namespace = "majors", "majors"
+	files := []string{testenv.Path("charts", "external-services", "ci", "every-key-values.yaml")}
+	objects := rendered(t, render.Values{ValueFiles: files}, namespace)
+	makeNamespaces(t, namespace, objects)
+	three, four := releaseOf(t, "helm", release, namespace), releaseOf(t, "helm4", release, namespace)
+	t.Cleanup(four.uninstall)
+
+	three.do("install", files)
+	before := stored(t, objects)
+	four.do("upgrade", files)
+	if diff := cmp.Diff(before, stored(t, objects)); diff != "" {
+		t.Errorf("the upgrade with Helm 4 changes objects (-before +after):\n%s", diff)
+	}
+	four.do("upgrade", files, "--set", "overrides.overridden.externalName=other.corp.example")
+	service, err := client.CoreV1().Services("apps").Get(t.Context(), "overridden", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if service.Spec.ExternalName != "other.corp.example" {
+		t.Errorf("after a change with Helm 4 the name is %s", service.Spec.ExternalName)
+	}
+	four.uninstall()
+	wantNoLeftovers(t, release)
+}
+
+// 2,500 addresses: every one is stored once, in slices of at most 100.
+func TestManyAddresses(t *testing.T) {
+	const release, namespace = "many", "many"
+	makeNamespace(t, namespace)
+	want := map[string]bool{}
+	var list []string
+	for i := range 2500 {
+		ip := fmt.Sprintf("10.50.%d.%d", i/250, i%250+1)
+		want[ip] = true
+		list = append(list, ip)
+	}
+	o := options(namespace)
+	o.ValuesFiles = values(t, "services: [{name: many, ports: [{port: 80}], addresses: ["+strings.Join(list, ", ")+"]}]")
+	install(t, release, o)
+	slices, err := client.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=many"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(slices.Items) != 25 {
+		t.Errorf("%d EndpointSlices, want 25", len(slices.Items))
+	}
+	for _, slice := range slices.Items {
+		if len(slice.Endpoints) != 100 {
+			t.Errorf("%s has %d endpoints, want 100", slice.Name, len(slice.Endpoints))
+		}
+		for _, endpoint := range slice.Endpoints {
+			if !want[endpoint.Addresses[0]] {
+				t.Errorf("%s has the address %s, which is not wanted or stands twice", slice.Name, endpoint.Addresses[0])
 			}
-			uninstall(t, release, o)
-			wantNoLeftovers(t, release)
-		})
+			delete(want, endpoint.Addresses[0])
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("%d addresses are missing", len(want))
 	}
 }
 
@@ -126,7 +195,7 @@ func TestAPIServerAcceptsValidValues(t *testing.T) {
 	dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			const namespace = "valid"
+			const namespace = "default" // which some of the cases name
 			objects := rendered(t, render.Values{ValueFiles: values(t, c.Values)}, namespace)
 			makeNamespaces(t, namespace, objects)
 			for _, o := range objects.Services {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := testenv.UsePath("helm", "cluster", "probe"); err != nil {
+	if err := testenv.UsePath("helm", "helm4", "cluster", "probe"); err != nil {
 		return 1, err
 	}
 	if os.Getuid() == 0 {
@@ -132,6 +133,46 @@ func values(t *testing.T, text string) []string {
 		t.Fatal(err)
 	}
 	return []string{file.Name()}
+}
+
+// release is a release that one of the helm programs makes.
+type release struct {
+	t                        *testing.T
+	program, name, namespace string
+}
+
+// releaseOf is for helm, which is Helm 3, or helm4.
+func releaseOf(t *testing.T, program, name, namespace string) release {
+	t.Helper()
+	path, err := testenv.Binary(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return release{t, path, name, namespace}
+}
+
+// do installs or upgrades the release with values files.
+func (r release) do(command string, files []string, args ...string) {
+	r.t.Helper()
+	args = append([]string{command, r.name, testenv.Chart()}, args...)
+	for _, file := range files {
+		args = append(args, "-f", file)
+	}
+	r.run(args...)
+}
+
+func (r release) uninstall() {
+	r.t.Helper()
+	r.run("uninstall", r.name, "--ignore-not-found")
+}
+
+func (r release) run(args ...string) {
+	r.t.Helper()
+	args = append(args, "--kubeconfig", cluster.Kubeconfig, "--namespace", r.namespace)
+	cmd := exec.CommandContext(context.WithoutCancel(r.t.Context()), r.program, args...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.t.Fatalf("%s %q: %v\n%s", r.program, args, err, out)
+	}
 }
 
 // eventually waits until a condition holds, which is what controllers and

@@ -9,6 +9,7 @@ import (
 	"github.com/gruntwork-io/terratest/modules/helm"
 
 	"external-services/tests/internal/testenv"
+	"external-services/tests/internal/traffic"
 )
 
 // spread is how many connections show that a Service reaches each of three hosts:
@@ -48,7 +49,9 @@ func TestPortRemapAndReady(t *testing.T) {
 
 			o.ValuesFiles = entry("{ip: 192.168.60.3, ready: false}")
 			helm.UpgradeContext(t, ctx, o, testenv.Chart(), release)
+			start := time.Now()
 			wantHosts(t, pod, "web:80", "remap-1", "remap-2")
+			t.Logf("a host that is not ready: no new connection %s after the upgrade, of which %d connections took a part", time.Since(start).Round(time.Millisecond), 2*spread)
 
 			o.ValuesFiles = entry("{ip: 192.168.60.3, ready: true}")
 			helm.UpgradeContext(t, ctx, o, testenv.Chart(), release)
@@ -91,6 +94,132 @@ func TestDualStack(t *testing.T) {
 	wantHosts(t, pod, both.Addresses[0]+":7000", "dual-4")
 	wantHosts(t, pod, "["+both.Addresses[1]+"]:7000", "dual-6")
 	wantHosts(t, pod, "six:7000", "dual-6")
+}
+
+// The same values file, installed in two namespaces, gives each its own addresses.
+func TestNamespaceOverrides(t *testing.T) {
+	needDataPlane(t)
+	ctx := t.Context()
+	file := values(t, `services:
+- {name: web, ports: [{port: 7000}], addresses: [192.168.62.1]}
+namespaceOverrides:
+  apart: {web: {addresses: [192.168.62.2]}}`)
+	for host, ip := range map[string]string{"ns-base": "192.168.62.1", "ns-apart": "192.168.62.2"} {
+		if err := cluster.AddOutside(ctx, host, []string{ip}); err != nil {
+			t.Fatal(err)
+		}
+		if err := cluster.Serve(ctx, host, "tcp", ip+":7000"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for namespace, host := range map[string]string{"together": "ns-base", "apart": "ns-apart"} {
+		makeNamespace(t, namespace)
+		if err := cluster.AddPod(ctx, namespace, namespace); err != nil {
+			t.Fatal(err)
+		}
+		o := options(namespace)
+		o.ValuesFiles = file
+		install(t, "outside", o)
+		wantHosts(t, namespace, "web:7000", host)
+	}
+}
+
+// A headless Service: DNS answers the addresses that are ready, each under its own
+// name too, and with the port in SRV records.
+func TestHeadlessDNS(t *testing.T) {
+	needDataPlane(t)
+	ctx := t.Context()
+	const namespace, pod = "headless", "headless-client"
+	makeNamespace(t, namespace)
+	if err := cluster.AddPod(ctx, pod, namespace); err != nil {
+		t.Fatal(err)
+	}
+	for host, ip := range map[string]string{"kafka-0": "192.168.63.1", "kafka-1": "2001:db8:63::2"} {
+		if err := cluster.AddOutside(ctx, host, []string{ip}); err != nil {
+			t.Fatal(err)
+		}
+		if err := cluster.Serve(ctx, host, "tcp", ":9092"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kind := range []string{"EndpointSlice", "Endpoints"} {
+		t.Run(kind, func(t *testing.T) {
+			const release = "headless"
+			o := options(namespace)
+			file := `services:
+- name: kafka
+  headless: true
+  addresses: [{ip: 192.168.63.1, hostname: kafka-0}, {ip: "2001:db8:63::2", hostname: kafka-1}, {ip: 192.168.63.3, hostname: kafka-2, ready: false}]
+  ports: [{name: broker, port: 9092}]
+`
+			o.ValuesFiles = values(t, file)
+			o.SetValues = map[string]string{"endpoints.kind": kind}
+			install(t, release, o)
+			wantAddresses(t, pod, "kafka", "192.168.63.1", "2001:db8:63::2")
+			wantAddresses(t, pod, "kafka-0.kafka", "192.168.63.1")
+			wantAddresses(t, pod, "kafka-1.kafka", "2001:db8:63::2")
+			wantHosts(t, pod, "kafka-0.kafka:9092", "kafka-0")
+			wantHosts(t, pod, "kafka-1.kafka:9092", "kafka-1")
+
+			const domain = ".kafka.headless.svc.cluster.local."
+			records, err := cluster.SRV(ctx, pod, "_broker._tcp.kafka.headless.svc.cluster.local")
+			if want := []traffic.Record{{Target: "kafka-0" + domain, Port: 9092}, {Target: "kafka-1" + domain, Port: 9092}}; err != nil || !slices.Equal(records, want) {
+				t.Errorf("SRV records %v, %v, want %v", records, err, want)
+			}
+
+			o.ValuesFiles = values(t, file+"  publishNotReadyAddresses: true\n")
+			helm.UpgradeContext(t, ctx, o, testenv.Chart(), release)
+			wantAddresses(t, pod, "kafka", "192.168.63.1", "192.168.63.3", "2001:db8:63::2")
+		})
+	}
+}
+
+// wantAddresses resolves a name in a pod until it has the addresses: CoreDNS caches
+// for some seconds.
+func wantAddresses(t *testing.T, pod, name string, addresses ...string) {
+	t.Helper()
+	eventually(t, 20*time.Second, name+" resolves", func() error {
+		resolution, err := cluster.Resolve(t.Context(), pod, name)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(resolution.Addresses, addresses) {
+			return fmt.Errorf("to %q, want %q", resolution.Addresses, addresses)
+		}
+		return nil
+	})
+}
+
+// The session affinity ClientIP keeps a client at one of several hosts.
+func TestSessionAffinity(t *testing.T) {
+	needDataPlane(t)
+	ctx := t.Context()
+	const namespace, pod = "affinity", "affinity-client"
+	makeNamespace(t, namespace)
+	if err := cluster.AddPod(ctx, pod, namespace); err != nil {
+		t.Fatal(err)
+	}
+	for host, ip := range map[string]string{"affinity-1": "192.168.64.1", "affinity-2": "192.168.64.2"} {
+		if err := cluster.AddOutside(ctx, host, []string{ip}); err != nil {
+			t.Fatal(err)
+		}
+		if err := cluster.Serve(ctx, host, "tcp", ip+":7000"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := options(namespace)
+	o.ValuesFiles = values(t, `services:
+- {name: sticky, ports: [{port: 7000}], addresses: [192.168.64.1, 192.168.64.2], sessionAffinity: ClientIP, sessionAffinityTimeoutSeconds: 300}
+- {name: loose, ports: [{port: 7000}], addresses: [192.168.64.1, 192.168.64.2]}`)
+	install(t, "affinity", o)
+	wantHosts(t, pod, "loose:7000", "affinity-1", "affinity-2")
+	answers, err := cluster.Connect(ctx, pod, spread, "sticky:7000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answers.Failures) > 0 || len(answers.Texts) != 1 {
+		t.Errorf("%d connections of one client reach %v, failures %q, want one host", spread, answers.Texts, answers.Failures)
+	}
 }
 
 // wantHosts connects from a pod until the hosts that answer are those named, as

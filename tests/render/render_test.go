@@ -3,10 +3,12 @@
 package render
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,50 +57,57 @@ func decode(t *testing.T, manifests string) *render.Result {
 	return result
 }
 
-// valuesFiles are the values files that the repository ships.
-func valuesFiles(t *testing.T) []string {
+// scenarios are the values that the repository ships.
+func scenarios(t *testing.T) []testenv.Scenario {
 	t.Helper()
-	var files []string
-	for _, pattern := range []string{"values-examples/*.yaml", "charts/external-services/ci/*-values.yaml"} {
-		found, err := filepath.Glob(testenv.Path(pattern))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("no files at %s: %v", pattern, err)
-		}
-		files = append(files, found...)
+	list, err := testenv.Scenarios()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return files
+	return list
 }
 
-// Each shipped values file renders what its golden file holds, decodes strictly to
-// the kinds that the chart has, and renders the same through the library that
-// extsvc uses.
+// Each scenario renders what its golden file holds, decodes strictly to the kinds that
+// the chart has, and renders the same with Helm 4 and through the library that extsvc
+// uses.
 func TestGolden(t *testing.T) {
-	for _, file := range valuesFiles(t) {
-		name := filepath.Base(file)
-		t.Run(name, func(t *testing.T) {
+	for _, scenario := range scenarios(t) {
+		t.Run(scenario.Name, func(t *testing.T) {
 			t.Parallel()
-			manifests := template(t, helm.Options{ValuesFiles: []string{file}})
-			decode(t, manifests)
+			manifests := template(t, helm.Options{ValuesFiles: scenario.Files})
+			want := decode(t, manifests)
 
-			golden := filepath.Join("testdata", "golden", name)
+			golden := filepath.Join("testdata", "golden", scenario.Name+".yaml")
 			if *update {
 				if err := os.WriteFile(golden, []byte(manifests), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(golden)
+			text, err := os.ReadFile(golden)
 			if err != nil {
 				t.Fatalf("%v: run make generate", err)
 			}
-			if diff := cmp.Diff(string(want), manifests); diff != "" {
+			if diff := cmp.Diff(string(text), manifests); diff != "" {
 				t.Errorf("helm template differs from %s; if that is meant, run make generate (-want +got):\n%s", golden, diff)
+			}
+
+			args := []string{"template", "outside", testenv.Chart(), "--namespace", "apps"}
+			for _, file := range scenario.Files {
+				args = append(args, "-f", file)
+			}
+			four, err := helm4(t, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, decode(t, four), objects); diff != "" {
+				t.Errorf("Helm 3 and 4 render different objects (-3 +4):\n%s", diff)
 			}
 
 			chart, err := render.Embedded()
 			if err != nil {
 				t.Fatal(err)
 			}
-			values, err := render.Merge(render.Values{ValueFiles: []string{file}})
+			values, err := render.Merge(render.Values{ValueFiles: scenario.Files})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,30 +115,67 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(decode(t, manifests), decode(t, result.YAML()), objects); diff != "" {
+			if diff := cmp.Diff(want, decode(t, result.YAML()), objects); diff != "" {
 				t.Errorf("helm and extsvc render different objects (-helm +extsvc):\n%s", diff)
 			}
 		})
 	}
 }
 
-// A golden file whose values file is gone would stay forever.
+// Both majors of Helm lint every scenario without a fault.
+func TestLint(t *testing.T) {
+	for _, scenario := range scenarios(t) {
+		t.Run(scenario.Name, func(t *testing.T) {
+			t.Parallel()
+			args := []string{"lint", testenv.Chart(), "--namespace", "apps"}
+			for _, file := range scenario.Files {
+				args = append(args, "-f", file)
+			}
+			for name, run := range map[string]func(*testing.T, ...string) (string, error){"Helm 3": helm3, "Helm 4": helm4} {
+				out, err := run(t, args...)
+				if err != nil || strings.Contains(out, "[ERROR]") || strings.Contains(out, "Fail:") {
+					t.Errorf("%s: %v\n%s", name, err, out)
+				}
+			}
+		})
+	}
+}
+
+func helm3(t *testing.T, args ...string) (string, error) { return run(t, "helm", args...) }
+func helm4(t *testing.T, args ...string) (string, error) { return run(t, "helm4", args...) }
+
+// run runs a program of .bin and returns what it prints; the error has what it says.
+func run(t *testing.T, program string, args ...string) (string, error) {
+	t.Helper()
+	path, err := testenv.Binary(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%s %q: %w\n%s", program, args, err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+// A golden file whose scenario is gone would stay forever.
 func TestNoStrayGolden(t *testing.T) {
 	shipped := map[string]bool{}
-	for _, file := range valuesFiles(t) {
-		name := filepath.Base(file)
-		if shipped[name] {
-			t.Errorf("two values files have the name %s", name)
+	for _, scenario := range scenarios(t) {
+		if shipped[scenario.Name] {
+			t.Errorf("two scenarios have the name %s", scenario.Name)
 		}
-		shipped[name] = true
+		shipped[scenario.Name] = true
 	}
 	goldens, err := filepath.Glob("testdata/golden/*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, golden := range goldens {
-		if !shipped[filepath.Base(golden)] {
-			t.Errorf("%s belongs to no values file: delete it", golden)
+		if !shipped[strings.TrimSuffix(filepath.Base(golden), ".yaml")] {
+			t.Errorf("%s belongs to no scenario: delete it", golden)
 		}
 	}
 }

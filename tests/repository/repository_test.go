@@ -40,11 +40,12 @@ func TestVersionsAgree(t *testing.T) {
 		"COREDNS_VERSION":         {"tools/cluster/go.mod", "github.com/coredns/coredns"},
 		"HELM_VERSION":            {"go.mod", "helm.sh/helm/v3"},
 		"HELM_KUBERNETES_VERSION": {"go.mod", "k8s.io/client-go"},
+		"HELM4_VERSION":           {"ci/tools/go.mod", "helm.sh/helm/v4"},
 		"TERRATEST_VERSION":       {"go.mod", "github.com/gruntwork-io/terratest"},
 		"CHART_TESTING_VERSION":   {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
 	}
 	found := map[string]bool{}
-	for _, match := range regexp.MustCompile(`(?m)^([A-Z_]+)=(.*)$`).FindAllStringSubmatch(read(t, "ci", "versions.env"), -1) {
+	for _, match := range regexp.MustCompile(`(?m)^([A-Z0-9_]+)=(.*)$`).FindAllStringSubmatch(read(t, "ci", "versions.env"), -1) {
 		name, version := match[1], match[2]
 		found[name] = true
 		pin, ok := pinned[name]

@@ -5,6 +5,7 @@
 //	probe serve tcp|http ADDRESS TEXT   answer every connection, or HTTP request, to
 //	                                    ADDRESS (host:port) with TEXT
 //	probe resolve NAME                  print what NAME resolves to, as Resolution
+//	probe srv NAME                      print the SRV records of NAME, as Record list
 //	probe connect COUNT ADDRESS         open COUNT connections one after the other
 //	                                    and print what they answered, as Answers
 //	probe get URL                       print the body of an HTTP response
@@ -23,6 +24,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"external-services/tests/internal/traffic"
@@ -46,11 +48,12 @@ func run(args []string) error {
 	}{
 		"serve":   {3, func(args []string) error { return serve(args[0], args[1], args[2]) }},
 		"resolve": {1, func(args []string) error { return resolve(args[0]) }},
+		"srv":     {1, func(args []string) error { return srv(args[0]) }},
 		"connect": {2, func(args []string) error { return connect(args[0], args[1]) }},
 		"get":     {1, func(args []string) error { return get(args[0]) }},
 	}
 	if len(args) == 0 {
-		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | connect COUNT ADDRESS | get URL")
+		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | srv NAME | connect COUNT ADDRESS | get URL")
 	}
 	command, ok := commands[args[0]]
 	if !ok || len(args)-1 != command.arguments {
@@ -99,6 +102,21 @@ func resolve(name string) error {
 	}
 	slices.Sort(addresses)
 	return json.NewEncoder(os.Stdout).Encode(traffic.Resolution{CNAME: cname, Addresses: addresses})
+}
+
+func srv(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, "", "", name)
+	if err != nil {
+		return err
+	}
+	list := []traffic.Record{}
+	for _, record := range records {
+		list = append(list, traffic.Record{Target: record.Target, Port: record.Port})
+	}
+	slices.SortFunc(list, func(a, b traffic.Record) int { return strings.Compare(a.Target, b.Target) })
+	return json.NewEncoder(os.Stdout).Encode(list)
 }
 
 func connect(count, address string) error {

@@ -176,6 +176,12 @@ func (c *Cluster) Resolve(ctx context.Context, pod, name string) (traffic.Resolu
 	return resolution, c.probe(ctx, pod, &resolution, "resolve", name)
 }
 
+// SRV looks up the SRV records of a name in a pod, sorted by target.
+func (c *Cluster) SRV(ctx context.Context, pod, name string) ([]traffic.Record, error) {
+	var records []traffic.Record
+	return records, c.probe(ctx, pod, &records, "srv", name)
+}
+
 // Connect opens connections from a pod, one after the other.
 func (c *Cluster) Connect(ctx context.Context, pod string, count int, address string) (traffic.Answers, error) {
 	var answers traffic.Answers

@@ -16,6 +16,13 @@ type Resolution struct {
 	Addresses []string `json:"addresses"`
 }
 
+// Record is an SRV record.
+type Record struct {
+	// Target is the name of a host, with a trailing dot.
+	Target string `json:"target"`
+	Port   uint16 `json:"port"`
+}
+
 // Answers are what a number of connections answered.
 type Answers struct {
 	// Texts counts the connections for each answer.

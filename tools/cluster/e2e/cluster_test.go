@@ -313,7 +313,7 @@ func TestTwoStartsOfOneCluster(t *testing.T) {
 		if strings.Contains(r.stdout, "is up after") {
 			started++
 		}
-		if strings.Contains(r.stderr, "waiting for process") && strings.Contains(r.stdout, "is already up") {
+		if strings.Contains(r.stderr, "waiting for ") && strings.Contains(r.stdout, "is already up") {
 			waited++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -196,35 +197,59 @@ func TestDamagedState(t *testing.T) {
 	mustBeGone(t, name)
 }
 
-// TestKilledAdd kills the addition of an outside host, which can be repeated.
+// TestKilledAdd kills the addition of outside hosts at many moments. Each can then be repeated.
 func TestKilledAdd(t *testing.T) {
 	needsRoot(t, "the addition of a host can be repeated when it was killed")
 	name := newName(t, "add")
 	cluster(t, name, "up").mustSucceed(t)
-	args := []string{"add-outside", "db", "--ip", "192.168.50.206", "--dns", "db.example"}
-	for _, after := range []time.Duration{5, 10, 15, 20, 25, 30, 40, 60} {
+	cluster(t, name, "add-pod", "app").mustSucceed(t)
+	for i := range 16 {
+		host := fmt.Sprint("db-", i)
+		args := []string{"add-outside", host, "--ip", fmt.Sprint("192.168.50.", 10+i), "--dns", host + ".example"}
 		cmd := command(name, args...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(after * time.Millisecond)
+		time.Sleep(time.Duration(2*i+2) * time.Millisecond)
 		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // it was killed, or was ready before
-		if len(mustBeHealthy(t, name).Hosts) > 1 {
-			break // it was recorded, so there is nothing to repeat
+		recorded := slices.ContainsFunc(mustBeHealthy(t, name).Hosts, func(h core.HostStatus) bool { return h.Name == host })
+		if !recorded {
+			cluster(t, name, args...).mustSucceed(t)
 		}
+		// It is complete in both cases.
+		execute(t, on(t, name, "app", helperResolve, host+".example")).mustSucceed(t)
+		execute(t, on(t, name, "app", helperDial, host+".example:80")).mustFail(t, 1, "connection refused")
 	}
-	if len(mustBeHealthy(t, name).Hosts) == 1 {
-		cluster(t, name, args...).mustSucceed(t)
+}
+
+// TestForeignProcess leaves alone what somebody else put into a namespace of the cluster.
+func TestForeignProcess(t *testing.T) {
+	needsRoot(t, "a process that the program did not start is not ended")
+	name := newName(t, "guest")
+	cluster(t, name, "up").mustSucceed(t)
+	cmd := exec.Command("ip", "netns", "exec", "extsvc-"+name+"-node", "sleep", "600")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	cluster(t, name, "add-pod", "app").mustSucceed(t)
-	serve(t, name, "db", ":80")
-	eventually(t, func() error {
-		if r := execute(t, on(t, name, "app", helperGet, "http://db.example")); r.code != 0 {
-			return errors.New(r.String())
+	t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Errorf("it was ended by `cluster down`: %v", err)
 		}
-		return nil
+		_ = cmd.Wait() // it was killed
 	})
+	eventually(t, func() error {
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid))
+		if err == nil && !strings.HasPrefix(string(cmdline), "sleep") {
+			err = errors.New("the process is not in the namespace yet")
+		}
+		return err
+	})
+	r := cluster(t, name, "down").mustSucceed(t)
+	if want := fmt.Sprintf("left alone: process %d (sleep 600) is in extsvc-%s-node", cmd.Process.Pid, name); !strings.Contains(r.stderr, want) {
+		t.Errorf("want %q of %s", want, r)
+	}
+	mustBeGone(t, name)
 }

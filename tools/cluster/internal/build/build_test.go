@@ -109,7 +109,7 @@ func TestSecondBuilderWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(text), "waiting for process"); n != 2 {
+	if n := strings.Count(string(text), "waiting for "); n != 2 {
 		t.Errorf("%d builders said that they wait, want 2:\n%s", n, text)
 	}
 }

@@ -98,40 +98,33 @@ func (c *Cluster) addHost(ctx context.Context, host *state.Host) error {
 		}
 		spec.IPs = host.IPs
 		if err := c.connect(ctx, r, *host, spec); err != nil {
-			return errors.Join(err, c.disconnect(context.WithoutCancel(ctx), *host, spec))
+			// What is to be taken back must be taken back, however little time there is.
+			ctx := context.WithoutCancel(ctx)
+			return errors.Join(err, c.net.RemoveHost(ctx, spec), dataplane.WriteHosts(c.dir, r.Hosts))
 		}
 		return nil
 	})
 }
 
-// connect makes the host's network, records the host and waits until its names are known.
+// connect makes the host's network, waits until its names are known and records it. The record comes last: a host that
+// is in it is complete, and one that is not can be added again.
 func (c *Cluster) connect(ctx context.Context, r *state.Record, host state.Host, spec network.Host) error {
 	if err := c.net.AddHost(ctx, spec, network.Slot(r.DataPlane.Slot), r.DataPlane.IPv6); err != nil {
-		return fmt.Errorf("add %s %q: %w", host.Kind, host.Name, err)
+		return fmt.Errorf("add %s %q: %w", describe(host.Kind), host.Name, err)
 	}
-	r.Hosts = append(r.Hosts, host)
-	if err := c.dir.Save(r); err != nil || len(host.DNS) == 0 {
-		return err
-	}
-	if err := dataplane.WriteHosts(c.dir, r.Hosts); err != nil {
-		return err
+	hosts := append(slices.Clip(r.Hosts), host)
+	if len(host.DNS) > 0 {
+		if err := dataplane.WriteHosts(c.dir, hosts); err != nil {
+			return err
+		}
 	}
 	for _, name := range host.DNS {
 		if err := c.waitForName(ctx, name, host.IPs); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// disconnect takes back what connect did.
-func (c *Cluster) disconnect(ctx context.Context, host state.Host, spec network.Host) error {
-	r, err := c.dir.Load()
-	if err != nil {
-		return err
-	}
-	r.Hosts = slices.DeleteFunc(r.Hosts, func(h state.Host) bool { return h.Name == host.Name })
-	return errors.Join(c.dir.Save(r), dataplane.WriteHosts(c.dir, r.Hosts), c.net.RemoveHost(ctx, spec))
+	r.Hosts = hosts
+	return c.dir.Save(r)
 }
 
 // waitForName waits until the cluster's DNS answers a name with all of the addresses.

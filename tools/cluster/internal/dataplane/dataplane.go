@@ -138,6 +138,8 @@ func DNSArgs(dir state.Dir) []string {
 
 // WriteDNS writes the configuration of CoreDNS.
 func WriteDNS(dir state.Dir, cluster string) error {
+	// That a name does not exist is not remembered: it may be about to.
+	//
 	// The hosts plugin cannot say that a name does not exist, it can only hand the question on. The zone of the file
 	// plugin, which has no names, says so.
 	zone := filepath.Join(dir.DNS(), "no-names.zone")
@@ -150,7 +152,7 @@ func WriteDNS(dir state.Dir, cluster string) error {
 	return state.WriteFile(filepath.Join(dir.DNS(), "Corefile"), fmt.Appendf(nil, `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
     errors
     cache 5 {
-        denial 100 1 1
+        disable denial
     }
     kubernetes cluster.local in-addr.arpa ip6.arpa {
         kubeconfig %[1]s %[2]s
@@ -163,7 +165,7 @@ func WriteDNS(dir state.Dir, cluster string) error {
     errors
     ready
     cache 5 {
-        denial 100 1 1
+        disable denial
     }
     hosts %[4]s . {
         ttl 5

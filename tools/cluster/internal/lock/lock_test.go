@@ -90,3 +90,29 @@ func TestExclusive(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// TestReplacedFile takes the moment between the opening of a file and its locking, in which the holder removes it.
+func TestReplacedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	opened, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := claim(opened, path); !errors.Is(err, errReplaced) {
+		t.Errorf("a lock on a removed file is %v, want %v", err, errReplaced)
+	}
+	l, err := Acquire(t.Context(), path, func(int) { t.Error("waited for nobody") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := claim(opened, path); !errors.Is(err, errReplaced) {
+		t.Errorf("a lock on a replaced file is %v, want %v", err, errReplaced)
+	}
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+}

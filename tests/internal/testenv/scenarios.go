@@ -1,0 +1,38 @@
+package testenv
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// Scenario is a way to use the chart that the repository ships: values files in the
+// order in which helm layers them.
+type Scenario struct {
+	Name  string
+	Files []string
+}
+
+// Scenarios lists every scenario: each file of values-examples, each environment over
+// its base, and each file that chart-testing uses.
+func Scenarios() ([]Scenario, error) {
+	var scenarios []Scenario
+	for _, pattern := range []string{"values-examples/*.yaml", "values-examples/environments/*.yaml", "charts/external-services/ci/*-values.yaml"} {
+		files, err := filepath.Glob(Path(pattern))
+		if err != nil || len(files) == 0 {
+			return nil, fmt.Errorf("no files at %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+			if folder := filepath.Dir(file); filepath.Base(folder) == "environments" {
+				base := filepath.Join(folder, "base.yaml")
+				if file != base {
+					scenarios = append(scenarios, Scenario{"environments-" + name, []string{base, file}})
+				}
+				continue
+			}
+			scenarios = append(scenarios, Scenario{name, []string{file}})
+		}
+	}
+	return scenarios, nil
+}
