@@ -74,7 +74,7 @@ tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cl
 
 .PHONY: packages
 packages:
-	@ci/packages.sh ip=iproute2 nft=nftables mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core yamllint=yamllint
+	@ci/packages.sh ip=iproute2 nft=nftables mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core busybox=busybox yamllint=yamllint
 
 $(BIN)/helm: go.mod ci/versions.env
 	@$(PROGRESS) "helm $(HELM_VERSION)" go build -v -ldflags '$(HELM_LDFLAGS)' -o $@ helm.sh/helm/v3/cmd/helm

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -38,7 +37,7 @@ func TestArticle(t *testing.T) {
 			wantNoLeftovers(t, release)
 			// What a controller made of our objects carries their labels, and the
 			// label of their Service in any case.
-			eventually(t, 10*time.Second, "no EndpointSlice of mysql-test is left", func() error {
+			eventually(t, defaultWait, "no EndpointSlice of mysql-test is left", func() error {
 				if slices := slicesOf(t, "mysql-test"); len(slices) > 0 {
 					return fmt.Errorf("found %s", slices[0].Name)
 				}
@@ -72,7 +71,7 @@ func articleObjects(t *testing.T, kind string) {
 
 	// kube-proxy reads EndpointSlices: ours, or the mirror of our Endpoints.
 	managers := map[string]string{"EndpointSlice": "external-services", "Endpoints": "endpointslicemirroring-controller.k8s.io"}
-	eventually(t, 10*time.Second, "one EndpointSlice of mysql-test", func() error {
+	eventually(t, defaultWait, "one EndpointSlice of mysql-test", func() error {
 		slices := slicesOf(t, "mysql-test")
 		if len(slices) != 1 {
 			return fmt.Errorf("found %d", len(slices))

@@ -114,6 +114,12 @@ func install(t *testing.T, release string, o *helm.Options) {
 	t.Cleanup(func() { uninstall(t, release, o) })
 }
 
+// upgrade upgrades a release.
+func upgrade(t *testing.T, release string, o *helm.Options) {
+	t.Helper()
+	helm.UpgradeContext(t, t.Context(), o, testenv.Chart(), release)
+}
+
 // uninstall uninstalls a release, if it is there.
 func uninstall(t *testing.T, release string, o *helm.Options) {
 	t.Helper()
@@ -175,6 +181,9 @@ func (r release) run(args ...string) {
 	}
 }
 
+// defaultWait is what controllers, kube-proxy and CoreDNS get to do their work.
+const defaultWait = 10 * time.Second
+
 // eventually waits until a condition holds, which is what controllers and
 // kube-proxy take, and fails with what the condition last said.
 func eventually(t *testing.T, within time.Duration, what string, condition func() error) {
@@ -235,7 +244,7 @@ func leftovers(t *testing.T, release string) []string {
 // controllers time to remove what they made.
 func wantNoLeftovers(t *testing.T, release string) {
 	t.Helper()
-	eventually(t, 10*time.Second, "the release "+release+" leaves nothing", func() error {
+	eventually(t, defaultWait, "the release "+release+" leaves nothing", func() error {
 		if found := leftovers(t, release); len(found) > 0 {
 			return fmt.Errorf("found %s", strings.Join(found, ", "))
 		}

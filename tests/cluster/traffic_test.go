@@ -6,9 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gruntwork-io/terratest/modules/helm"
-
-	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
 )
 
@@ -48,13 +45,13 @@ func TestPortRemapAndReady(t *testing.T) {
 			wantHosts(t, pod, "web:80", "remap-1", "remap-2", "remap-3")
 
 			o.ValuesFiles = entry("{ip: 192.168.60.3, ready: false}")
-			helm.UpgradeContext(t, ctx, o, testenv.Chart(), release)
+			upgrade(t, release, o)
 			start := time.Now()
 			wantHosts(t, pod, "web:80", "remap-1", "remap-2")
 			t.Logf("a host that is not ready: no new connection %s after the upgrade, of which %d connections took a part", time.Since(start).Round(time.Millisecond), 2*spread)
 
 			o.ValuesFiles = entry("{ip: 192.168.60.3, ready: true}")
-			helm.UpgradeContext(t, ctx, o, testenv.Chart(), release)
+			upgrade(t, release, o)
 			wantHosts(t, pod, "web:80", "remap-1", "remap-2", "remap-3")
 		})
 	}
@@ -168,7 +165,7 @@ func TestHeadlessDNS(t *testing.T) {
 			}
 
 			o.ValuesFiles = values(t, file+"  publishNotReadyAddresses: true\n")
-			helm.UpgradeContext(t, ctx, o, testenv.Chart(), release)
+			upgrade(t, release, o)
 			wantAddresses(t, pod, "kafka", "192.168.63.1", "192.168.63.3", "2001:db8:63::2")
 		})
 	}
@@ -242,7 +239,7 @@ func wantHosts(t *testing.T, pod, address string, hosts ...string) {
 		}
 		return nil
 	}
-	eventually(t, 10*time.Second, "connections reach their hosts", check)
+	eventually(t, defaultWait, "connections reach their hosts", check)
 	if err := check(); err != nil {
 		t.Error(err)
 	}

@@ -22,6 +22,17 @@ var effects = map[string][2]string{
 	"commonLabels":          {alias(``), `{"commonLabels": {"a": "b"}, ` + alias(``)[1:]},
 	"commonAnnotations":     {alias(``), `{"commonAnnotations": {"a": "b"}, ` + alias(``)[1:]},
 
+	"tests.enabled":                 tests(`"enabled": false`),
+	"tests.image.repository":        tests(`"image": {"repository": "registry.example/busybox"}`),
+	"tests.image.tag":               tests(`"image": {"tag": "1.36.1"}`),
+	"tests.image.digest":            tests(`"image": {"digest": "sha256:0"}`),
+	"tests.image.pullPolicy":        tests(`"image": {"pullPolicy": "Always"}`),
+	"tests.imagePullSecrets":        tests(`"imagePullSecrets": [{"name": "a"}]`),
+	"tests.imagePullSecrets[].name": {tests(`"imagePullSecrets": [{"name": "a"}]`)[1], tests(`"imagePullSecrets": [{"name": "b"}]`)[1]},
+	"tests.timeoutSeconds":          tests(`"timeoutSeconds": 9`),
+	"tests.resources.requests":      tests(`"resources": {"requests": {"cpu": "1m"}}`),
+	"tests.resources.limits":        tests(`"resources": {"limits": {"cpu": "1"}}`),
+
 	"services[].name":                          {alias(``), `{"services": [{"name": "b", "externalName": "a.example"}]}`},
 	"services[].namespaces":                    {alias(``), alias(`, "namespaces": ["shop", "billing"]`)},
 	"services[].enabled":                       {alias(``), alias(`, "enabled": false`)},
@@ -55,6 +66,11 @@ var without = map[string]string{
 
 func alias(more string) string {
 	return `{"services": [{"name": "a", "externalName": "a.example"` + more + `}]}`
+}
+
+// tests is an entry without and with settings of tests.
+func tests(settings string) [2]string {
+	return [2]string{alias(``), `{"tests": {` + settings + `}, ` + alias(``)[1:]}
 }
 
 func entry(more string) string {

@@ -74,8 +74,9 @@ func TestGolden(t *testing.T) {
 	for _, scenario := range scenarios(t) {
 		t.Run(scenario.Name, func(t *testing.T) {
 			t.Parallel()
-			manifests := template(t, helm.Options{ValuesFiles: scenario.Files})
-			want := decode(t, manifests)
+			// The Pod of helm test is much the same in all of them: see TestTestPod.
+			manifests := template(t, helm.Options{ValuesFiles: scenario.Files}, "--skip-tests")
+			want := decode(t, template(t, helm.Options{ValuesFiles: scenario.Files}))
 
 			golden := filepath.Join("testdata", "golden", scenario.Name+".yaml")
 			if *update {
@@ -182,7 +183,8 @@ func TestNoStrayGolden(t *testing.T) {
 
 // The example renders what people write by hand for the same two mappings, and
 // nothing else. Beyond it stand the chart's labels, and the IP family of the
-// Service, which a hand-written one takes from the cluster.
+// Service, which a hand-written one takes from the cluster. The Pod of helm test is a
+// hook and no part of the release.
 func TestArticle(t *testing.T) {
 	for kind, file := range map[string]string{
 		"EndpointSlice": "testdata/article/endpointslice.yaml",
@@ -198,7 +200,7 @@ func TestArticle(t *testing.T) {
 			got := decode(t, template(t, helm.Options{
 				ValuesFiles: []string{testenv.Path("values-examples", "article.yaml")},
 				SetValues:   map[string]string{"endpoints.kind": kind},
-			}))
+			}, "--skip-tests"))
 			for _, service := range got.Services {
 				service.Labels = nil
 				if service.Spec.Type == corev1.ServiceTypeClusterIP {
@@ -323,6 +325,45 @@ func TestLabelsAndAnnotations(t *testing.T) {
 		if diff := cmp.Diff(c.wantAnnotated, c.object.GetAnnotations()); diff != "" {
 			t.Errorf("%s: annotations (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// The Pod of helm test: one for all mappings of a release, as restricted as a Pod can
+// be, without a token, and with a name of its own for each alias of the chart.
+func TestTestPod(t *testing.T) {
+	got := decode(t, template(t, helm.Options{ValuesFiles: []string{testenv.Path("charts", "external-services", "ci", "every-key-values.yaml")}}))
+	if len(got.Pods) != 1 {
+		t.Fatalf("%d Pods, want 1", len(got.Pods))
+	}
+	pod := got.Pods[0]
+	if pod.Annotations["helm.sh/hook"] != "test" || pod.Name != "outside-external-services-test" || pod.Namespace != "apps" {
+		t.Errorf("the Pod %s/%s has the annotations %v", pod.Namespace, pod.Name, pod.Annotations)
+	}
+	if pod.Spec.AutomountServiceAccountToken == nil || *pod.Spec.AutomountServiceAccountToken {
+		t.Error("the Pod has a token")
+	}
+	container := pod.Spec.Containers[0]
+	if container.Resources.Requests.Cpu().IsZero() || container.Resources.Limits.Memory().IsZero() {
+		t.Errorf("the Pod has the resources %v", container.Resources)
+	}
+	// TCP ports only, and none where no address is ready to answer
+	want := []string{"5", "overridden.apps-two", "sliced.apps-two 80", "alias.apps 443", "headless.apps 9092", "legacy.apps 389", "overridden.apps"}
+	if diff := cmp.Diff(want, container.Args); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+	none := decode(t, template(t, helm.Options{SetJSONValues: map[string]string{"services": `[{"name": "a", "addresses": [{"ip": "10.0.0.1", "ready": false}], "ports": [{"port": 80}]}]`}}))
+	if args := none.Pods[0].Spec.Containers[0].Args; len(args) != 2 || args[1] != "a.apps" {
+		t.Errorf("where no address is ready, the arguments are %q", args)
+	}
+	digest := decode(t, template(t, helm.Options{
+		SetJSONValues: map[string]string{"services": `[{"name": "a", "externalName": "a.example"}]`},
+		SetValues:     map[string]string{"tests.image.repository": "registry.example/busybox", "tests.image.digest": "sha256:0123"},
+	}))
+	if image := digest.Pods[0].Spec.Containers[0].Image; image != "registry.example/busybox@sha256:0123" {
+		t.Errorf("with a digest the image is %s", image)
+	}
+	if empty := decode(t, template(t, helm.Options{})); len(empty.Pods) != 0 {
+		t.Error("there is a Pod where nothing is mapped")
 	}
 }
 

@@ -155,8 +155,8 @@ func TestPackageHoldsWhatAReleaseNeeds(t *testing.T) {
 		t.Fatalf("packages %q: %v", archives, err)
 	}
 	want := []string{
-		"Chart.yaml", "README.md", "templates/NOTES.txt", "templates/_helpers.tpl", "templates/_validate.tpl",
-		"templates/endpoints.yaml", "templates/endpointslice.yaml", "templates/service.yaml", "values.schema.json", "values.yaml",
+		"Chart.yaml", "README.md", "files/test.sh", "templates/NOTES.txt", "templates/_helpers.tpl", "templates/_validate.tpl",
+		"templates/endpoints.yaml", "templates/endpointslice.yaml", "templates/pod.yaml", "templates/service.yaml", "values.schema.json", "values.yaml",
 	}
 	// .helmignore goes along: helm lint of the unpacked archive reads it.
 	got := slices.DeleteFunc(archived(t, archives[0]), func(name string) bool { return name == ".helmignore" })

@@ -5,11 +5,14 @@ package docs
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/invopop/jsonschema"
+	"sigs.k8s.io/yaml"
 
 	"external-services/tools/schema"
 )
@@ -118,13 +121,30 @@ func cell(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "\n", " "), "|", "\\|")
 }
 
-// literal writes a default as it stands in a values file.
+// literal writes a default as it stands in a values file, on one line.
 func literal(value any) string {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(fmt.Sprintf("docs: encode a default: %v", err)) // defaults are plain data
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.String:
+		var read any
+		if err := yaml.Unmarshal([]byte(v.String()), &read); err == nil && read == v.String() {
+			return v.String()
+		}
+		return strconv.Quote(v.String())
+	case reflect.Map:
+		var pairs []string
+		for _, key := range v.MapKeys() {
+			pairs = append(pairs, key.String()+": "+literal(v.MapIndex(key).Interface()))
+		}
+		slices.Sort(pairs)
+		return "{" + strings.Join(pairs, ", ") + "}"
+	case reflect.Slice:
+		if v.Len() > 0 {
+			panic("docs: a default is a list with items, which values.yaml has no form for yet")
+		}
+		return "[]"
+	default:
+		return fmt.Sprint(value)
 	}
-	return strings.Trim(string(text), `"`)
 }
 
 // Insert returns the README with the tables between its two marker lines.

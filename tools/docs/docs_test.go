@@ -98,6 +98,17 @@ func TestInsert(t *testing.T) {
 	}
 }
 
+func TestLiteral(t *testing.T) {
+	for want, value := range map[string]any{
+		"true": true, "5": 5, "text": "text", `""`: "", `"true"`: "true", `"1.30"`: "1.30", "1.37.0": "1.37.0", `"a: b"`: "a: b",
+		"{}": map[string]string{}, `{a: "1", b: c}`: map[string]string{"b": "c", "a": "1"}, "[]": []string{},
+	} {
+		if got := literal(value); got != want {
+			t.Errorf("%#v is written as %s, want %s", value, got, want)
+		}
+	}
+}
+
 func TestCellAndTypes(t *testing.T) {
 	if got := cell("a | b\nc"); got != `a \| b c` {
 		t.Errorf("cell: %q", got)

@@ -53,6 +53,9 @@ type Result struct {
 	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
 	Endpoints []*corev1.Endpoints
 
+	// Pods are what helm test starts.
+	Pods []*corev1.Pod
+
 	// Notes is what Helm prints after an installation.
 	Notes string
 }
@@ -139,9 +142,12 @@ func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
 			delete(files, name)
 		}
 	}
-	_, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
+	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
 	if err != nil {
 		return nil, err
+	}
+	for _, hook := range hooks {
+		manifests = append(manifests, releaseutil.Manifest{Name: hook.Path, Content: hook.Manifest})
 	}
 	for _, manifest := range manifests {
 		if err := result.add(manifest.Content); err != nil {
@@ -180,6 +186,8 @@ func (r *Result) add(document string) error {
 		r.EndpointSlices = append(r.EndpointSlices, o)
 	case *corev1.Endpoints: //nolint:staticcheck // see Result
 		r.Endpoints = append(r.Endpoints, o)
+	case *corev1.Pod:
+		r.Pods = append(r.Pods, o)
 	default:
 		return fmt.Errorf("the chart renders no %s", kind)
 	}

@@ -49,6 +49,61 @@ type Values struct {
 	// over a common one of the same key, and null takes one away. A value is expanded as a template where it
 	// holds {{.
 	CommonAnnotations Pairs `json:"commonAnnotations"`
+
+	// Tests is the Pod that helm test starts. It resolves every mapping and connects
+	// to each of its TCP ports from inside the cluster.
+	Tests Tests `json:"tests"`
+}
+
+// Tests is the Pod that helm test starts. It meets the Pod Security Standard
+// restricted and has no token of a service account.
+type Tests struct {
+	// Enabled set to false leaves the Pod out.
+	Enabled bool `json:"enabled"`
+
+	// Image is the image of the Pod. It needs a shell, awk, sed, and the nslookup
+	// and nc of BusyBox.
+	Image Image `json:"image"`
+
+	// ImagePullSecrets are the Secrets of the release namespace to pull the image
+	// with.
+	ImagePullSecrets []LocalReference `json:"imagePullSecrets"`
+
+	// TimeoutSeconds is how long one connection may take, from 1 to 60 seconds.
+	TimeoutSeconds int `json:"timeoutSeconds" jsonschema:"minimum=1,maximum=60"`
+
+	// Resources are what the Pod's container requests and is limited to.
+	Resources Resources `json:"resources"`
+}
+
+// Image is a container image.
+type Image struct {
+	// Repository is the name of the image, with its registry.
+	Repository string `json:"repository"`
+
+	// Tag is the tag of the image.
+	Tag string `json:"tag"`
+
+	// Digest is the digest of the image, such as sha256:... It wins over the tag.
+	Digest string `json:"digest"`
+
+	// PullPolicy is when the image is pulled.
+	PullPolicy PullPolicy `json:"pullPolicy"`
+}
+
+// LocalReference is an object of the same namespace.
+type LocalReference struct {
+	// Name is the name of the object.
+	Name string `json:"name" jsonschema:"required"`
+}
+
+// Resources are the resources of a container.
+type Resources struct {
+	// Requests are what the container is sure to get, by the name of the resource.
+	Requests map[string]string `json:"requests"`
+
+	// Limits are what the container gets at most, by the name of the resource.
+	Limits map[string]string `json:"limits"`
 }
 
 // Pairs are labels or annotations. A null takes a pair away that a values file
@@ -246,6 +301,19 @@ const (
 	PreferSameNode   TrafficDistribution = "PreferSameNode"
 )
 
+// PullPolicy is when an image is pulled.
+type PullPolicy string
+
+// The pull policies.
+const (
+	PullAlways       PullPolicy = "Always"
+	PullIfNotPresent PullPolicy = "IfNotPresent"
+	PullNever        PullPolicy = "Never"
+)
+
+// Enum returns the values a string of this type may take.
+func (PullPolicy) Enum() []any { return []any{PullAlways, PullIfNotPresent, PullNever} }
+
 // Protocol is the protocol of a port.
 type Protocol string
 
@@ -281,5 +349,15 @@ func Default() Values {
 		Endpoints:          Endpoints{Kind: EndpointSlice, MaxPerSlice: 100},
 		CommonLabels:       Pairs{},
 		CommonAnnotations:  Pairs{},
+		Tests: Tests{
+			Enabled:          true,
+			Image:            Image{Repository: "docker.io/library/busybox", Tag: "1.37.0", PullPolicy: PullIfNotPresent},
+			ImagePullSecrets: []LocalReference{},
+			TimeoutSeconds:   5,
+			Resources: Resources{
+				Requests: map[string]string{"cpu": "10m", "memory": "16Mi"},
+				Limits:   map[string]string{"memory": "32Mi"},
+			},
+		},
 	}
 }

@@ -71,7 +71,8 @@ func TestEveryTypeAndFieldHasAComment(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[values.Values](), reflect.TypeFor[values.Endpoints](), reflect.TypeFor[values.Entry](),
 		reflect.TypeFor[values.Patch](), reflect.TypeFor[values.Mapping](), reflect.TypeFor[values.Address](), reflect.TypeFor[values.Port](),
-		reflect.TypeFor[values.Pairs](),
+		reflect.TypeFor[values.Pairs](), reflect.TypeFor[values.Tests](), reflect.TypeFor[values.Image](), reflect.TypeFor[values.Resources](),
+		reflect.TypeFor[values.LocalReference](),
 	} {
 		for _, field := range append([]string{""}, fieldNames(typ)...) {
 			comment := values.Comment(typ, field)

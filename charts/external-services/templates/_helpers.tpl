@@ -235,3 +235,31 @@ mapping, and whether ready.
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/*
+external-services.image prints the reference of the image of the test Pod: with the
+digest where there is one, which wins over the tag.
+*/}}
+{{- define "external-services.image" -}}
+{{- .repository | default "docker.io/library/busybox" -}}
+{{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default "1.37.0" }}{{ end -}}
+{{- end -}}
+
+{{/*
+external-services.testArgument prints what the test Pod checks of a mapping: its name,
+and the TCP ports where an address is ready to answer them.
+*/}}
+{{- define "external-services.testArgument" -}}
+{{- $answers := not (empty .externalName) -}}
+{{- range .addresses -}}
+{{- if not $answers -}}
+{{- $answers = or (not (kindIs "map" .)) (dig "ready" true (ternary . dict (kindIs "map" .))) -}}
+{{- end -}}
+{{- end -}}
+{{- printf "%s.%s" .name .namespace -}}
+{{- if $answers -}}
+{{- range .ports -}}
+{{- if eq (.protocol | default "TCP") "TCP" }} {{ .port }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

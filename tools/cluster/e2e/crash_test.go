@@ -121,12 +121,12 @@ func killComponent(t *testing.T, s core.Status, name string) {
 		t.Fatal(err)
 	}
 	eventually(t, func() error {
-		// A process that has ended has no environment, also when nobody has waited for it.
-		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.Components[i].PID))
-		if errors.Is(err, fs.ErrNotExist) || len(environ) == 0 {
+		// One that has ended stays in the list, as a zombie, until its parent has waited for it.
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Components[i].PID))
+		if errors.Is(err, fs.ErrNotExist) || strings.Contains(string(stat), ") Z ") {
 			return nil
 		}
-		return fmt.Errorf("%s is still running: %w", name, err)
+		return fmt.Errorf("%s is still running: %s, %w", name, stat, err)
 	})
 }
 

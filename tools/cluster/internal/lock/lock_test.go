@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -67,7 +68,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 func TestExclusive(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	var (
-		holders int // changed by holders only: the race detector sees a second one too
+		holders atomic.Int32
 		group   sync.WaitGroup
 	)
 	for range 8 {
@@ -78,10 +79,10 @@ func TestExclusive(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if holders++; holders != 1 {
-					t.Errorf("%d holders at once", holders)
+				if n := holders.Add(1); n != 1 {
+					t.Errorf("%d holders at once", n)
 				}
-				holders--
+				holders.Add(-1)
 				if err := l.Release(); err != nil {
 					t.Error(err)
 				}
