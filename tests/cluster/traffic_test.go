@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -17,21 +18,9 @@ const spread = 90
 // arrives, and every host gets some. A host that is not ready gets none.
 func TestPortRemapAndReady(t *testing.T) {
 	needDataPlane(t)
-	ctx := t.Context()
 	const namespace, pod = "remap", "remap-client"
-	makeNamespace(t, namespace)
-	hosts := map[string]string{"remap-1": "192.168.60.1", "remap-2": "192.168.60.2", "remap-3": "192.168.60.3"}
-	for host, ip := range hosts {
-		if err := cluster.AddOutside(ctx, host, []string{ip}); err != nil {
-			t.Fatal(err)
-		}
-		if err := cluster.Serve(ctx, host, "tcp", ip+":8080"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := cluster.AddPod(ctx, pod, namespace); err != nil {
-		t.Fatal(err)
-	}
+	makePod(t, pod, namespace)
+	serve(t, "8080", map[string]string{"remap-1": "192.168.60.1", "remap-2": "192.168.60.2", "remap-3": "192.168.60.3"})
 	entry := func(third string) []string {
 		return values(t, fmt.Sprintf(`services: [{name: web, ports: [{name: http, port: 80, targetPort: 8080}], addresses: [192.168.60.1, 192.168.60.2, %s]}]`, third))
 	}
@@ -62,18 +51,8 @@ func TestDualStack(t *testing.T) {
 	needDataPlane(t)
 	ctx := t.Context()
 	const namespace, pod = "dual", "dual-client"
-	makeNamespace(t, namespace)
-	for host, ip := range map[string]string{"dual-4": "192.168.61.1", "dual-6": "2001:db8:61::1"} {
-		if err := cluster.AddOutside(ctx, host, []string{ip}); err != nil {
-			t.Fatal(err)
-		}
-		if err := cluster.Serve(ctx, host, "tcp", ":7000"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := cluster.AddPod(ctx, pod, namespace); err != nil {
-		t.Fatal(err)
-	}
+	makePod(t, pod, namespace)
+	serve(t, "7000", map[string]string{"dual-4": "192.168.61.1", "dual-6": "2001:db8:61::1"})
 	o := options(namespace)
 	o.ValuesFiles = values(t, `services:
 - {name: both, ports: [{port: 7000}], addresses: ["192.168.61.1", "2001:db8:61::1"]}
@@ -96,24 +75,13 @@ func TestDualStack(t *testing.T) {
 // The same values file, installed in two namespaces, gives each its own addresses.
 func TestNamespaceOverrides(t *testing.T) {
 	needDataPlane(t)
-	ctx := t.Context()
 	file := values(t, `services:
 - {name: web, ports: [{port: 7000}], addresses: [192.168.62.1]}
 namespaceOverrides:
   apart: {web: {addresses: [192.168.62.2]}}`)
-	for host, ip := range map[string]string{"ns-base": "192.168.62.1", "ns-apart": "192.168.62.2"} {
-		if err := cluster.AddOutside(ctx, host, []string{ip}); err != nil {
-			t.Fatal(err)
-		}
-		if err := cluster.Serve(ctx, host, "tcp", ip+":7000"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	serve(t, "7000", map[string]string{"ns-base": "192.168.62.1", "ns-apart": "192.168.62.2"})
 	for namespace, host := range map[string]string{"together": "ns-base", "apart": "ns-apart"} {
-		makeNamespace(t, namespace)
-		if err := cluster.AddPod(ctx, namespace, namespace); err != nil {
-			t.Fatal(err)
-		}
+		makePod(t, namespace, namespace)
 		o := options(namespace)
 		o.ValuesFiles = file
 		install(t, "outside", o)
@@ -127,18 +95,8 @@ func TestHeadlessDNS(t *testing.T) {
 	needDataPlane(t)
 	ctx := t.Context()
 	const namespace, pod = "headless", "headless-client"
-	makeNamespace(t, namespace)
-	if err := cluster.AddPod(ctx, pod, namespace); err != nil {
-		t.Fatal(err)
-	}
-	for host, ip := range map[string]string{"kafka-0": "192.168.63.1", "kafka-1": "2001:db8:63::2"} {
-		if err := cluster.AddOutside(ctx, host, []string{ip}); err != nil {
-			t.Fatal(err)
-		}
-		if err := cluster.Serve(ctx, host, "tcp", ":9092"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	makePod(t, pod, namespace)
+	serve(t, "9092", map[string]string{"kafka-0": "192.168.63.1", "kafka-1": "2001:db8:63::2"})
 	for _, kind := range []string{"EndpointSlice", "Endpoints"} {
 		t.Run(kind, func(t *testing.T) {
 			const release = "headless"
@@ -171,6 +129,29 @@ func TestHeadlessDNS(t *testing.T) {
 	}
 }
 
+// serve adds hosts outside, by name with their address, that answer connections to a
+// port with their name.
+func serve(t *testing.T, port string, hosts map[string]string) {
+	t.Helper()
+	for host, ip := range hosts {
+		if err := cluster.AddOutside(t.Context(), host, []string{ip}); err != nil {
+			t.Fatal(err)
+		}
+		if err := cluster.Serve(t.Context(), host, "tcp", net.JoinHostPort(ip, port)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// makePod adds a pod in a namespace, and the namespace if it is not there.
+func makePod(t *testing.T, pod, namespace string) {
+	t.Helper()
+	makeNamespace(t, namespace)
+	if err := cluster.AddPod(t.Context(), pod, namespace); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // wantAddresses resolves a name in a pod until it has the addresses: CoreDNS caches
 // for some seconds.
 func wantAddresses(t *testing.T, pod, name string, addresses ...string) {
@@ -192,18 +173,8 @@ func TestSessionAffinity(t *testing.T) {
 	needDataPlane(t)
 	ctx := t.Context()
 	const namespace, pod = "affinity", "affinity-client"
-	makeNamespace(t, namespace)
-	if err := cluster.AddPod(ctx, pod, namespace); err != nil {
-		t.Fatal(err)
-	}
-	for host, ip := range map[string]string{"affinity-1": "192.168.64.1", "affinity-2": "192.168.64.2"} {
-		if err := cluster.AddOutside(ctx, host, []string{ip}); err != nil {
-			t.Fatal(err)
-		}
-		if err := cluster.Serve(ctx, host, "tcp", ip+":7000"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	makePod(t, pod, namespace)
+	serve(t, "7000", map[string]string{"affinity-1": "192.168.64.1", "affinity-2": "192.168.64.2"})
 	o := options(namespace)
 	o.ValuesFiles = values(t, `services:
 - {name: sticky, ports: [{port: 7000}], addresses: [192.168.64.1, 192.168.64.2], sessionAffinity: ClientIP, sessionAffinityTimeoutSeconds: 300}

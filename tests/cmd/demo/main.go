@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -44,11 +43,6 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, keep bool) (err error) {
-	unlock, err := lock(ctx, out)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	start := time.Now()
 	if os.Getuid() == 0 {
 		if err := mariadb.Check(); err != nil {
@@ -174,32 +168,5 @@ func step(out io.Writer, format string, args ...any) {
 func indent(out io.Writer, text string) {
 	for line := range strings.Lines(text) {
 		fmt.Fprint(out, strings.TrimRight("    "+line, " \n"), "\n")
-	}
-}
-
-// lock waits until no other demo of this user runs: they would share a cluster.
-// The lock goes with the process, also when that is killed.
-func lock(ctx context.Context, out io.Writer) (unlock func(), err error) {
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("external-services-demo-%d.lock", os.Getuid()))
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for waiting := false; ; waiting = true {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { file.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		if !waiting {
-			fmt.Fprintln(out, "Another demo is running: waiting for its end.")
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
 	}
 }

@@ -10,9 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -25,6 +28,7 @@ import (
 // Cluster is a running embedded cluster.
 type Cluster struct {
 	name string
+	lock *os.File
 
 	// Kubeconfig is the path of the kubeconfig of its administrator.
 	Kubeconfig string
@@ -38,14 +42,19 @@ type Cluster struct {
 	LeftOut   string
 }
 
-// Start starts the cluster of a name afresh and writes what it does to progress.
-// An older one of the name is taken down first.
+// Start starts the cluster of a name afresh and writes what it does to progress. An
+// older one of the name is taken down first, unless it is another process of this user
+// that has started it: then Start waits until that process has stopped it or ended.
 func Start(ctx context.Context, name string, progress io.Writer) (*Cluster, error) {
-	c := &Cluster{name: name}
+	file, err := lock(ctx, name, progress)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{name: name, lock: file}
 	up := c.command(ctx, "up", "--fresh")
 	up.Stdout, up.Stderr = progress, progress
 	if err := up.Run(); err != nil {
-		return nil, fmt.Errorf("start the embedded cluster %q: %w", name, err)
+		return nil, errors.Join(file.Close(), fmt.Errorf("start the embedded cluster %q: %w", name, err))
 	}
 	path, err := c.output(ctx, "kubeconfig", "--path")
 	if err != nil {
@@ -79,7 +88,34 @@ func Start(ctx context.Context, name string, progress io.Writer) (*Cluster, erro
 // Stop removes the cluster and everything around it.
 func (c *Cluster) Stop(ctx context.Context) error {
 	_, err := c.output(ctx, "down")
-	return err
+	return errors.Join(err, c.lock.Close())
+}
+
+// lock waits until no other process of this user uses the cluster of a name. The lock
+// goes with the process, also when that is killed.
+func lock(ctx context.Context, name string, progress io.Writer) (*os.File, error) {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("external-services-%s-%d.lock", name, os.Getuid()))
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for waiting := false; ; waiting = true {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return file, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if !waiting {
+			fmt.Fprintf(progress, "Another process uses the embedded cluster %q: waiting for its end.\n", name)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), file.Close())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // Client returns a client of the API server, as its administrator.
