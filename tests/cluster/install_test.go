@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,28 +81,71 @@ func TestHelm4TakesOverFromHelm3(t *testing.T) {
 	wantNoLeftovers(t, release)
 }
 
+// An application's chart with the chart as a subchart under two aliases installs, goes
+// back and forth over a condition, and leaves nothing.
+func TestUmbrella(t *testing.T) {
+	for _, program := range []string{"helm", "helm4"} {
+		t.Run(program, func(t *testing.T) {
+			const namespace = "umbrella"
+			makeNamespace(t, namespace)
+			parent, err := testenv.Application(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			helm := releaseOf(t, program, "application", namespace)
+			t.Cleanup(helm.uninstall)
+			helm.run("install", helm.name, parent)
+			wantServices(t, namespace, "orders-db", "payments", "warehouse")
+			helm.run("upgrade", helm.name, parent, "--set", "partners.enabled=false")
+			wantServices(t, namespace, "orders-db")
+			helm.run("rollback", helm.name, "1")
+			wantServices(t, namespace, "orders-db", "payments", "warehouse")
+			helm.uninstall()
+			wantServices(t, namespace)
+			wantNoLeftovers(t, helm.name)
+		})
+	}
+}
+
+// wantServices fails when a namespace has other Services than those named, sorted.
+func wantServices(t *testing.T, namespace string, want ...string) {
+	t.Helper()
+	list, err := client.CoreV1().Services(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, service := range list.Items {
+		got = append(got, service.Name)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("Services %q, want %q", got, want)
+	}
+}
+
 // 2,500 addresses: every one is stored once, in slices of at most 100.
 func TestManyAddresses(t *testing.T) {
 	const release, namespace = "many", "many"
 	makeNamespace(t, namespace)
 	want := map[string]bool{}
-	var list []string
+	var ips []string
 	for i := range 2500 {
 		ip := fmt.Sprintf("10.50.%d.%d", i/250, i%250+1)
 		want[ip] = true
-		list = append(list, ip)
+		ips = append(ips, ip)
 	}
 	o := options(namespace)
-	o.ValuesFiles = values(t, "services: [{name: many, ports: [{port: 80}], addresses: ["+strings.Join(list, ", ")+"]}]")
+	o.ValuesFiles = values(t, "services: [{name: many, ports: [{port: 80}], addresses: ["+strings.Join(ips, ", ")+"]}]")
 	install(t, release, o)
-	slices, err := client.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=many"})
+	list, err := client.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=many"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(slices.Items) != 25 {
-		t.Errorf("%d EndpointSlices, want 25", len(slices.Items))
+	if len(list.Items) != 25 {
+		t.Errorf("%d EndpointSlices, want 25", len(list.Items))
 	}
-	for _, slice := range slices.Items {
+	for _, slice := range list.Items {
 		if len(slice.Endpoints) != 100 {
 			t.Errorf("%s has %d endpoints, want 100", slice.Name, len(slice.Endpoints))
 		}

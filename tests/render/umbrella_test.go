@@ -11,19 +11,11 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-// umbrella copies values-examples/application and the chart to a folder of the test's
-// own and fetches the dependencies there, as its first lines say, for helm writes them
-// beside Chart.yaml.
+// umbrella is the application's chart with its dependencies.
 func umbrella(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for _, folder := range []string{"values-examples/application", "charts/external-services"} {
-		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(testenv.Path(folder))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	parent := filepath.Join(dir, "values-examples", "application")
-	if _, err := helm3(t, "dependency", "update", parent); err != nil {
+	parent, err := testenv.Application(t.TempDir())
+	if err != nil {
 		t.Fatal(err)
 	}
 	return parent

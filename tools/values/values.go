@@ -188,9 +188,10 @@ type Mapping struct {
 	// ClientIP. The cluster's default is 10800.
 	SessionAffinityTimeoutSeconds int `json:"sessionAffinityTimeoutSeconds,omitempty" jsonschema:"minimum=1,maximum=86400"`
 
-	// TrafficDistribution is which addresses a client prefers, by their zones, as
-	// the Service API has it. It has no effect with externalName. Left out or
-	// empty, traffic is divided evenly.
+	// TrafficDistribution is which addresses a client prefers, as the Service API
+	// has it. PreferSameZone, and its older name PreferClose, prefer those of the
+	// client's zone, and need a zone at every address. It has no effect with
+	// externalName. Left out or empty, traffic is divided evenly.
 	TrafficDistribution TrafficDistribution `json:"trafficDistribution,omitempty"`
 
 	// PublishNotReadyAddresses set to true makes DNS answer the addresses of a

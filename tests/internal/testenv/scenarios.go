@@ -2,6 +2,8 @@ package testenv
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -35,4 +37,24 @@ func Scenarios() ([]Scenario, error) {
 		}
 	}
 	return scenarios, nil
+}
+
+// Application copies values-examples/application and the chart into a folder, fetches
+// the dependencies there as the first lines of its Chart.yaml say, and returns the path
+// of the application's chart. It is a copy as helm writes beside Chart.yaml.
+func Application(dir string) (string, error) {
+	for _, folder := range []string{"values-examples/application", "charts/external-services"} {
+		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(Path(folder))); err != nil {
+			return "", err
+		}
+	}
+	helm, err := Binary("helm")
+	if err != nil {
+		return "", err
+	}
+	parent := filepath.Join(dir, "values-examples", "application")
+	if out, err := exec.Command(helm, "dependency", "update", parent).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("helm dependency update: %w\n%s", err, out)
+	}
+	return parent, nil
 }
