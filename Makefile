@@ -55,11 +55,13 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Check that what is genera
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 
 .PHONY: lint
-lint: packages $(BIN)/helm $(BIN)/ct ## Lint the chart and the Go code
+lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct ## Lint the chart, with Helm 3 and 4, and the Go code
 	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l charts ci tests tools) && [ -z "$$unformatted" ] || { echo "not formatted, run gofmt -w: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go -C tools/cluster vet ./internal/... ./cmd/cluster/... ./e2e/...
 	PATH=$(BIN):$$PATH $(BIN)/ct lint --config ct.yaml
+	@mkdir -p $(BIN)/v4 && ln -sf ../helm4 $(BIN)/v4/helm
+	PATH=$(BIN)/v4:$$PATH $(BIN)/ct lint --config ct.yaml
 
 .PHONY: clean
 clean: ## Take down the embedded clusters and delete what was built
