@@ -10,10 +10,11 @@ SHELL := /usr/bin/env bash -o pipefail
 # compiler is needed, and names are resolved as in a container from scratch.
 export CGO_ENABLED := 0
 
-BIN := $(CURDIR)/.bin
+# relative, so that the repository may have a space in its path
+BIN := .bin
 PROGRESS := ci/progress.sh
-GO_FILES = $(shell git ls-files -co --exclude-standard '*.go' | grep -v '^tools/cluster/')
-CLUSTER_FILES = $(shell git ls-files -co --exclude-standard 'tools/cluster/*.go') tools/cluster/go.mod
+GO_FILES := $(wildcard $(shell git ls-files -co --exclude-standard '*.go' | grep -v '^tools/cluster/'))
+CLUSTER_FILES := $(wildcard $(shell git ls-files -co --exclude-standard 'tools/cluster/*.go')) tools/cluster/go.mod
 
 # What a released helm is told about itself at link time; the second half is the
 # Kubernetes that `helm template` and `helm lint` assume.
@@ -59,9 +60,9 @@ lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct ## Lint the chart, with Helm 3
 	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l charts ci tests tools) && [ -z "$$unformatted" ] || { echo "not formatted, run gofmt -w: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go -C tools/cluster vet ./internal/... ./cmd/cluster/... ./e2e/...
-	PATH=$(BIN):$$PATH $(BIN)/ct lint --config ct.yaml
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ct lint --config ct.yaml
 	@mkdir -p $(BIN)/v4 && ln -sf ../helm4 $(BIN)/v4/helm
-	PATH=$(BIN)/v4:$$PATH $(BIN)/ct lint --config ct.yaml
+	PATH="$(CURDIR)/$(BIN)/v4:$$PATH" $(BIN)/ct lint --config ct.yaml
 
 .PHONY: clean
 clean: ## Take down the embedded clusters and delete what was built
@@ -82,19 +83,19 @@ $(BIN)/helm: go.mod ci/versions.env
 	@$(PROGRESS) "helm $(HELM_VERSION)" go build -v -ldflags '$(HELM_LDFLAGS)' -o $@ helm.sh/helm/v3/cmd/helm
 
 $(BIN)/helm4: ci/tools/go.mod ci/versions.env
-	@$(PROGRESS) "helm $(HELM4_VERSION)" go -C ci/tools build -v -ldflags '-s -w -X helm.sh/helm/v4/internal/version.version=$(HELM4_VERSION)' -o $@ helm.sh/helm/v4/cmd/helm
+	@$(PROGRESS) "helm $(HELM4_VERSION)" go -C ci/tools build -v -ldflags '-s -w -X helm.sh/helm/v4/internal/version.version=$(HELM4_VERSION)' -o '$(CURDIR)/$@' helm.sh/helm/v4/cmd/helm
 
 $(BIN)/ct: ci/tools/go.mod
-	@$(PROGRESS) "chart-testing $(CHART_TESTING_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o $@ github.com/helm/chart-testing/v3/ct
+	@$(PROGRESS) "chart-testing $(CHART_TESTING_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/helm/chart-testing/v3/ct
 
-$(BIN)/extsvc: $(GO_FILES) go.mod $(shell git ls-files -co --exclude-standard charts tools/docs)
+$(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts tools/docs))
 	@$(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
 
 $(BIN)/probe $(BIN)/demo: $(BIN)/%: $(GO_FILES) go.mod
 	@$(PROGRESS) $* go build -v -ldflags '-s -w' -o $@ ./tests/cmd/$*
 
 $(BIN)/cluster: $(CLUSTER_FILES)
-	@$(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o $@ ./cmd/cluster
+	@$(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o '$(CURDIR)/$@' ./cmd/cluster
 
 ##@ Help
 

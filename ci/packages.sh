@@ -7,10 +7,13 @@
 # what needs the program says so itself, and what does not need it goes on.
 set -euo pipefail
 
-missing=()
-for pair in "$@"; do
-  PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
-done
+find_missing() {
+  missing=()
+  for pair in "$@"; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+  done
+}
+find_missing "$@"
 ((${#missing[@]})) || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -18,9 +21,15 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   exit 0
 fi
 
+# Another run of this script may be installing the same.
+exec 9>/run/lock/external-services-packages.lock
+flock 9
+find_missing "$@"
+((${#missing[@]})) || exit 0
+
 export DEBIAN_FRONTEND=noninteractive
 echo "packages: installing ${missing[*]}"
-install() { apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null; }
+install() { apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends "${missing[@]}" </dev/null; }
 # The package lists of a fresh machine are empty or old.
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

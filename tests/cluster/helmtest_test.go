@@ -27,7 +27,7 @@ func TestHelmTest(t *testing.T) {
 - {name: nothing-ready, addresses: [{ip: 192.168.65.9, ready: false}], ports: [{port: 80}]}
 `
 	files := values(t, entries)
-	pod := rendered(t, render.Values{ValueFiles: files}, namespace).Pods[0]
+	pod := rendered(t, "tested", render.Values{ValueFiles: files}, namespace).Pods[0]
 	t.Run("restricted", func(t *testing.T) {
 		eventually(t, defaultWait, "the Pod is admitted", func() error { // when its service account is there
 			_, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
@@ -63,7 +63,7 @@ func TestHelmTest(t *testing.T) {
 		broken := values(t, entries+`- {name: gone, externalName: gone.example}
 - {name: closed, addresses: [192.168.65.1], ports: [{port: 81}]}
 `)
-		pod := rendered(t, render.Values{ValueFiles: broken, Values: []string{"tests.timeoutSeconds=1"}}, namespace).Pods[0]
+		pod := rendered(t, "tested", render.Values{ValueFiles: broken, Values: []string{"tests.timeoutSeconds=1"}}, namespace).Pods[0]
 		o.ValuesFiles = broken
 		upgrade(t, "tested", o)
 		wantHosts(t, "tester", "web:80", "tested")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -342,6 +343,9 @@ func TestTestPod(t *testing.T) {
 	if pod.Spec.AutomountServiceAccountToken == nil || *pod.Spec.AutomountServiceAccountToken {
 		t.Error("the Pod has a token")
 	}
+	if pod.Labels["team"] != "platform" || pod.Annotations["contact"] != "platform-team" {
+		t.Errorf("the Pod has not what every object has, but the labels %v and the annotations %v", pod.Labels, pod.Annotations)
+	}
 	container := pod.Spec.Containers[0]
 	if container.Resources.Requests.Cpu().IsZero() || container.Resources.Limits.Memory().IsZero() {
 		t.Errorf("the Pod has the resources %v", container.Resources)
@@ -355,6 +359,12 @@ func TestTestPod(t *testing.T) {
 	if args := none.Pods[0].Spec.Containers[0].Args; len(args) != 2 || args[1] != "a.apps" {
 		t.Errorf("where no address is ready, the arguments are %q", args)
 	}
+	headless := decode(t, template(t, helm.Options{SetJSONValues: map[string]string{"services": `[{"name": "a", "externalName": "a.example"},
+		{"name": "none", "headless": true, "addresses": [{"ip": "10.0.0.1", "ready": false}], "ports": [{"port": 80}]},
+		{"name": "published", "headless": true, "publishNotReadyAddresses": true, "addresses": [{"ip": "10.0.0.1", "ready": false}], "ports": [{"port": 80}]}]`}}))
+	if args := headless.Pods[0].Spec.Containers[0].Args; len(args) != 3 || args[2] != "published.apps 80" {
+		t.Errorf("for headless Services, the arguments are %q", args)
+	}
 	digest := decode(t, template(t, helm.Options{
 		SetJSONValues: map[string]string{"services": `[{"name": "a", "externalName": "a.example"}]`},
 		SetValues:     map[string]string{"tests.image.repository": "registry.example/busybox", "tests.image.digest": "sha256:0123"},
@@ -364,6 +374,30 @@ func TestTestPod(t *testing.T) {
 	}
 	if empty := decode(t, template(t, helm.Options{})); len(empty.Pods) != 0 {
 		t.Error("there is a Pod where nothing is mapped")
+	}
+}
+
+// The test Pod takes the cluster's domain from the first search domain, which the
+// kubelet writes, also where the node has one of its own that looks alike.
+func TestTestPodDomain(t *testing.T) {
+	script, err := os.ReadFile(filepath.Join(testenv.Chart(), "files", "test.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expression := regexp.MustCompile(`sed -n '([^']+)' /etc/resolv.conf`).FindSubmatch(script)
+	if expression == nil {
+		t.Fatal("test.sh has no such line")
+	}
+	for text, want := range map[string]string{
+		"nameserver 10.96.0.10\nsearch shop.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n": "cluster.local\n",
+		"search shop.svc.corp.internal svc.corp.internal corp.internal svc.corp.example\nnameserver 10.96.0.10\n": "corp.internal\n",
+		"nameserver 10.96.0.10\n": "",
+	} {
+		cmd := exec.CommandContext(t.Context(), "sed", "-n", string(expression[1]))
+		cmd.Stdin = strings.NewReader(text)
+		if got, err := cmd.Output(); err != nil || string(got) != want {
+			t.Errorf("%q has the domain %q, %v, want %q", text, got, err, want)
+		}
 	}
 }
 

@@ -66,7 +66,13 @@ func TestUmbrella(t *testing.T) {
 					}
 				}
 				got := map[string]string{}
-				for _, service := range decode(t, manifests.String()).Services {
+				result := decode(t, manifests.String())
+				for i, pod := range result.Pods {
+					if i > 0 && pod.Name == result.Pods[0].Name {
+						t.Errorf("%s: two Pods of helm test have the name %s", program, pod.Name)
+					}
+				}
+				for _, service := range result.Services {
 					if service.Namespace != "shop" || service.Labels["app.kubernetes.io/instance"] != "shop" {
 						t.Errorf("%s: %s is in the namespace %s with the labels %v", program, service.Name, service.Namespace, service.Labels)
 					}

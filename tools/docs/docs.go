@@ -86,7 +86,7 @@ func Tables() string {
 		switch {
 		case inEntry:
 			fmt.Fprintf(&entries, "| `%s` | %s | %s | %s |\n", key, typeName(p.Schema), map[bool]string{true: "yes"}[p.Required], cell(p.Description))
-		case !p.Group():
+		case !p.Group() && !strings.Contains(key, "[]"): // an item of a list has no default
 			fmt.Fprintf(&values, "| `%s` | %s | `%s` | %s |\n", key, typeName(p.Schema), literal(p.Default), cell(p.Description))
 		}
 	}
@@ -100,7 +100,7 @@ func typeName(s *jsonschema.Schema) string {
 	case len(s.Enum) > 0:
 		choices := make([]string, len(s.Enum))
 		for i, choice := range s.Enum {
-			choices[i] = fmt.Sprintf("`%v`", choice)
+			choices[i] = "`" + literal(choice) + "`"
 		}
 		return strings.Join(choices, ", ")
 	case s.Items != nil && s.Items.Type == "object":

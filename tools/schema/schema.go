@@ -64,6 +64,12 @@ func Reflect() *jsonschema.Schema {
 		address.Type, address.Extras = "", types("string", "object").Extras
 	}
 
+	// null takes away what a values file before has
+	for _, holder := range []*jsonschema.Schema{property(root, "overrides"), property(root, "namespaceOverrides"), property(root, "namespaceOverrides").AdditionalProperties} {
+		patch := holder.AdditionalProperties
+		patch.Type, patch.Extras = "", types("object", "null").Extras
+	}
+
 	addDefaults(root, reflect.ValueOf(values.Default()))
 
 	return root

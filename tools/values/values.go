@@ -30,7 +30,7 @@ type Values struct {
 
 	// Overrides has a partial entry by the name of an entry. Maps merge across
 	// values files, so that the file of an environment changes one entry without
-	// repeating the list.
+	// repeating the list, and null takes away what a file before has for an entry.
 	Overrides map[string]Patch `json:"overrides"`
 
 	// NamespaceOverrides has, by namespace and by the name of an entry, a partial
@@ -194,8 +194,9 @@ type Mapping struct {
 	// externalName. Left out or empty, traffic is divided evenly.
 	TrafficDistribution TrafficDistribution `json:"trafficDistribution,omitempty"`
 
-	// PublishNotReadyAddresses set to true makes DNS answer the addresses of a
-	// headless Service whether they are ready or not. Defaults to false.
+	// PublishNotReadyAddresses set to true uses the addresses whether they are ready
+	// or not, in DNS and for connections, as Kubernetes does for pods. Defaults to
+	// false.
 	PublishNotReadyAddresses *bool `json:"publishNotReadyAddresses,omitempty"`
 
 	// Labels are added to the objects of this entry. Null takes a common one away.
@@ -222,8 +223,8 @@ type Address struct {
 	// Endpoints object cannot hold it.
 	Zone string `json:"zone,omitempty" jsonschema:"example=eu-1a"`
 
-	// Ready set to false takes the address out of use and keeps it in the file.
-	// Defaults to true.
+	// Ready set to false takes the address out of use and keeps it in the file, unless
+	// publishNotReadyAddresses is true. Defaults to true.
 	Ready *bool `json:"ready,omitempty"`
 }
 

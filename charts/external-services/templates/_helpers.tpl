@@ -1,7 +1,8 @@
 {{/*
 external-services.mappings puts what this release maps into the root context, as
-.mappings: a map from "<namespace>/<name>" to the mapping of that Service. Every
-template reads it from there. It is made and validated by whichever template
+.mappings: a map from "<namespace>/<name>" to the mapping of that Service, and beside
+it .common: the printed labels and annotations of every object. Every template reads
+them from there. They are made and validated by whichever template
 comes first, and once: the root context is one map for all templates of a chart.
 
 A mapping is an entry of .Values.services, with overrides and namespaceOverrides
@@ -32,6 +33,7 @@ laid over it and templates expanded, for one namespace:
 {{- $commonAnnotations := dict -}}
 {{- include "external-services.expand" (list $ .Values.commonAnnotations $commonAnnotations) -}}
 {{- $printedAnnotations := include "external-services.pairs" (list $commonAnnotations) -}}
+{{- $_ := set . "common" (dict "labels" $commonLabels "annotations" $printedAnnotations) -}}
 {{- $overrides := .Values.overrides | default dict -}}
 {{- $namespaceOverrides := .Values.namespaceOverrides | default dict -}}
 {{- range $index, $base := .Values.services -}}
@@ -109,6 +111,10 @@ also by an empty value, which sprig's merge would pass over.
 {{- $_ := unset $entry $other -}}
 {{- end -}}
 {{- end -}}
+{{- /* a timeout belongs to the session affinity it was written for */}}
+{{- if hasKey (index . 1) "sessionAffinity" -}}
+{{- $_ := unset $entry "sessionAffinityTimeoutSeconds" -}}
+{{- end -}}
 {{- range $key, $value := index . 1 -}}
 {{- if and (kindIs "map" $value) (kindIs "map" (get $entry $key)) -}}
 {{- $merged := dict -}}
@@ -159,7 +165,10 @@ external-services.expandAddress prints an address in its long form as JSON.
 {{- define "external-services.expandAddress" -}}
 {{- $address := dict -}}
 {{- range $key, $value := index . 1 -}}
-{{- $_ := set $address $key (ternary (tpl (toString $value) (index $ 0)) $value (eq $key "ip")) -}}
+{{- if eq $key "ip" -}}
+{{- $value = tpl $value (index $ 0) -}}
+{{- end -}}
+{{- $_ := set $address $key $value -}}
 {{- end -}}
 {{- toJson $address -}}
 {{- end -}}
@@ -247,19 +256,22 @@ digest where there is one, which wins over the tag.
 
 {{/*
 external-services.testArgument prints what the test Pod checks of a mapping: its name,
-and the TCP ports where an address is ready to answer them.
+and the TCP ports where an address is in use to answer them. It prints nothing for a
+headless Service without one, which DNS does not know.
 */}}
 {{- define "external-services.testArgument" -}}
-{{- $answers := not (empty .externalName) -}}
+{{- $answers := or (not (empty .externalName)) .settings.publishNotReadyAddresses -}}
 {{- range .addresses -}}
 {{- if not $answers -}}
 {{- $answers = or (not (kindIs "map" .)) (dig "ready" true (ternary . dict (kindIs "map" .))) -}}
 {{- end -}}
 {{- end -}}
-{{- printf "%s.%s" .name .namespace -}}
 {{- if $answers -}}
+{{- printf "%s.%s" .name .namespace -}}
 {{- range .ports -}}
 {{- if eq (.protocol | default "TCP") "TCP" }} {{ .port }}{{ end -}}
 {{- end -}}
+{{- else if not .settings.headless -}}
+{{- printf "%s.%s" .name .namespace -}}
 {{- end -}}
 {{- end -}}

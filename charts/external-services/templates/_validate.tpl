@@ -38,6 +38,9 @@ the root context.
 {{- include "external-services.validate.overridden" (list "overrides" $name $names) -}}
 {{- end -}}
 {{- range $namespace, $patches := .Values.namespaceOverrides -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" $namespace) -}}
+{{- fail (printf "namespaceOverrides: %q is not a namespace: write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last" $namespace) -}}
+{{- end -}}
 {{- range $name, $_ := $patches -}}
 {{- include "external-services.validate.overridden" (list (printf "namespaceOverrides.%s" $namespace) $name $names) -}}
 {{- end -}}
