@@ -22,7 +22,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 
 # Another run of this script may be installing the same.
-exec 9>/run/lock/external-services-packages.lock
+exec 9>"${TMPDIR:-/tmp}/external-services-packages.lock"
 flock 9
 find_missing "$@"
 ((${#missing[@]})) || exit 0
