@@ -160,11 +160,18 @@ func releaseOf(t *testing.T, program, name, namespace string) release {
 // do installs or upgrades the release with values files.
 func (r release) do(command string, files []string, args ...string) {
 	r.t.Helper()
+	if out, err := r.try(command, files, args...); err != nil {
+		r.t.Fatalf("%s %s: %v\n%s", r.program, command, err, out)
+	}
+}
+
+// try is do for what may fail; it returns what helm says.
+func (r release) try(command string, files []string, args ...string) (string, error) {
 	args = append([]string{command, r.name, testenv.Chart()}, args...)
 	for _, file := range files {
 		args = append(args, "-f", file)
 	}
-	r.run(args...)
+	return r.output(args...)
 }
 
 func (r release) uninstall() {
@@ -174,11 +181,15 @@ func (r release) uninstall() {
 
 func (r release) run(args ...string) {
 	r.t.Helper()
-	args = append(args, "--kubeconfig", cluster.Kubeconfig, "--namespace", r.namespace)
-	cmd := exec.CommandContext(context.WithoutCancel(r.t.Context()), r.program, args...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := r.output(args...); err != nil {
 		r.t.Fatalf("%s %q: %v\n%s", r.program, args, err, out)
 	}
+}
+
+func (r release) output(args ...string) (string, error) {
+	args = append(args, "--kubeconfig", cluster.Kubeconfig, "--namespace", r.namespace)
+	out, err := exec.CommandContext(context.WithoutCancel(r.t.Context()), r.program, args...).CombinedOutput()
+	return string(out), err
 }
 
 // defaultWait is what controllers, kube-proxy and CoreDNS get to do their work.
