@@ -78,7 +78,8 @@ type Tests struct {
 
 // Image is a container image.
 type Image struct {
-	// Repository is the name of the image, with its registry.
+	// Repository is the name of the image, with its registry where that is not the
+	// default of the cluster.
 	Repository string `json:"repository"`
 
 	// Tag is the tag of the image.
@@ -353,7 +354,7 @@ func Default() Values {
 		CommonAnnotations:  Pairs{},
 		Tests: Tests{
 			Enabled:          true,
-			Image:            Image{Repository: "docker.io/library/busybox", Tag: "1.37.0", PullPolicy: PullIfNotPresent},
+			Image:            Image{Repository: "busybox", Tag: "1.37.0", PullPolicy: PullIfNotPresent},
 			ImagePullSecrets: []LocalReference{},
 			TimeoutSeconds:   5,
 			Resources: Resources{

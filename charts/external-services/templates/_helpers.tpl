@@ -250,7 +250,7 @@ external-services.image prints the reference of the image of the test Pod: with 
 digest where there is one, which wins over the tag.
 */}}
 {{- define "external-services.image" -}}
-{{- .repository | default "docker.io/library/busybox" -}}
+{{- .repository | default "busybox" -}}
 {{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default "1.37.0" }}{{ end -}}
 {{- end -}}
 
