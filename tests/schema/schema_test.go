@@ -69,6 +69,26 @@ func TestTooManyAddressesForEndpoints(t *testing.T) {
 	accept(t, manyAddresses("EndpointSlice", 1001))
 }
 
+// The API server counts the annotations of an object together.
+func TestAnnotationsTooLarge(t *testing.T) {
+	annotated := func(common, own int) string {
+		return fmt.Sprintf("commonAnnotations: {a: %s}\nservices: [{name: orders, externalName: a.example, annotations: {b: %s}}]", strings.Repeat("x", common), strings.Repeat("x", own))
+	}
+	refuse(t, invalid{
+		Values: annotated(100000, 161887),
+		Chart:  `services[0] "orders": annotations take 261889 bytes together with the common ones, and an object has room for 261888: shorten them`,
+	})
+	accept(t, annotated(100000, 161886))
+}
+
+// Without the schema, a kind that is none renders no Service without endpoints.
+func TestUnknownKindWithoutTheSchema(t *testing.T) {
+	stdout, stderr, err := template(t, "services: [{name: orders, addresses: [10.0.0.1], ports: [{port: 80}], endpointsKind: Endpointslice}]", "--skip-schema-validation")
+	if want := `services[0] "orders": endpointsKind "Endpointslice" is no kind of object that holds addresses: write EndpointSlice or Endpoints`; err == nil || !strings.Contains(stderr, want) {
+		t.Errorf("%v, %s\n%s\nwant %q", err, stderr, stdout, want)
+	}
+}
+
 func manyAddresses(kind string, count int) string {
 	var addresses []string
 	for i := range count {
@@ -116,13 +136,14 @@ func load[Case invalid | valid](t *testing.T, file string) []Case {
 }
 
 // template runs helm template with values from standard input.
-func template(t *testing.T, values string) (stdout, stderr string, err error) {
+func template(t *testing.T, values string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	helm, err := testenv.Binary("helm")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(helm, "template", "x", testenv.Chart(), "--namespace", "default", "-f", "-")
+	cmd.Args = append(cmd.Args, args...)
 	cmd.Stdin = strings.NewReader(values)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
