@@ -25,6 +25,11 @@ func umbrella(t *testing.T) string {
 // mappings, templates that take the parent's globals, and a condition for each.
 func TestUmbrella(t *testing.T) {
 	parent := umbrella(t)
+	for _, program := range []string{"helm", "helm4"} {
+		if out, err := run(t, program, "lint", parent); err != nil || strings.Contains(out, "[ERROR]") || strings.Contains(out, "Fail:") {
+			t.Errorf("%s lint: %v\n%s", program, err, out)
+		}
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want map[string]string // the Services, and what externalName they have
