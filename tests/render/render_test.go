@@ -377,6 +377,33 @@ func TestTestPod(t *testing.T) {
 	}
 }
 
+// What a user sets to null is gone from the chart's defaults too: the templates fall back
+// to the same ones, which this holds them to.
+func TestNullIsTheDefault(t *testing.T) {
+	const entry = `"services": [{"name": "a", "addresses": ["10.0.0.1"], "ports": [{"port": 80}]}]`
+	file := func(values string) []string {
+		path := filepath.Join(t.TempDir(), "values.json")
+		if err := os.WriteFile(path, []byte(values), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return []string{path}
+	}
+	many := make([]string, 250)
+	for i := range many {
+		many[i] = fmt.Sprintf("%q", fmt.Sprintf("10.1.0.%d", i+1))
+	}
+	long := strings.Replace(entry, `"10.0.0.1"`, strings.Join(many, ", "), 1)
+	want := template(t, helm.Options{ValuesFiles: file("{" + long + "}")})
+	for _, null := range []string{
+		`"enabled": null`, `"endpoints": null`, `"endpoints": {"kind": null, "maxPerSlice": null}`,
+		`"tests": {"enabled": null, "image": null, "timeoutSeconds": null}`, `"tests": {"image": {"repository": null, "tag": null, "pullPolicy": null}}`,
+	} {
+		if diff := cmp.Diff(want, template(t, helm.Options{ValuesFiles: file("{" + null + ", " + long + "}")})); diff != "" {
+			t.Errorf("%s renders other than the default (-default +null):\n%s", null, diff)
+		}
+	}
+}
+
 // The test Pod takes the cluster's domain from the first search domain, which the
 // kubelet writes, also where the node has one of its own that looks alike.
 func TestTestPodDomain(t *testing.T) {

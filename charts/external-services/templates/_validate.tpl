@@ -38,7 +38,7 @@ the root context.
 {{- include "external-services.validate.overridden" (list "overrides" $name $names) -}}
 {{- end -}}
 {{- range $namespace, $patches := .Values.namespaceOverrides -}}
-{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" $namespace) -}}
+{{- if not (include "external-services.isLabel" $namespace) -}}
 {{- fail (printf "namespaceOverrides: %q is not a namespace: write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last" $namespace) -}}
 {{- end -}}
 {{- range $name, $_ := $patches -}}
@@ -104,7 +104,7 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $mapping.name) -}}
 {{- include "external-services.refuse" (list $mapping "name" "is not a Service name" "write at most 63 lower-case letters, digits and \"-\", with a letter first and no \"-\" last") -}}
 {{- end -}}
-{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" $mapping.namespace) -}}
+{{- if not (include "external-services.isLabel" $mapping.namespace) -}}
 {{- include "external-services.refuse" (list $mapping "namespace" (printf "%q is not a namespace" $mapping.namespace) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
 {{- end -}}
 {{- with get (index . 1) (printf "%s/%s" $mapping.namespace $mapping.name) -}}
@@ -206,7 +206,7 @@ server takes any zone; one that no node can have in its label would match none.
 {{- $mapping := index . 0 -}}
 {{- $field := printf "addresses[%d]" (index . 1) -}}
 {{- with (index . 2).hostname -}}
-{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .) -}}
+{{- if not (include "external-services.isLabel" .) -}}
 {{- include "external-services.refuse" (list $mapping (printf "%s.hostname" $field) (printf "%q is not a host name of one label" .) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
 {{- end -}}
 {{- end -}}
@@ -339,7 +339,7 @@ external-services.validate.ports takes a mapping.
 {{- end -}}
 {{- $_ := set $numbers $number $index -}}
 {{- if .name -}}
-{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .name) -}}
+{{- if not (include "external-services.isLabel" .name) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $index) (printf "%q is not a port name" .name) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
 {{- end -}}
 {{- if hasKey $names .name -}}
@@ -444,5 +444,15 @@ Helm, which adds its release. What is printed is longer than what counts.
 {{- if gt $size 261888 -}}
 {{- include "external-services.refuse" (list . "annotations" (printf "take %d bytes together with the common ones, and an object has room for 261888" $size) "shorten them") -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.isLabel prints something for a DNS label of RFC 1123, which is what
+the API server takes as a namespace, a port name and a host name. It takes the string.
+*/}}
+{{- define "external-services.isLabel" -}}
+{{- if regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" . -}}
+yes
 {{- end -}}
 {{- end -}}
