@@ -49,6 +49,9 @@ var effects = map[string][2]string{
 	"services[].ports[].targetPort":            {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "targetPort": 8080`)},
 	"services[].ports[].protocol":              {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "protocol": "UDP"`)},
 	"services[].ports[].appProtocol":           {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "appProtocol": "http"`)},
+	"services[].ports[].podPort":               {moving(``, `cluster`), moving(`, "podPort": "http"`, `cluster`)},
+	"services[].backend":                       {moving(``, `external`), moving(``, `both`)},
+	"services[].selector":                      {entry(``), entry(`"selector": {"app": "a"}`)},
 	"services[].endpointsKind":                 {entry(``), entry(`"endpointsKind": "Endpoints"`)},
 	"services[].headless":                      {entry(``), entry(`"headless": true`)},
 	"services[].sessionAffinity":               {entry(``), entry(`"sessionAffinity": "ClientIP"`)},
@@ -82,6 +85,11 @@ func entry(more string) string {
 
 func addresses(list, morePort string) string {
 	return `{"services": [{"name": "a", "addresses": ` + list + `, "ports": [{"port": 80` + morePort + `}]}]}`
+}
+
+// moving is an entry with pods to take over.
+func moving(morePort, backend string) string {
+	return `{"services": [{"name": "a", "addresses": ["10.0.0.1"], "ports": [{"port": 80` + morePort + `}], "selector": {"app": "a"}, "backend": "` + backend + `"}]}`
 }
 
 // A key of the values that no template reads would be accepted and lost.

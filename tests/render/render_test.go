@@ -351,7 +351,7 @@ func TestTestPod(t *testing.T) {
 		t.Errorf("the Pod has the resources %v", container.Resources)
 	}
 	// TCP ports only, and none where no address is ready to answer
-	want := []string{"5", "overridden.apps-two", "sliced.apps-two 80", "alias.apps 443", "headless.apps 9092", "legacy.apps 389", "overridden.apps"}
+	want := []string{"5", "overridden.apps-two", "sliced.apps-two 80", "alias.apps 443", "headless.apps 9092", "legacy.apps 389", "moved.apps 443", "moved-alias.apps 443", "moving.apps 80", "overridden.apps", "parked.apps 80"}
 	if diff := cmp.Diff(want, container.Args); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}

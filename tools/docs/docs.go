@@ -111,9 +111,11 @@ func typeName(s *jsonschema.Schema) string {
 		return "list of strings or maps"
 	case s.Type == "object":
 		return "map"
-	default:
-		return s.Type
 	}
+	if several, ok := s.Extras["type"].([]string); ok {
+		return strings.Join(several, " or ")
+	}
+	return s.Type
 }
 
 // cell makes a text fit into one cell of a Markdown table.

@@ -54,7 +54,7 @@ func TestNotes(t *testing.T) {
 	for name, c := range map[string]struct{ values, want string }{
 		"two kinds": {
 			`services: [{name: web, externalName: www.corp.example}, {name: mysql, namespace: shop, addresses: [10.0.0.1, {ip: 10.0.0.2, ready: false}, 10.0.0.3, 10.0.0.4], ports: [{name: a, port: 3306, targetPort: 3307}, {name: b, port: 53, protocol: UDP}]}]`,
-			`The release release-name maps 2 Service names to the outside.
+			`The release release-name maps 2 Service names.
 
 NAMESPACE  NAME   PORTS              REACHES
 default    web    any                www.corp.example (DNS alias)
@@ -64,7 +64,11 @@ Clients`,
 		},
 		"one": {
 			`services: [{name: web, externalName: www.corp.example}]`,
-			"maps 1 Service name to the outside.\n",
+			"maps 1 Service name.\n",
+		},
+		"pods": {
+			`services: [{name: a, addresses: [10.0.0.1], ports: [{port: 80}], selector: {app: a}}, {name: b, backend: both, addresses: [10.0.0.1], ports: [{port: 80}], selector: {app: b, tier: web}}, {name: c, backend: cluster, addresses: [10.0.0.1], ports: [{port: 80}], selector: {app: c}}]`,
+			"a     80     10.0.0.1\ndefault    b     80     pods app=b,tier=web, 10.0.0.1\ndefault    c     80     pods app=c\n\nClients",
 		},
 		"hundreds": {"services:\n" + many.String(), "default    s019  any    a.example (DNS alias)\nand 280 more.\n\nClients"},
 		"none":     {"", "maps no Service name: services is empty."},

@@ -128,11 +128,16 @@ func shorten(root *jsonschema.Schema) {
 	}
 }
 
-// mapped gives the types that have an Enum method their list of values, and pairs
-// the null that takes one away.
+// mapped gives the types that have an Enum method their list of values, pairs the null
+// that takes one away, and the port of a pod its two types.
 func mapped(t reflect.Type) *jsonschema.Schema {
 	if t == reflect.TypeFor[values.Pairs]() {
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: types("string", "null")}
+	}
+	if t == reflect.TypeFor[values.PodPort]() {
+		port := types("integer", "string")
+		port.Minimum, port.Maximum = "1", "65535" // count for numbers only
+		return port
 	}
 	if e, ok := reflect.Zero(t).Interface().(interface{ Enum() []any }); ok {
 		return &jsonschema.Schema{Type: "string", Enum: e.Enum()}

@@ -12,6 +12,8 @@ package values
 import (
 	"encoding/json"
 	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Values are the values of the chart external-services.
@@ -124,7 +126,8 @@ type Endpoints struct {
 }
 
 // Entry is one mapping: the Service name that clients in the cluster call, and
-// what it reaches outside. It has either externalName or addresses.
+// what it reaches. It has either externalName or addresses, unless its backend is
+// cluster.
 type Entry struct {
 	// Name is the name of the Service, a DNS label of at most 63 characters that
 	// starts with a letter. It is used as it stands and never prefixed with the
@@ -165,10 +168,25 @@ type Mapping struct {
 	// than itself. It is expanded as a template where it holds {{.
 	Addresses []Address `json:"addresses,omitempty"`
 
-	// Ports are the ports of the Service. They are required with addresses and
-	// optional with externalName, where they only document what is served. With
+	// Ports are the ports of the Service. They are required with addresses and with the
+	// backend cluster, and optional with externalName, where they only document what is
+	// served. With
 	// several ports each one has a name. EndpointSlices hold at most 100 of them.
 	Ports []Port `json:"ports,omitempty" jsonschema:"maxItems=100"`
+
+	// Backend is what the Service reaches: external, what is outside; cluster, the
+	// pods that selector matches; both, the two together, divided by the number of
+	// ready addresses. On the way from external to cluster and back, both comes in
+	// between, so that no connection fails. It cannot be had with externalName, as an
+	// alias has no addresses. Defaults to external.
+	Backend Backend `json:"backend,omitempty"`
+
+	// Selector has the labels of the pods that take over. It is required with the
+	// backends both and cluster. Written while the backend is external it prepares the
+	// way there and back: the Service gets a selector that matches no pod, so that
+	// Kubernetes clears away the endpoints of pods. Null takes away a label of the entry.
+	// It cannot be had with addresses in an Endpoints object.
+	Selector Pairs `json:"selector,omitempty"`
 
 	// Headless set to true gives the Service no ClusterIP: DNS answers the ready
 	// addresses themselves, and those with a hostname under HOSTNAME.NAME. The port
@@ -265,6 +283,11 @@ type Port struct {
 	// connects to the outside itself.
 	TargetPort int `json:"targetPort,omitempty" jsonschema:"minimum=1,maximum=65535,example=3306"`
 
+	// PodPort is the port of the pods that take over: a number from 1 to 65535, or the
+	// name of a port of their containers. Left out, it is targetPort. With headless it
+	// cannot be another number than port.
+	PodPort *PodPort `json:"podPort,omitempty" jsonschema:"example=http"`
+
 	// Protocol is the protocol of the port. Defaults to TCP.
 	Protocol Protocol `json:"protocol,omitempty"`
 
@@ -273,6 +296,22 @@ type Port struct {
 	// kubernetes.io/h2c.
 	AppProtocol string `json:"appProtocol,omitempty" jsonschema:"example=mysql"`
 }
+
+// PodPort is a port of a pod: its number or its name.
+type PodPort = intstr.IntOrString
+
+// Backend is what a Service reaches.
+type Backend string
+
+// The backends.
+const (
+	External Backend = "external"
+	Both     Backend = "both"
+	Cluster  Backend = "cluster"
+)
+
+// Enum returns the values a string of this type may take.
+func (Backend) Enum() []any { return []any{External, Both, Cluster} }
 
 // EndpointsKind is the kind of object that holds addresses.
 type EndpointsKind string

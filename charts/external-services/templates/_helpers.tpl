@@ -11,12 +11,15 @@ laid over it and templates expanded, for one namespace:
   with         which overrides were laid over it, for messages
   name         the Service's name
   namespace    the namespace it lands in
-  kind         ExternalName, EndpointSlice or Endpoints
+  backend      external, both or cluster
+  kind         what leads outside: ExternalName, EndpointSlice or Endpoints; empty when
+               the backend is cluster
   maxPerSlice  how many addresses an EndpointSlice holds at most
   externalName the DNS name outside, empty when there are addresses
   addresses    the addresses outside, in their short or long form
   ipv4, ipv6   whether there are addresses of the family
   ports        the ports
+  selector     the labels of the pods that take over, without those set to null
   labels       the labels of every object, printed
   annotations  the annotations of every object, printed, or empty
   settings     the entry, for the fields that are printed as they are
@@ -64,11 +67,19 @@ laid over it and templates expanded, for one namespace:
 {{- if contains "{{" (toString $addresses) -}}
 {{- $addresses = include "external-services.expandAddresses" (list $ $addresses) | fromYamlArray -}}
 {{- end -}}
+{{- $selector := dict -}}
+{{- range $key, $value := $settings.selector -}}
+{{- if not (kindIs "invalid" $value) -}}
+{{- $_ := set $selector $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- $backend := $settings.backend | default "external" -}}
 {{- $mapping := dict
       "index" $index
       "with" $with
       "name" $base.name
       "namespace" $namespace
+      "backend" $backend
       "kind" (ternary ($settings.endpointsKind | default $endpoints.kind | default "EndpointSlice") "ExternalName" (empty $settings.externalName))
       "maxPerSlice" (int ($endpoints.maxPerSlice | default 100))
       "externalName" $externalName
@@ -76,14 +87,19 @@ laid over it and templates expanded, for one namespace:
       "ipv4" false
       "ipv6" false
       "ports" ($settings.ports | default list)
-      "labels" $commonLabels
+      "selector" $selector
       "annotations" $printedAnnotations
       "settings" $settings
 -}}
 {{- include "external-services.validate.mapping" (list $mapping $mappings) -}}
-{{- with $settings.labels -}}
-{{- $_ := set $mapping "labels" (printf "%s%s" $own (include "external-services.pairs" (list $.Values.commonLabels .))) -}}
+{{- if eq $backend "cluster" -}}
+{{- $_ := set $mapping "kind" "" -}}
 {{- end -}}
+{{- $labels := $commonLabels -}}
+{{- with $settings.labels -}}
+{{- $labels = printf "%s%s" $own (include "external-services.pairs" (list $.Values.commonLabels .)) -}}
+{{- end -}}
+{{- $_ := set $mapping "labels" (printf "%s\n    external-services/backend: %s" $labels $backend) -}}
 {{- with $settings.annotations -}}
 {{- $annotations := dict -}}
 {{- include "external-services.expand" (list $ . $annotations) -}}
@@ -175,15 +191,14 @@ external-services.expandAddress prints an address in its long form as JSON.
 
 {{/*
 external-services.ownLabels prints the labels that the chart itself sets on every
-object, indented for metadata.labels. A user cannot set them, see
-external-services.validate.labels.
+object, indented for metadata.labels; those of a mapping have external-services/backend
+as well. A user cannot set them, see external-services.validate.labels.
 */}}
 {{- define "external-services.ownLabels" }}
     helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
     app.kubernetes.io/name: external-services
     app.kubernetes.io/instance: {{ .Release.Name | quote }}
     app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-    external-services/backend: external
 {{- end -}}
 
 {{/*
@@ -256,11 +271,11 @@ digest where there is one, which wins over the tag.
 
 {{/*
 external-services.testArgument prints what the test Pod checks of a mapping: its name,
-and the TCP ports where an address is in use to answer them. It prints nothing for a
-headless Service without one, which DNS does not know.
+and the TCP ports where an address is in use to answer them, or pods are meant to. It
+prints nothing for a headless Service without one, which DNS does not know.
 */}}
 {{- define "external-services.testArgument" -}}
-{{- $answers := or (not (empty .externalName)) .settings.publishNotReadyAddresses -}}
+{{- $answers := or (ne .backend "external") (eq .kind "ExternalName") .settings.publishNotReadyAddresses -}}
 {{- range .addresses -}}
 {{- if not $answers -}}
 {{- $answers = or (not (kindIs "map" .)) (dig "ready" true (ternary . dict (kindIs "map" .))) -}}

@@ -119,9 +119,10 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- include "external-services.refuse" (list $mapping "endpointsKind" (printf "%q is no kind of object that holds addresses" $mapping.kind) "write EndpointSlice or Endpoints, here or as endpoints.kind") -}}
 {{- else if $mapping.addresses -}}
 {{- include "external-services.validate.addresses" $mapping -}}
-{{- else -}}
+{{- else if ne $mapping.backend "cluster" -}}
 {{- include "external-services.refuse" (list $mapping "addresses" "or externalName is missing" "write the IP addresses outside under addresses, or the DNS name outside as externalName") -}}
 {{- end -}}
+{{- include "external-services.validate.backend" $mapping -}}
 {{- include "external-services.validate.ports" $mapping -}}
 {{- with $mapping.settings -}}
 {{- if and .sessionAffinityTimeoutSeconds (ne (.sessionAffinity | default "None") "ClientIP") -}}
@@ -323,11 +324,39 @@ address, and the address.
 {{- end -}}
 
 {{/*
+external-services.validate.backend takes a mapping. The API server knows nothing of
+backends: what is refused here would be a Service that loses connections.
+*/}}
+{{- define "external-services.validate.backend" -}}
+{{- $mapping := . -}}
+{{- if not (has .backend (list "external" "both" "cluster")) -}}
+{{- include "external-services.refuse" (list . "backend" (printf "%q is no backend" .backend) "write external, both or cluster") -}}
+{{- end -}}
+{{- if and (ne .backend "external") (not .selector) -}}
+{{- include "external-services.refuse" (list . "selector" (printf "is missing, and the backend %s sends connections to pods" .backend) "write the labels of those pods, such as selector: {app: orders}") -}}
+{{- end -}}
+{{- if and (eq .backend "both") (eq .kind "ExternalName") -}}
+{{- include "external-services.refuse" (list . "backend" "is both, and an alias of a DNS name has no addresses that pods could stand beside" "write the IP addresses outside under addresses instead of externalName, or go from external to cluster in one step") -}}
+{{- end -}}
+{{- range $key, $value := .selector -}}
+{{- include "external-services.validate.label" (list (printf "%s: selector" (include "external-services.where" $mapping)) $key $value) -}}
+{{- if eq $key "external-services/parked" -}}
+{{- include "external-services.refuse" (list $mapping "selector" (printf "has %q, by which the chart keeps pods out" $key) "write the labels of the pods that take over") -}}
+{{- end -}}
+{{- end -}}
+{{- /* The endpoints controller writes the Endpoints object of every Service that has a
+       selector: it would empty ours, and keep its name from the release afterwards. */}}
+{{- if and .selector .addresses (eq .kind "Endpoints") -}}
+{{- include "external-services.refuse" (list . "selector" "stands with addresses in an Endpoints object, which Kubernetes overwrites for every Service with a selector" "write endpointsKind: EndpointSlice, or leave selector out until the entry moves into the cluster") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 external-services.validate.ports takes a mapping.
 */}}
 {{- define "external-services.validate.ports" -}}
 {{- $mapping := . -}}
-{{- if not (or .ports (eq .kind "ExternalName")) -}}
+{{- if not (or .ports (and (eq .kind "ExternalName") (eq .backend "external"))) -}}
 {{- include "external-services.refuse" (list . "ports" "is missing" "write the ports that clients call, such as ports: [{port: 3306}]") -}}
 {{- end -}}
 {{- $numbers := dict -}}
@@ -356,6 +385,9 @@ external-services.validate.ports takes a mapping.
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a headless Service cannot change the port" .targetPort .port) "leave targetPort out, or leave headless out") -}}
 {{- end -}}
 {{- end -}}
+{{- if hasKey . "podPort" -}}
+{{- include "external-services.validate.podPort" (list $mapping $index $port) -}}
+{{- end -}}
 {{- if .appProtocol -}}
 {{- if not (include "external-services.isQualifiedName" .appProtocol) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].appProtocol" $index) (printf "%q is not a protocol name" .appProtocol) "write a standard name such as http, or a name with a domain such as kubernetes.io/h2c") -}}
@@ -371,6 +403,29 @@ external-services.validate.ports takes a mapping.
 {{- end -}}
 
 {{/*
+external-services.validate.podPort takes a list: the mapping, the index of the port, and
+the port. A name follows the rule of the API server for port names of containers.
+*/}}
+{{- define "external-services.validate.podPort" -}}
+{{- $mapping := index . 0 -}}
+{{- $field := printf "ports[%d].podPort" (index . 1) -}}
+{{- $podPort := (index . 2).podPort -}}
+{{- if not $mapping.selector -}}
+{{- include "external-services.refuse" (list $mapping $field "stands without the pods it is for" "write the labels of the pods that take over as selector, or leave podPort out") -}}
+{{- end -}}
+{{- if kindIs "string" $podPort -}}
+{{- if regexMatch "^[0-9]+$" $podPort -}}
+{{- include "external-services.refuse" (list $mapping $field (printf "%q is a string, and a name has a letter" $podPort) "write the number without quotes") -}}
+{{- end -}}
+{{- if or (gt (len $podPort) 15) (contains "--" $podPort) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $podPort)) (not (regexMatch "[a-z]" $podPort)) -}}
+{{- include "external-services.refuse" (list $mapping $field (printf "%q is not the name of a container port" $podPort) "write at most 15 lower-case letters, digits and \"-\", with a letter, no \"-\" first or last and no two together") -}}
+{{- end -}}
+{{- else if and $mapping.settings.headless (ne (int $podPort) (int (index . 2).port)) -}}
+{{- include "external-services.refuse" (list $mapping $field (printf "is %v and port is %v, and a headless Service cannot change the port" $podPort (index . 2).port) "leave podPort out, or leave headless out") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 external-services.validate.labels takes a list: where the labels stand, and the
 labels. Keys that the chart sets itself are refused, for one of the two would be
 lost.
@@ -380,17 +435,26 @@ lost.
 {{- $own := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" "external-services/backend" "kubernetes.io/service-name" "endpointslice.kubernetes.io/managed-by" -}}
 {{- range $key, $value := index . 1 -}}
 {{- if not (kindIs "invalid" $value) -}}
-{{- include "external-services.validate.key" (list $where $key $key) -}}
+{{- include "external-services.validate.label" (list $where $key $value) -}}
 {{- if has $key (list "endpointslice.kubernetes.io/skip-mirror" "service.kubernetes.io/headless") -}}
 {{- fail (printf "%s: %q makes Kubernetes ignore the endpoints: leave it out" $where $key) -}}
 {{- end -}}
 {{- if has $key $own -}}
 {{- fail (printf "%s: %q is a label that the chart sets itself: write another key" $where $key) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.label takes a list: where the label stands, its key and its
+value.
+*/}}
+{{- define "external-services.validate.label" -}}
+{{- $value := index . 2 -}}
+{{- include "external-services.validate.key" (list (index . 0) (index . 1) (index . 1)) -}}
 {{- if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $value) -}}
-{{- fail (printf "%s: %q has the value %q, which is not a label value: write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last" $where $key $value) -}}
-{{- end -}}
-{{- end -}}
+{{- fail (printf "%s: %q has the value %q, which is not a label value: write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last" (index . 0) (index . 1) $value) -}}
 {{- end -}}
 {{- end -}}
 
