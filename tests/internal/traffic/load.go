@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -31,7 +32,6 @@ type Load struct {
 	mu     sync.Mutex
 	marks  []Mark
 	events []Event
-	stop   bool // Stop has been called
 
 	ready  chan struct{} // closed when the connections that last are open
 	ended  chan struct{} // closed when the process has ended; what is below is set then
@@ -94,7 +94,12 @@ func Start(probe *exec.Cmd, options Options) (*Load, error) {
 	case <-l.ready:
 		return l, nil
 	case <-l.ended:
-		return nil, errors.Join(l.err, errors.New("the load ended before it was ready"))
+		select {
+		case <-l.ready:
+			return l, nil // a short one
+		default:
+			return nil, l.err
+		}
 	case <-time.After(readyTimeout):
 		probe.Process.Kill()
 		<-l.ended
@@ -109,7 +114,7 @@ func (l *Load) read(stdout io.Reader) error {
 	for {
 		var line Line
 		err := decoder.Decode(&line)
-		if err == io.EOF && l.ending != nil {
+		if err == io.EOF && l.ending != nil && ready {
 			return nil
 		}
 		if err != nil {
@@ -144,9 +149,11 @@ func (l *Load) Mark(name string) Mark {
 // WaitFor waits until that many new connections have begun and ended since the last
 // mark. So a period has enough of them on a slow machine too.
 func (l *Load) WaitFor(connections int) error {
+	l.mu.Lock()
+	since := l.marks[len(l.marks)-1].Time
+	l.mu.Unlock()
 	for read, found := 0, 0; ; {
 		l.mu.Lock()
-		since := l.marks[len(l.marks)-1].Time
 		for ; read < len(l.events); read++ {
 			if e := l.events[read]; e.Kind == New && !e.Start.Before(since) {
 				found++
@@ -165,33 +172,35 @@ func (l *Load) WaitFor(connections int) error {
 }
 
 // Stop ends the load, waits for what is under way, and returns what became of it. A
-// load that was cut off, has come to a bound before, or has too few connections in a
-// period is an error.
+// load that was cut off, had ended before, or has too few connections in a period is
+// an error.
 func (l *Load) Stop() (*Report, error) {
-	l.mu.Lock()
-	first := !l.stop
-	l.stop = true
-	l.mu.Unlock()
-	if !first {
-		return nil, errors.New("the load was stopped before")
-	}
-	select {
-	case <-l.ended:
-		if l.err != nil {
-			return nil, l.err
-		}
-		return nil, fmt.Errorf("the load ended by itself %s before it was stopped, because %s: raise Count or Duration", time.Since(l.ending.Time).Round(time.Millisecond), l.ending.Reason)
-	default:
-	}
-	if err := l.stdin.Close(); err != nil {
+	told := time.Now()
+	if err := l.stdin.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return nil, err
 	}
-	return l.Wait()
+	guard := time.AfterFunc(finishTimeout, func() { l.command.Process.Kill() })
+	defer guard.Stop()
+	report, err := l.report()
+	if report != nil && report.End.Before(told) {
+		early := fmt.Errorf("the load ended %s before it was stopped, because %s: raise Count or Duration", milliseconds(told.Sub(report.End)), report.Reason)
+		return report, errors.Join(early, err)
+	}
+	return report, err
 }
 
 // Wait waits until the load has ended by itself, at a bound, and returns what became
 // of it.
 func (l *Load) Wait() (*Report, error) {
+	report, err := l.report()
+	if report != nil && report.Reason == Told {
+		return report, errors.Join(errors.New("the load was stopped before it came to a bound"), err)
+	}
+	return report, err
+}
+
+// report is nil for a load that was cut off.
+func (l *Load) report() (*Report, error) {
 	<-l.ended
 	if l.err != nil {
 		return nil, l.err

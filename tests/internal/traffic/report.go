@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -153,12 +154,11 @@ type Failure struct {
 
 // String is such as "both +120 ms: new: dial: 10.96.12.7:80: connection refused, after 3 ms".
 func (f Failure) String() string {
-	who := string(f.Kind)
-	if f.Client > 0 {
-		who = fmt.Sprintf("%s %d", f.Kind, f.Client)
-	}
-	return fmt.Sprintf("%s +%s: %s: %s: %s, after %s", f.Mark.Name, milliseconds(f.After), who, f.Phase, f.Error, milliseconds(f.Took))
+	return fmt.Sprintf("%s +%s: %s, after %s", f.Mark.Name, milliseconds(f.After), f.what(), milliseconds(f.Took))
 }
+
+// what is the part of String that failures have in common.
+func (f Failure) what() string { return fmt.Sprintf("%s: %s: %s", f.Kind, f.Phase, f.Error) }
 
 // Failures are the events of all kinds that were under way in the period and failed:
 // also those that began before it, for what happens in it can be the reason, and those that failed after it.
@@ -262,9 +262,6 @@ func (r *Report) Stayed(kind Kind, at Mark, atLeast int) error {
 	return nil
 }
 
-// shownFailures is how many failures String shows: what broke shows in the first ones.
-const shownFailures = 20
-
 // String is a table with a row for each period and kind, and the failures below it.
 func (r *Report) String() string {
 	var text strings.Builder
@@ -288,17 +285,40 @@ func (r *Report) String() string {
 	if r.LeftOut > 0 {
 		fmt.Fprintf(&text, "%d new connections were due and not opened: the machine or the servers did not keep up.\n", r.LeftOut)
 	}
-	failures := r.Failures()
-	for _, f := range failures[:min(len(failures), shownFailures)] {
-		fmt.Fprintln(&text, f)
-	}
-	if more := len(failures) - shownFailures; more > 0 {
-		fmt.Fprintf(&text, "and %d more failures, the last: %s\n", more, failures[len(failures)-1])
-	}
+	writeFailures(&text, r.Failures())
 	return text.String()
 }
 
-// shares is such as "outside-1 51 %, outside-2 49 %".
+// shownFailures is how many lines of failures String has: what broke shows in the
+// first ones.
+const shownFailures = 20
+
+// writeFailures writes a line for all failures after the same mark that are the same.
+func writeFailures(text io.Writer, failures []Failure) {
+	type key struct{ mark, what string }
+	same := map[key][]Failure{}
+	var order []key
+	for _, f := range failures {
+		k := key{f.Mark.Name, f.what()}
+		if len(same[k]) == 0 {
+			order = append(order, k)
+		}
+		same[k] = append(same[k], f)
+	}
+	for i, k := range order {
+		if i == shownFailures {
+			fmt.Fprintf(text, "and %d more lines of failures, %d failures in all\n", len(order)-i, len(failures))
+			return
+		}
+		if group := same[k]; len(group) == 1 {
+			fmt.Fprintln(text, group[0])
+		} else {
+			fmt.Fprintf(text, "%s +%s to +%s: %d times %s\n", k.mark, milliseconds(group[0].After), milliseconds(group[len(group)-1].After), len(group), k.what)
+		}
+	}
+}
+
+// shares is such as "outside-1 51 % (1034), outside-2 49 % (993)".
 func shares(servers map[string]int) string {
 	total := 0
 	for _, n := range servers {
@@ -306,7 +326,7 @@ func shares(servers map[string]int) string {
 	}
 	var parts []string
 	for _, server := range slices.Sorted(maps.Keys(servers)) {
-		parts = append(parts, fmt.Sprintf("%s %.0f %%", server, 100*float64(servers[server])/float64(total)))
+		parts = append(parts, fmt.Sprintf("%s %.0f %% (%d)", server, 100*float64(servers[server])/float64(total), servers[server]))
 	}
 	return strings.Join(parts, ", ")
 }
