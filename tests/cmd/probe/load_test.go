@@ -339,6 +339,10 @@ func TestLoadEndsAtItsBounds(t *testing.T) {
 	if report, err = l.Wait(); err != nil || report.Reason != traffic.DurationReached {
 		t.Fatalf("%+v, %v", report, err)
 	}
+	// some 300, and never as many as in a time that is much longer
+	if n := report.Control().Count(traffic.New); n > 3000 {
+		t.Errorf("%d connections", n)
+	}
 }
 
 // A server that takes connections and says nothing.
