@@ -1,9 +1,10 @@
 // Command extsvc is the companion of the chart external-services: it renders the
-// chart, and generates the chart's schema and documentation from the Go types of
+// chart, says what an upgrade would do, and generates the chart's schema and documentation from the Go types of
 // its values.
 package main
 
 import (
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,10 @@ import (
 
 func main() {
 	if err := newRootCommand().Execute(); err != nil {
+		var code exitCode
+		if errors.As(err, &code) {
+			os.Exit(int(code))
+		}
 		os.Exit(1) // cobra has printed the error
 	}
 }
@@ -22,6 +27,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newTemplateCommand(), newSchemaCommand(), newDocsCommand())
+	cmd.AddCommand(newTemplateCommand(), newPlanCommand(), newSchemaCommand(), newDocsCommand())
 	return cmd
 }
