@@ -53,7 +53,9 @@ func differences(now, then *State) []string {
 	list = append(list, addressDifferences(now.Addresses, then.Addresses)...)
 	list = append(list, portDifferences(now, then)...)
 	scalar("selector", now.selectorText(), then.selectorText())
-	scalar("IP families", strings.Join(now.Families, ","), strings.Join(then.Families, ","))
+	if len(now.Families) > 0 && len(then.Families) > 0 {
+		scalar("IP families", strings.Join(now.Families, ","), strings.Join(then.Families, ","))
+	}
 	scalar("sessionAffinity", now.SessionAffinity, then.SessionAffinity)
 	scalar("sessionAffinityTimeoutSeconds", number(now.SessionAffinityTimeout), number(then.SessionAffinityTimeout))
 	scalar("trafficDistribution", now.TrafficDistribution, then.TrafficDistribution)
@@ -127,6 +129,9 @@ func addressDifferences(now, then []Address) []string {
 	}
 	if len(moved) > 0 {
 		return append([]string{"addresses: " + some(moved, " ")}, other...)
+	}
+	if !slices.EqualFunc(now, then, func(a, b Address) bool { return a.IP == b.IP }) {
+		return append([]string{"addresses: in another order"}, other...)
 	}
 	return other
 }

@@ -1,12 +1,15 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
 	"external-services/tools/values"
 )
@@ -55,7 +58,7 @@ const (
 	DNSAnswers Code = "dns-answers"
 	// PortRenamed: for a moment Service and endpoints have other names for a port.
 	PortRenamed Code = "port-renamed"
-	// PortsByNumber: Helm 3 mixes up ports that have one number.
+	// PortsByNumber: a patch on the client's side mixes up ports that have one number.
 	PortsByNumber Code = "ports-by-number"
 	// PortRemoved: a port that pods may still call is gone.
 	PortRemoved Code = "port-removed"
@@ -82,9 +85,9 @@ type Hazard struct {
 	SafeWay []string `json:"safeWay"`
 }
 
-// partly is what Helm does after the API server refused an object, measured with Helm
+// partly is what Helm does when the API server refuses an object, measured with Helm
 // 3.22 and 4.3.
-const partly = "the upgrade fails after it has changed other objects: helm rollback undoes that"
+const partly = "the upgrade fails after it has changed other objects, which helm rollback undoes"
 
 // hazards says what the change of an entry brings, as far as the values tell.
 func (c Change) hazards() []Hazard {
@@ -101,7 +104,7 @@ func (c Change) hazards() []Hazard {
 	if now == nil || then == nil {
 		return list
 	}
-	list = append(list, c.shapeHazards(shape{now.isAlias(), now.Headless, now.Families})...)
+	list = append(list, c.shapeHazards(shapeOf(now))...)
 	selectorBefore, selectorAfter := now.Parked || now.hasPods(), then.Parked || then.hasPods()
 	if selectorBefore && then.Kind == string(values.EndpointsLegacy) {
 		list = append(list, endpointsExist(c.Key))
@@ -129,11 +132,15 @@ func (c Change) hazards() []Hazard {
 			fmt.Sprintf("%s gets other port names (%s): Helm changes the Service first and its endpoints after it, and connections can fail for a second in between.", c.Key, some(names, ", ")),
 			"Keep the names of the ports, which clients do not see unless they look up SRV records.")
 	}
-	if portsByNumber(now, then) {
-		add(PortsByNumber, Altered,
-			fmt.Sprintf("%s has one port number for several protocols, which an upgrade that patches by number mixes up: Helm 3 does, and Helm 4 in a release that Helm 3 installed.", c.Key),
-			"Upgrade with Helm 4 and --server-side=true --force-conflicts.",
-			fmt.Sprintf("Or delete the Service %s right before the upgrade, which makes it anew; connections fail in between.", c.Name))
+	if effect := patchedPorts(now.service(), then.service()); effect != "" {
+		outcome := "the Service keeps or gets other ports than the values say"
+		if effect == Refused {
+			outcome = "the API server refuses what comes out (\"spec.ports: Required value\")"
+		}
+		add(PortsByNumber, effect,
+			fmt.Sprintf("%s has one port number for several protocols, and Helm 3, as well as Helm 4 in a release that Helm 3 made, tells ports apart by their number: %s.", c.Key, outcome),
+			"Upgrade with Helm 4 and --server-side=true.",
+			fmt.Sprintf("Or upgrade with enabled: false for %s first and then to the new values; the name does not resolve in between.", c.Name))
 	}
 	if gone := removedPorts(now, then); len(gone) > 0 && !then.isAlias() {
 		add(PortRemoved, Lost,
@@ -147,7 +154,17 @@ func (c Change) hazards() []Hazard {
 type shape struct {
 	alias    bool
 	headless bool
-	families []string // the first is that of the first ClusterIP; empty where unknown
+	families []string // the first is that of the first ClusterIP
+}
+
+// shapeOf takes the first family to be IPv4 where the entry does not have one family
+// only, as it is where the cluster's first is; a live Service says which it is.
+func shapeOf(s *State) shape {
+	was := shape{alias: s.isAlias(), headless: s.Headless, families: s.Families}
+	if len(was.families) == 0 {
+		was.families = []string{"IPv4"}
+	}
+	return was
 }
 
 func shapeOfService(service *corev1.Service) shape {
@@ -158,9 +175,8 @@ func shapeOfService(service *corev1.Service) shape {
 	return was
 }
 
-// shapeHazards says what the API server does not change in a Service. Of the values of
-// an entry with both families the first is taken to be IPv4, as it is where the
-// cluster's first is; a live Service says which it is.
+// shapeHazards says what the API server does not change in a Service. A headless one may
+// change its family.
 func (c Change) shapeHazards(was shape) []Hazard {
 	then := c.Then
 	switch {
@@ -168,15 +184,15 @@ func (c Change) shapeHazards(was shape) []Hazard {
 		return nil
 	case then.Headless && !was.headless:
 		return []Hazard{{c.Key, ClusterIPToHeadless, Refused,
-			fmt.Sprintf("%s has a ClusterIP, which the API server does not take away (\"may not change once set\"): %s.", c.Key, partly),
+			fmt.Sprintf("%s has a ClusterIP, which the API server does not take away (\"may not change once set\"); %s.", c.Key, partly),
 			anew(c.Key, "as headless")}}
 	case then.hasClusterIP() && was.headless:
 		return []Hazard{{c.Key, HeadlessToClusterIP, Kept,
 			fmt.Sprintf("%s is headless and silently stays so: the upgrade succeeds, and the Service gets no ClusterIP.", c.Key),
 			anew(c.Key, "with a ClusterIP")}}
-	case len(was.families) > 0 && len(then.Families) == 1 && was.families[0] != then.Families[0]:
+	case !was.headless && len(was.families) > 0 && len(then.Families) == 1 && was.families[0] != then.Families[0]:
 		return []Hazard{{c.Key, FamilyChange, Refused,
-			fmt.Sprintf("%s goes from %s to %s, and the API server keeps the family of the first ClusterIP: %s.", c.Key, strings.Join(was.families, " and "), then.Families[0], partly),
+			fmt.Sprintf("%s goes from %s to %s, and the API server keeps the family of the first ClusterIP; %s.", c.Key, strings.Join(was.families, " and "), then.Families[0], partly),
 			anew(c.Key, "with the other family")}}
 	}
 	return nil
@@ -255,30 +271,69 @@ func renamedPorts(now, then *State) []string {
 	return names
 }
 
-// portsByNumber says whether the ports of the Service change, and one number stands for
-// several protocols before or after.
-func portsByNumber(now, then *State) bool {
-	twice := func(ports []Port) bool {
-		seen := map[int32]bool{}
-		for _, p := range ports {
-			if seen[p.Port] {
-				return true
-			}
-			seen[p.Port] = true
-		}
-		return false
+// patchedPorts says what comes of the ports of a Service that is patched on the client's
+// side, as Helm 3 does it: by a strategic merge, for which the number of a port is its
+// key (kubernetes/kubernetes#39188). It is empty where they come out right.
+func patchedPorts(now, then *corev1.Service) Effect {
+	live := now.DeepCopy()
+	for i := range live.Spec.Ports {
+		live.Spec.Ports[i].Protocol = protocol(live.Spec.Ports[i].Protocol) // as the API server stores it
 	}
-	return (twice(now.Ports) || twice(then.Ports)) && !slices.Equal(now.servicePorts(), then.servicePorts())
+	patched, err := patch(now, then, live)
+	if err != nil {
+		panic(err) // three objects of one linked API type: never at run time
+	}
+	switch {
+	case equality.Semantic.DeepEqual(portKeys(patched), portKeys(then)):
+		return ""
+	case len(patched.Spec.Ports) == 0:
+		return Refused
+	}
+	return Altered
 }
 
-// servicePorts are the ports as the Service has them.
-func (s *State) servicePorts() []corev1.ServicePort {
-	for _, object := range s.objects {
-		if service, ok := object.(*corev1.Service); ok {
-			return service.Spec.Ports
+// patch changes a live Service as a three-way strategic merge does.
+func patch(now, then, live *corev1.Service) (*corev1.Service, error) {
+	var documents [3][]byte
+	for i, service := range []*corev1.Service{now, then, live} {
+		var err error
+		if documents[i], err = json.Marshal(service); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	meta, err := strategicpatch.NewPatchMetaFromStruct(corev1.Service{})
+	if err != nil {
+		return nil, err
+	}
+	change, err := strategicpatch.CreateThreeWayMergePatch(documents[0], documents[1], documents[2], meta, true)
+	if err != nil {
+		return nil, err
+	}
+	text, err := strategicpatch.StrategicMergePatchUsingLookupPatchMeta(documents[2], change, meta)
+	if err != nil {
+		return nil, err
+	}
+	patched := &corev1.Service{}
+	return patched, json.Unmarshal(text, patched)
+}
+
+// portKeys are the names, numbers and protocols of a Service's ports.
+func portKeys(service *corev1.Service) map[string]bool {
+	keys := map[string]bool{}
+	for _, p := range service.Spec.Ports {
+		keys[fmt.Sprintf("%s %d/%s", p.Name, p.Port, protocol(p.Protocol))] = true
+	}
+	return keys
+}
+
+// service is the Service of the entry.
+func (s *State) service() *corev1.Service {
+	for _, object := range s.objects {
+		if service, ok := object.(*corev1.Service); ok {
+			return service
+		}
+	}
+	panic("an entry without a Service: states makes none")
 }
 
 // removedPorts lists the ports that are there no more. An alias that documents no port

@@ -12,7 +12,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	var out strings.Builder
 	if r := p.Release; r != nil {
 		if r.Revision == 0 {
-			fmt.Fprintf(&out, "The release %s in %s is not installed yet.\n", r.Name, r.Namespace)
+			fmt.Fprintf(&out, "The release %s in %s is not installed yet, so that every entry is added. If it should be, look for its name and namespace with helm list -A.\n", r.Name, r.Namespace)
 		} else {
 			fmt.Fprintf(&out, "The release %s in %s has the revision %d (%s).\n", r.Name, r.Namespace, r.Revision, r.Status)
 		}
@@ -28,9 +28,12 @@ func (p *Plan) WriteText(w io.Writer) error {
 		if i == 0 {
 			fmt.Fprintf(&out, "\nHAZARDS\n")
 		}
-		of := "the release"
-		if hazard.Key != (Key{}) {
-			of = hazard.Key.String()
+		of := hazard.Key.String()
+		switch {
+		case hazard.Key == Key{}:
+			of = "the release"
+		case hazard.Name == "":
+			of = "the namespace " + hazard.Namespace
 		}
 		fmt.Fprintf(&out, "\n%s: %s (%s)\n", of, hazard.Effect, hazard.Code)
 		fmt.Fprintf(&out, "  What happens  %s\n", hazard.What)

@@ -11,13 +11,19 @@ import (
 )
 
 func main() {
-	if err := newRootCommand().Execute(); err != nil {
-		var code exitCode
-		if errors.As(err, &code) {
-			os.Exit(int(code))
-		}
-		os.Exit(1) // cobra has printed the error
+	os.Exit(exitStatus(newRootCommand().Execute())) // cobra has printed an error
+}
+
+// exitStatus is what the program ends with: 1 for an error that names no code.
+func exitStatus(err error) int {
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
 	}
+	return 1
 }
 
 func newRootCommand() *cobra.Command {
