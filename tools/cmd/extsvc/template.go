@@ -50,11 +50,7 @@ func renderChart(path string, release render.Release, values render.Values) (*re
 	if err != nil {
 		return nil, err
 	}
-	load := render.Embedded
-	if path != "" {
-		load = func() (*render.Chart, error) { return render.Load(path) }
-	}
-	c, err := load()
+	c, err := render.Open(path)
 	if err != nil {
 		return nil, err
 	}
