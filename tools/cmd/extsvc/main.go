@@ -1,6 +1,6 @@
-// Command extsvc is the companion of the chart external-services: it renders the
-// chart, and generates the chart's schema and documentation from the Go types of
-// its values.
+// Command extsvc is the companion of the chart external-services: it lints values,
+// renders the chart, and generates the chart's schema and documentation from the Go
+// types of its values.
 package main
 
 import (
@@ -22,6 +22,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newTemplateCommand(), newSchemaCommand(), newDocsCommand())
+	cmd.AddCommand(newTemplateCommand(), newLintCommand(), newSchemaCommand(), newDocsCommand())
 	return cmd
 }
