@@ -20,6 +20,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/getter"
 	"helm.sh/helm/v3/pkg/releaseutil"
+	"helm.sh/helm/v3/pkg/strvals"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -106,6 +107,57 @@ func Merge(v Values) (map[string]any, error) {
 	return v.MergeValues(getter.Providers{})
 }
 
+// MergeTexts layers values as Merge does, with the texts of the files in place of what
+// is on disk.
+func MergeTexts(v Values, texts map[string][]byte) (map[string]any, error) {
+	return v.MergeValues(getter.Providers{{
+		Schemes: []string{""},
+		New:     func(...getter.Option) (getter.Getter, error) { return texted(texts), nil },
+	}})
+}
+
+// texted gets files from memory, by their names.
+type texted map[string][]byte
+
+func (t texted) Get(name string, _ ...getter.Option) (*bytes.Buffer, error) {
+	text, ok := t[name]
+	if !ok {
+		return nil, fmt.Errorf("%q: %w", name, fs.ErrNotExist)
+	}
+	return bytes.NewBuffer(text), nil
+}
+
+// Setting is one of the flags that set values.
+type Setting struct {
+	Flag   string // as it is written: --set 2 is the second one
+	Values map[string]any
+}
+
+// Settings parses each flag that sets values by itself, in the order in which Helm lays
+// them over the files. What a flag leaves out of a list is nil in it.
+func Settings(v Values) ([]Setting, error) {
+	var settings []Setting
+	var faults []error
+	for _, kind := range []struct {
+		flag  string
+		texts []string
+		parse func(string, map[string]any) error
+	}{
+		{"--set-json", v.JSONValues, strvals.ParseJSON},
+		{"--set", v.Values, strvals.ParseInto},
+		{"--set-string", v.StringValues, strvals.ParseIntoString},
+	} {
+		for i, text := range kind.texts {
+			setting := Setting{Flag: fmt.Sprintf("%s %d", kind.flag, i+1), Values: map[string]any{}}
+			if err := kind.parse(text, setting.Values); err != nil {
+				faults = append(faults, fmt.Errorf("%s: %w", setting.Flag, err))
+			}
+			settings = append(settings, setting)
+		}
+	}
+	return settings, errors.Join(faults...)
+}
+
 // Parse reads the text of a values file as Helm does.
 func Parse(text []byte) (map[string]any, error) {
 	return chartutil.ReadValues(text)
@@ -129,23 +181,11 @@ func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
 
 // renderInstall renders what an installation would make, without a cluster.
 func renderInstall(c *Chart, release Release, vals map[string]any) (documents []releaseutil.Manifest, notes string, err error) {
-	if release.Name == "" {
-		release.Name = "release-name"
+	options, err := installation(release)
+	if err != nil {
+		return nil, "", err
 	}
-	if release.Namespace == "" {
-		release.Namespace = "default"
-	}
-	if err := chartutil.ValidateReleaseName(release.Name); err != nil {
-		return nil, "", fmt.Errorf("release name %q: %w", release.Name, err)
-	}
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
-	return renderDocuments(c, chartutil.ReleaseOptions{
-		Name:      release.Name,
-		Namespace: release.Namespace,
-		Revision:  1,
-		IsInstall: true,
-	}, capabilities, vals)
+	return renderDocuments(c, options, capabilities(), vals)
 }
 
 // Mappings is Render for a chart that may hold other charts too: it returns only the
@@ -176,14 +216,14 @@ func mappings(documents []releaseutil.Manifest) (*Result, error) {
 // returns the documents in the order in which Helm installs them, hooks last, and the
 // notes.
 func renderDocuments(c *Chart, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, vals map[string]any) (documents []releaseutil.Manifest, notes string, err error) {
-	if err := chartutil.ProcessDependenciesWithMerge(c, vals); err != nil {
-		return nil, "", err
-	}
-	all, err := chartutil.ToRenderValues(c, vals, options, capabilities)
+	run, err := prepare(c, options, capabilities, vals)
 	if err != nil {
 		return nil, "", err
 	}
-	files, err := engine.Render(c, all)
+	if err := run.Validate(); err != nil {
+		return nil, "", err
+	}
+	files, err := engine.Render(run.chart, run.values)
 	if err != nil {
 		return nil, "", err
 	}

@@ -1,6 +1,6 @@
-// Command extsvc is the companion of the chart external-services: it renders the
-// chart, says what an upgrade would do, and generates the chart's schema and documentation from the Go types of
-// its values.
+// Command extsvc is the companion of the chart external-services: it lints values,
+// renders the chart, says what an upgrade would do, and generates the chart's schema and
+// documentation from the Go types of its values.
 package main
 
 import (
@@ -33,6 +33,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newTemplateCommand(), newPlanCommand(), newSchemaCommand(), newDocsCommand())
+	cmd.AddCommand(newLintCommand(), newPlanCommand(), newTemplateCommand(), newSchemaCommand(), newDocsCommand())
 	return cmd
 }
