@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -276,6 +275,16 @@ func TestPlan(t *testing.T) {
 		})
 	}
 
+	t.Run("releases in ConfigMaps", func(t *testing.T) {
+		t.Setenv("HELM_DRIVER", "configmap")
+		r := releaseOf(t, "helm", "mapped", namespace)
+		t.Cleanup(r.uninstall)
+		r.do("install", entry(addresses))
+		if p := r.planOf(entry(addresses)); p.Release.Revision != 1 || p.ExitCode() != plan.ExitNoChange {
+			t.Errorf("without a change: %+v", p)
+		}
+	})
+
 	// The way out that plan names for a release that Helm 3 made.
 	t.Run("ports with Helm 4 after Helm 3", func(t *testing.T) {
 		three, four := releaseOf(t, "helm", "planned", namespace), releaseOf(t, "helm4", "planned", namespace)
@@ -424,21 +433,28 @@ func TestPlanOnlyReads(t *testing.T) {
 - {name: d, addresses: [10.60.0.3], ports: [{port: 80}], headless: true}`)
 
 	everything := []string{"services", "endpoints", "pods", "secrets", "namespaces"}
-	reader := makeReader(t, namespace, "reader", everything...)
-	before := versions(t)
-	p, code, stderr := runPlan(t, reader, r.name, namespace, files)
-	if after := versions(t); !maps.Equal(before, after) {
+	// The administrator may write, so that a write would show; the reader may not, so that
+	// none is needed.
+	for user, kubeconfig := range map[string]string{
+		"administrator": cluster.Kubeconfig,
+		"reader":        makeReader(t, namespace, "reader", everything...),
+	} {
+		before := versions(t)
+		p, code, stderr := runPlan(t, kubeconfig, r.name, namespace, files)
+		after := versions(t)
 		for name, version := range after {
 			if before[name] != version {
-				t.Errorf("%s has changed", name)
+				t.Errorf("%s: %s is new or has changed", user, name)
 			}
 		}
-		t.Errorf("%d objects before, %d after", len(before), len(after))
+		if len(after) != len(before) {
+			t.Errorf("%s: %d objects before, %d after", user, len(before), len(after))
+		}
+		if code != plan.ExitHazards || stderr != "" || len(p.NotChecked) > 0 || len(p.Changes) != 4 {
+			t.Errorf("%s: exit code %d, %q, %+v", user, code, stderr, p)
+		}
+		wantHazards(t, p, plan.EntryRemoved)
 	}
-	if code != plan.ExitHazards || stderr != "" || len(p.NotChecked) > 0 || len(p.Changes) != 4 {
-		t.Errorf("exit code %d, %q, %+v", code, stderr, p)
-	}
-	wantHazards(t, p, plan.EntryRemoved)
 
 	for name, c := range map[string]struct {
 		without string
@@ -467,7 +483,7 @@ func TestPlanOnlyReads(t *testing.T) {
 			wantHazards(t, p, plan.EntryRemoved)
 		})
 	}
-	_, code, stderr = runPlan(t, makeReader(t, namespace, "without-secrets", "services"), r.name, namespace, files)
+	_, code, stderr := runPlan(t, makeReader(t, namespace, "without-secrets", "services"), r.name, namespace, files)
 	if want := `read the release "planned": `; code != 1 || !strings.Contains(stderr, want) || !strings.Contains(stderr, "is forbidden") || !strings.Contains(stderr, "extsvc plan --from") {
 		t.Errorf("without secrets: exit code %d, %s", code, stderr)
 	}
@@ -566,6 +582,7 @@ func versions(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	config.QPS = -1 // the cluster serves nobody else
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
