@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -285,5 +286,29 @@ func TestJSONHasLists(t *testing.T) {
 	}
 	if want := `{"release":null,"changes":[],"hazards":[],"notChecked":[]}`; string(data) != want {
 		t.Errorf("got %s, want %s", data, want)
+	}
+}
+
+// The README of the repository has every code, for those who write programs.
+func TestREADMEHasEveryCode(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, name := range []string{"hazard.go", "live.go"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`(?m)(?:Code|Effect) += "([a-z-]+)"$`).FindAllStringSubmatch(string(source), -1) {
+			found++
+			if !strings.Contains(string(readme), "`"+match[1]+"`") {
+				t.Errorf("README.md does not have `%s`", match[1])
+			}
+		}
+	}
+	if found != 26 {
+		t.Errorf("%d codes and effects in the source, want 26", found)
 	}
 }
