@@ -12,7 +12,6 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
-	corev1 "k8s.io/api/core/v1"
 )
 
 // Run is a chart with the values that its templates see.
@@ -24,26 +23,14 @@ type Run struct {
 // Prepare lays the values over those of the chart and hands each subchart its own, as
 // Helm does before it validates them. It changes the chart and the values.
 func Prepare(c *Chart, release Release, vals map[string]any) (*Run, error) {
-	if release.Name == "" {
-		release.Name = "release-name"
-	}
-	if release.Namespace == "" {
-		release.Namespace = corev1.NamespaceDefault
-	}
-	if err := chartutil.ValidateReleaseName(release.Name); err != nil {
-		return nil, fmt.Errorf("release name %q: %w", release.Name, err)
+	options, capabilities, err := release.install()
+	if err != nil {
+		return nil, err
 	}
 	if err := chartutil.ProcessDependenciesWithMerge(c, vals); err != nil {
 		return nil, err
 	}
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
-	all, err := chartutil.ToRenderValuesWithSchemaValidation(c, vals, chartutil.ReleaseOptions{
-		Name:      release.Name,
-		Namespace: release.Namespace,
-		Revision:  1,
-		IsInstall: true,
-	}, capabilities, true)
+	all, err := chartutil.ToRenderValuesWithSchemaValidation(c, vals, options, capabilities, true)
 	if err != nil {
 		return nil, err
 	}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -337,6 +339,10 @@ func TestLoadEndsAtItsBounds(t *testing.T) {
 	if report, err = l.Wait(); err != nil || report.Reason != traffic.DurationReached {
 		t.Fatalf("%+v, %v", report, err)
 	}
+	// some 300, and never as many as in a time that is much longer
+	if n := report.Control().Count(traffic.New); n > 3000 {
+		t.Errorf("%d connections", n)
+	}
 }
 
 // A server that takes connections and says nothing.
@@ -463,5 +469,55 @@ func TestLoadOf20000Connections(t *testing.T) {
 	t.Logf("%s, of which the probe had a processor for %s\n%s", time.Since(begin), report.CPU, report)
 	if n := report.Control().Servers(traffic.New)["one"]; n != count || len(report.Failures()) > 0 {
 		t.Errorf("%d connections came off, want %d", n, count)
+	}
+	if n := timeWait(t, s.address); n > 0 {
+		t.Errorf("%d of the client's ports are kept after their connections", n)
+	}
+}
+
+// timeWait counts the sockets of clients of an address that wait for late packets.
+func timeWait(t *testing.T, address string) int {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote := netip.MustParseAddrPort(address)
+	count := 0
+	for line := range strings.Lines(string(table)) {
+		// number, local address, remote address, state
+		const waits = "06"
+		if fields := strings.Fields(line); strings.HasSuffix(fields[2], fmt.Sprintf(":%04X", remote.Port())) && fields[3] == waits {
+			count++
+		}
+	}
+	return count
+}
+
+// What the server says is the text of its line, also for those who know no lines.
+func TestConnectReadsALine(t *testing.T) {
+	s := newServer(t, "127.0.0.1:0", "one")
+	if text, err := read(s.address); text != "one" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// An interrupt ends a load in the orderly way, but not as the test wanted it.
+func TestLoadThatIsInterruptedIsAnError(t *testing.T) {
+	s := newServer(t, "127.0.0.1:0", "one")
+	l, probe := start(t, traffic.Options{Address: s.address})
+	waitFor(t, l, 200)
+	if err := probe.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Wait(); err == nil || !strings.Contains(err.Error(), "stopped before it came to a bound") {
+		t.Errorf("waiting for it: %v", err)
+	}
+	report, err := l.Stop()
+	if err == nil || !strings.Contains(err.Error(), "before it was stopped, because it was told to") {
+		t.Errorf("stopping it: %v", err)
+	}
+	if report == nil || report.Control().Require(traffic.New, 200) != nil || len(report.Failures()) > 0 {
+		t.Errorf("the report is %v", report)
 	}
 }

@@ -186,9 +186,9 @@ func (e Event) End() time.Time { return e.Start.Add(e.Took) }
 // Failed says whether it failed.
 func (e Event) Failed() bool { return e.Error != "" }
 
-// Line is one line of what `probe load` prints: one Ready, when the connections that
-// last are open, Events from before that to the end, in no order, and one Ending. Output without
-// an Ending is that of a probe that was cut off.
+// Line is one line of what `probe load` prints: Ready, when the connections that last
+// are open, an Event for each, in no order, and Ending as the last. Output without it
+// is that of a probe that was cut off.
 type Line struct {
 	Ready  bool    `json:"ready,omitempty"`
 	Event  *Event  `json:"event,omitempty"`

@@ -183,7 +183,7 @@ func (l *Load) Stop() (*Report, error) {
 	defer guard.Stop()
 	report, err := l.report()
 	if report != nil && report.End.Before(told) {
-		early := fmt.Errorf("the load ended %s before it was stopped, because %s: raise Count or Duration", milliseconds(told.Sub(report.End)), report.Reason)
+		early := fmt.Errorf("the load ended %s before it was stopped, because %s", milliseconds(told.Sub(report.End)), report.Reason)
 		return report, errors.Join(early, err)
 	}
 	return report, err

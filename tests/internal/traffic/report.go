@@ -160,8 +160,9 @@ func (f Failure) String() string {
 // what is the part of String that failures have in common.
 func (f Failure) what() string { return fmt.Sprintf("%s: %s: %s", f.Kind, f.Phase, f.Error) }
 
-// Failures are the events of all kinds that were under way in the period and failed:
-// also those that began before it, for what happens in it can be the reason, and those that failed after it.
+// Failures are the events of all kinds that were under way in the period and failed.
+// One that was under way at a mark is in the periods on both sides of it, for what
+// happened in either can be the reason.
 func (p Period) Failures() []Failure {
 	var failures []Failure
 	for _, e := range p.report.Events {
