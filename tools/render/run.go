@@ -13,7 +13,6 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
-	corev1 "k8s.io/api/core/v1"
 )
 
 // Run is a chart with the values that its templates see.
@@ -54,7 +53,7 @@ func installation(release Release) (chartutil.ReleaseOptions, error) {
 	}
 	return chartutil.ReleaseOptions{
 		Name:      name,
-		Namespace: cmp.Or(release.Namespace, corev1.NamespaceDefault),
+		Namespace: cmp.Or(release.Namespace, "default"),
 		Revision:  1,
 		IsInstall: true,
 	}, nil

@@ -23,11 +23,3 @@ func (f *chartFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.values.StringValues, "set-string", nil, "set a value that stays a string: key=value")
 	flags.StringArrayVar(&f.values.JSONValues, "set-json", nil, "set a value written as JSON: key=json")
 }
-
-// load loads the chart that the flags name.
-func (f *chartFlags) load() (*render.Chart, error) {
-	if f.path == "" {
-		return render.Embedded()
-	}
-	return render.Load(f.path)
-}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"external-services/tools/lint"
+	"external-services/tools/render"
 )
 
 func newLintCommand() *cobra.Command {
@@ -83,7 +84,7 @@ func lintOptions(flags chartFlags, stdin io.Reader) (lint.Options, error) {
 		options.Files = append(options.Files, file)
 	}
 	var err error
-	options.Chart, err = flags.load()
+	options.Chart, err = render.Open(flags.path)
 	if flags.path != "" {
 		options.ChartName = filepath.Join(flags.path, "values.yaml")
 	}

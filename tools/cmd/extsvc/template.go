@@ -27,7 +27,7 @@ the Kubernetes API.`,
 			if err != nil {
 				return err
 			}
-			c, err := chart.load()
+			c, err := render.Open(chart.path)
 			if err != nil {
 				return err
 			}
