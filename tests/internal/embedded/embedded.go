@@ -49,6 +49,10 @@ type Option struct{ flags []string }
 // the newest.
 func Kubernetes(version string) Option { return Option{[]string{"--kubernetes", version}} }
 
+// WithoutDataPlane leaves out everything but the control plane, also where the machine
+// permits more.
+func WithoutDataPlane() Option { return Option{[]string{"--data-plane", "off"}} }
+
 // Start starts the cluster of a name afresh and writes what it does to progress. An
 // older one of the name is taken down first, unless it is another process of this user
 // that has started it: then Start waits until that process has stopped it or ended.
