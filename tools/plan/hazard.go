@@ -88,6 +88,10 @@ type Hazard struct {
 	SafeWay []string `json:"safeWay"`
 }
 
+func (h Hazard) String() string {
+	return fmt.Sprintf("%s: %s (%s): %s", h.Key, h.Effect, h.Code, h.What)
+}
+
 // partly is what Helm does when the API server refuses an object, measured with Helm
 // 3.22 and 4.3.
 const partly = "the upgrade fails after it has changed other objects, which helm rollback undoes"
