@@ -216,8 +216,11 @@ func (l *load) connectOnce() {
 	e := traffic.Event{Kind: traffic.New, Opens: true, Start: time.Now()}
 	connection := l.open(&e, l.options.Address)
 	if connection != nil {
-		connection.SetLinger(0)
-		e.Server = readLine(&e, bufio.NewReader(io.LimitReader(connection, longest)))
+		if err := connection.SetLinger(0); err != nil {
+			fail(&e, traffic.Dial, err)
+		} else {
+			e.Server = readLine(&e, bufio.NewReader(io.LimitReader(connection, longest)))
+		}
 		connection.Close()
 	}
 	l.record(e)
