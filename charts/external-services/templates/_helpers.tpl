@@ -3,7 +3,8 @@ external-services.mappings puts what this release maps into the root context, as
 .mappings: a map from "<namespace>/<name>" to the mapping of that Service, and beside
 it .common: the printed labels and annotations of every object. Every template reads
 them from there. They are made and validated by whichever template
-comes first, and once: the root context is one map for all templates of a chart.
+comes first, and once: the root context is one map for all templates of a chart. All
+faults of the values end the rendering together.
 
 A mapping is an entry of .Values.services, with overrides and namespaceOverrides
 laid over it and templates expanded, for one namespace:
@@ -23,11 +24,25 @@ laid over it and templates expanded, for one namespace:
   labels       the labels of every object, printed
   annotations  the annotations of every object, printed, or empty
   settings     the entry, for the fields that are printed as they are
+  faults       the faults of the run, and refused, the fields of the mapping that have
+               one, see external-services.refuse
 */}}
 {{- define "external-services.mappings" -}}
 {{- if not (hasKey . "mappings") -}}
+{{- include "external-services.collect" . -}}
+{{- include "external-services.report" .faults -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.collect puts the mappings and common into the root context, and
+beside them .faults: what is wrong with the values, see external-services.refuse.
+*/}}
+{{- define "external-services.collect" -}}
 {{- $mappings := dict -}}
-{{- if or (not (hasKey .Values "enabled")) .Values.enabled -}}
+{{- $_ := set . "faults" (dict "found" dict "known" dict) -}}
+{{- include "external-services.validate.valuesShape" . -}}
+{{- if and (not .faults.found) (or (not (hasKey .Values "enabled")) .Values.enabled) -}}
 {{- include "external-services.validate.release" . -}}
 {{- /* What a user sets to null is gone from the values, also from the defaults. */}}
 {{- $endpoints := .Values.endpoints | default dict -}}
@@ -40,6 +55,9 @@ laid over it and templates expanded, for one namespace:
 {{- $overrides := .Values.overrides | default dict -}}
 {{- $namespaceOverrides := .Values.namespaceOverrides | default dict -}}
 {{- range $index, $base := .Values.services -}}
+{{- if or (not (kindIs "map" $base)) (not (kindIs "string" $base.name)) -}}
+{{- include "external-services.refuse.unnamed" (list $ $index $base) -}}
+{{- else -}}
 {{- $entry := $base -}}
 {{- $entryWith := "" -}}
 {{- with get $overrides $base.name -}}
@@ -48,7 +66,8 @@ laid over it and templates expanded, for one namespace:
 {{- include "external-services.lay" (list $entry .) -}}
 {{- $entryWith = " with overrides" -}}
 {{- end -}}
-{{- include "external-services.validate.placement" (dict "index" $index "name" $base.name "with" $entryWith "entry" $entry) -}}
+{{- if not (include "external-services.validate.shape" (list $.faults $index $base.name $entryWith $entry)) -}}
+{{- include "external-services.validate.placement" (dict "faults" $.faults "index" $index "name" $base.name "with" $entryWith "entry" $entry) -}}
 {{- range $namespace := $entry.namespaces | default (list ($entry.namespace | default $.Release.Namespace)) -}}
 {{- $settings := $entry -}}
 {{- $with := $entryWith -}}
@@ -57,6 +76,9 @@ laid over it and templates expanded, for one namespace:
 {{- include "external-services.lay" (list $settings $entry) -}}
 {{- include "external-services.lay" (list $settings .) -}}
 {{- $with = printf "%s namespaceOverrides %q" (ternary " with" (printf "%s and" $with) (eq $with "")) $namespace -}}
+{{- if include "external-services.validate.shape" (list $.faults $index $base.name $with $settings) -}}
+{{- $settings = dict "enabled" false -}}
+{{- end -}}
 {{- end -}}
 {{- if or (not (hasKey $settings "enabled")) $settings.enabled -}}
 {{- $externalName := $settings.externalName | default "" -}}
@@ -90,6 +112,7 @@ laid over it and templates expanded, for one namespace:
       "selector" $selector
       "annotations" $printedAnnotations
       "settings" $settings
+      "faults" $.faults
 -}}
 {{- include "external-services.validate.mapping" (list $mapping $mappings) -}}
 {{- if eq $backend "cluster" -}}
@@ -111,8 +134,9 @@ laid over it and templates expanded, for one namespace:
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $_ := set . "mappings" $mappings -}}
 {{- end -}}
+{{- end -}}
+{{- $_ := set . "mappings" $mappings -}}
 {{- end -}}
 
 {{/*

@@ -42,16 +42,27 @@ type Cluster struct {
 	LeftOut   string
 }
 
+// Option is a choice about the cluster that Start starts.
+type Option struct{ flags []string }
+
+// Kubernetes chooses the version of Kubernetes, such as v1.34.4 or 1.34. The default is
+// the newest.
+func Kubernetes(version string) Option { return Option{[]string{"--kubernetes", version}} }
+
 // Start starts the cluster of a name afresh and writes what it does to progress. An
 // older one of the name is taken down first, unless it is another process of this user
 // that has started it: then Start waits until that process has stopped it or ended.
-func Start(ctx context.Context, name string, progress io.Writer) (*Cluster, error) {
+func Start(ctx context.Context, name string, progress io.Writer, options ...Option) (*Cluster, error) {
 	file, err := lock(ctx, name, progress)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{name: name, lock: file}
-	up := c.command(ctx, "up", "--fresh")
+	args := []string{"up", "--fresh"}
+	for _, option := range options {
+		args = append(args, option.flags...)
+	}
+	up := c.command(ctx, args...)
 	up.Stdout, up.Stderr = progress, progress
 	if err := up.Run(); err != nil {
 		return nil, errors.Join(file.Close(), fmt.Errorf("start the embedded cluster %q: %w", name, err))
@@ -145,6 +156,43 @@ func (c *Cluster) AddOutside(ctx context.Context, host string, ips []string, nam
 // AddPod adds the network of a pod in a namespace.
 func (c *Cluster) AddPod(ctx context.Context, pod, namespace string) error {
 	_, err := c.output(ctx, "add-pod", pod, "--namespace", namespace)
+	return err
+}
+
+// AddBackend adds a pod in a namespace, with its network and a ready Pod object. The labels,
+// of which there must be one, are what Services select it by; ports maps the names of TCP
+// ports to their numbers. The namespace must exist.
+func (c *Cluster) AddBackend(ctx context.Context, pod, namespace string, labels map[string]string, ports map[string]int) error {
+	if len(labels) == 0 {
+		return fmt.Errorf("pod %q has no labels, so no Service can select it: use AddPod", pod)
+	}
+	args := []string{"add-pod", pod, "--namespace", namespace}
+	for key, value := range labels {
+		args = append(args, "--label", key+"="+value)
+	}
+	for name, number := range ports {
+		args = append(args, "--port", fmt.Sprintf("%s=%d", name, number))
+	}
+	_, err := c.output(ctx, args...)
+	return err
+}
+
+// SetReady says in the Kubernetes API whether a pod of AddBackend is ready.
+func (c *Cluster) SetReady(ctx context.Context, pod string, ready bool) error {
+	_, err := c.output(ctx, "set-pod", pod, fmt.Sprintf("--ready=%t", ready))
+	return err
+}
+
+// RemovePod removes a pod: its Pod object if it has one, what runs in it, and its network.
+func (c *Cluster) RemovePod(ctx context.Context, pod string) error {
+	_, err := c.output(ctx, "remove-pod", pod)
+	return err
+}
+
+// Restart kills a component, such as kube-apiserver, and starts it again in the same way
+// after the time down. It returns when the cluster is healthy again.
+func (c *Cluster) Restart(ctx context.Context, component string, down time.Duration) error {
+	_, err := c.output(ctx, "restart", component, "--down", down.String())
 	return err
 }
 

@@ -53,6 +53,8 @@ func TestLifecycle(t *testing.T) {
 	t.Run("hosts", func(t *testing.T) { testHosts(t, name) })
 	t.Run("exec", func(t *testing.T) { testExec(t, name) })
 	t.Run("traffic", func(t *testing.T) { testTraffic(t, name) })
+	t.Run("backends", func(t *testing.T) { testBackends(t, name) })
+	t.Run("restart", func(t *testing.T) { testRestart(t, name) })
 	mustBeHealthy(t, name)
 
 	down := cluster(t, name, "down").mustSucceed(t)
@@ -66,6 +68,45 @@ func TestLifecycle(t *testing.T) {
 	if r := cluster(t, name, "down").mustSucceed(t); !strings.Contains(r.stdout, "nothing to do") {
 		t.Errorf("a second down: %s", r)
 	}
+}
+
+// TestOlderKubernetes starts another version than the default one.
+func TestOlderKubernetes(t *testing.T) {
+	name := newName(t, "older")
+	up := cluster(t, name, "up", "--kubernetes", olderKubernetes).mustSucceed(t)
+	if want := "kubernetes  v" + olderKubernetes + "."; !strings.Contains(up.stdout, want) {
+		t.Errorf("the summary has no %q:\n%s", want, up.stdout)
+	}
+	s := mustBeHealthy(t, name)
+	version := s.Versions["kubernetes"]
+	if !strings.HasPrefix(version, "v"+olderKubernetes+".") {
+		t.Errorf("it is Kubernetes %s", version)
+	}
+	for _, c := range s.Components {
+		if strings.HasPrefix(c.Name, "kube-") != (c.Version == version) {
+			t.Errorf("%s is %s in Kubernetes %s", c.Name, c.Version, version)
+		}
+	}
+	t.Run("API", func(t *testing.T) { testAPI(t, name) })
+
+	// It stays as it is until another version is asked for.
+	if again := cluster(t, name, "up").mustSucceed(t); !strings.Contains(again.stdout, "is already up") {
+		t.Errorf("up without a version: %s", again)
+	}
+	cluster(t, name, "up", "--kubernetes", "1.37").mustFail(t, 1, "is up with Kubernetes "+version+": add --fresh")
+	cluster(t, name, "up", "--kubernetes", "1.20", "--fresh").mustFail(t, 1, `--kubernetes "1.20": use v1.37.`)
+	if again := mustBeHealthy(t, name); again.Components[0].PID != s.Components[0].PID {
+		t.Error("a version that there is not took the cluster down")
+	}
+
+	t.Run("data plane", func(t *testing.T) {
+		needsRoot(t, "the data plane works with Kubernetes "+olderKubernetes)
+		testHosts(t, name)
+		testTraffic(t, name)
+		testBackends(t, name)
+		cluster(t, name, "restart", "kube-apiserver").mustSucceed(t)
+		mustBeHealthy(t, name)
+	})
 }
 
 func testAPI(t *testing.T, name string) {
@@ -100,15 +141,22 @@ func testAPI(t *testing.T, name string) {
 			return err
 		})
 	}
-	if _, err := c.Do(t.Context(), http.MethodDelete, "/api/v1/namespaces/short-lived", nil); err != nil {
+	deleteNamespace(t, c, "short-lived")
+}
+
+// deleteNamespace deletes a namespace and waits until it is gone, with what is in it.
+func deleteNamespace(t *testing.T, c *kube.Client, name string) {
+	t.Helper()
+	path := "/api/v1/namespaces/" + name
+	if err := c.Delete(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() error {
-		_, err := c.Get(t.Context(), "/api/v1/namespaces/short-lived")
-		if err != nil && strings.Contains(err.Error(), "404") {
+		data, err := c.Get(t.Context(), path)
+		if kube.IsStatus(err, http.StatusNotFound) {
 			return nil
 		}
-		return fmt.Errorf("the namespace is still there: %w", err)
+		return fmt.Errorf("the namespace is still there: %s %w", data, err)
 	})
 }
 

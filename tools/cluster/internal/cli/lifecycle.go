@@ -47,6 +47,7 @@ the start is interrupted, it takes down what it started.`,
 	}
 	cmd.Flags().StringVar(&dataPlane, "data-plane", string(cluster.ModeAuto),
 		"make network namespaces, kube-proxy and DNS: auto (where the machine permits it), on (or fail), off")
+	a.kubernetesFlag(cmd)
 	cmd.Flags().BoolVar(&o.Fresh, "fresh", false, "take the cluster down first")
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", startTimeout, "how long the components may take to be ready")
 	return cmd
@@ -104,24 +105,65 @@ by the names of its network namespaces and links. So this also works after anyth
 	}
 }
 
-func (a *app) build() *cobra.Command {
-	return &cobra.Command{
-		Use:   "build",
-		Short: "Build the components of clusters without starting one",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			binary, err := build.Ensure(cmd.Context(), a.buildOptions())
+func (a *app) restart() *cobra.Command {
+	var down, timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "restart COMPONENT",
+		Short: "Kill a component of a cluster and start it again",
+		Long: `Kill a component of a cluster and start it again in the same way, and wait until the cluster is healthy.
+
+"cluster status" names the components. The component gets no chance to end by itself (SIGKILL), and need not be running.
+In the meantime other commands that change the cluster wait. When this one is interrupted, it starts the component at
+once.`,
+		Example: `  cluster restart kube-apiserver
+  cluster restart coredns --down 5s`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.open()
 			if err != nil {
 				return err
 			}
-			var versions []string
-			for name, version := range binary.Versions {
-				versions = append(versions, name+" "+version)
-			}
-			slices.Sort(versions)
-			return a.printf("%s: %s\n", binary.Path, strings.Join(versions, ", "))
+			return c.Restart(cmd.Context(), args[0], down, timeout)
 		},
 	}
+	cmd.Flags().DurationVar(&down, "down", 0, "how long the component stays away, such as 5s")
+	cmd.Flags().DurationVar(&timeout, "timeout", startTimeout, "how long the cluster may take to be healthy again")
+	return cmd
+}
+
+func (a *app) build() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build the components of clusters without starting one",
+		Long: `Build the components of clusters without starting one.
+
+Another version of Kubernetes than the default one is a binary of its own. It has no etcd and no CoreDNS, which are those
+of the default binary, so that is built too.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			components, err := build.Ensure(cmd.Context(), a.buildOptions())
+			if err != nil {
+				return err
+			}
+			binaries := []build.Binary{components.Others}
+			if components.Kubernetes.Path != components.Others.Path {
+				binaries = append(binaries, components.Kubernetes)
+			}
+			for _, binary := range binaries {
+				var versions []string
+				for name, version := range binary.Versions {
+					versions = append(versions, name+" "+version)
+				}
+				slices.Sort(versions)
+				if err := a.printf("%s: %s\n", binary.Path, strings.Join(versions, ", ")); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	a.kubernetesFlag(cmd)
+	return cmd
 }
 
 func (a *app) kubeconfig() *cobra.Command {
