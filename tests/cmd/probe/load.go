@@ -103,7 +103,7 @@ func (l *load) run(ctx context.Context, out io.Writer) error {
 		clients.Go(func() { client.run(ctx, opened.Done) })
 	}
 	opened.Wait()
-	if err := encoder.Encode(traffic.Line{Ready: true}); err != nil {
+	if err := encoder.Encode(traffic.Line{Ready: time.Now()}); err != nil {
 		return err
 	}
 	clients.Go(func() {
