@@ -103,7 +103,7 @@ func (l *load) run(ctx context.Context, out io.Writer) error {
 		clients.Go(func() { client.run(ctx, opened.Done) })
 	}
 	opened.Wait()
-	if err := encoder.Encode(traffic.Line{Ready: true}); err != nil {
+	if err := encoder.Encode(traffic.Line{Ready: time.Now()}); err != nil {
 		return err
 	}
 	clients.Go(func() {
@@ -216,8 +216,11 @@ func (l *load) connectOnce() {
 	e := traffic.Event{Kind: traffic.New, Opens: true, Start: time.Now()}
 	connection := l.open(&e, l.options.Address)
 	if connection != nil {
-		connection.SetLinger(0)
-		e.Server = readLine(&e, bufio.NewReader(io.LimitReader(connection, longest)))
+		if err := connection.SetLinger(0); err != nil {
+			fail(&e, traffic.Dial, err)
+		} else {
+			e.Server = readLine(&e, bufio.NewReader(io.LimitReader(connection, longest)))
+		}
 		connection.Close()
 	}
 	l.record(e)

@@ -349,8 +349,8 @@ func TestLoadSeesHTTPFailures(t *testing.T) {
 	waitFor(t, l, 100)
 	report := stop(t, l)
 
-	if err := report.Stayed(traffic.HTTP, report.Marks[0], 0); err != nil {
-		t.Errorf("none was open when the load began: %v", err)
+	if err := report.Stayed(traffic.HTTP, report.Marks[0], 2); err == nil || strings.Contains(err.Error(), "want 2 at least") {
+		t.Errorf("two were open when the control period began, and failed: %v", err)
 	}
 	for want, p := range map[string]traffic.Period{"read: 502 Bad Gateway": report.Period(breaking), "connection refused": report.Period(ending)} {
 		if !slices.ContainsFunc(p.Failures(), func(f traffic.Failure) bool { return strings.Contains(f.String(), want) }) {

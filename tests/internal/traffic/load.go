@@ -45,8 +45,9 @@ type Mark struct {
 	Time time.Time
 }
 
-// Control is the name of the first period of a load, before any other mark. In it
-// nothing is changed, so that its failures are those that the machine makes.
+// Control is the name of the first mark and period of a load. It begins when the
+// connections that last are open, and nothing is changed in it, so that its failures
+// are those that the machine makes.
 const Control = "control"
 
 // Start starts a load by a command that runs the program probe, to which it adds the
@@ -70,7 +71,6 @@ func Start(probe *exec.Cmd, options Options) (*Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.marks = []Mark{{Control, time.Now()}}
 	if err := probe.Start(); err != nil {
 		return nil, err
 	}
@@ -121,8 +121,9 @@ func (l *Load) read(stdout io.Reader) error {
 			return fmt.Errorf("its output ends without an ending, after %d events: %w", len(l.events), err)
 		}
 		switch {
-		case line.Ready && !ready:
+		case !line.Ready.IsZero() && !ready:
 			ready = true
+			l.marks = []Mark{{Control, line.Ready}}
 			close(l.ready)
 		case line.Event != nil:
 			l.mu.Lock()
