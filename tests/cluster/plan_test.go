@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/plan"
 )
@@ -52,11 +53,11 @@ func runPlan(t *testing.T, kubeconfig, release, namespace string, files []string
 }
 
 // planOf is runPlan for what works, as the administrator.
-func (r release) planOf(files []string, args ...string) plan.Plan {
-	r.t.Helper()
-	p, code, stderr := runPlan(r.t, cluster.Kubeconfig, r.name, r.namespace, files, args...)
+func planOf(t *testing.T, r release.Release, files []string, args ...string) plan.Plan {
+	t.Helper()
+	p, code, stderr := runPlan(t, cluster.Kubeconfig, r.Name, r.Namespace, files, args...)
 	if code == 1 || code != p.ExitCode() || stderr != "" || len(p.NotChecked) > 0 {
-		r.t.Fatalf("exit code %d: %s, %+v", code, stderr, p.NotChecked)
+		t.Fatalf("exit code %d: %s, %+v", code, stderr, p.NotChecked)
 	}
 	return p
 }
@@ -107,49 +108,49 @@ func TestPlan(t *testing.T) {
 	}
 
 	for _, program := range []string{"helm", "helm4"} {
-		start := func(t *testing.T, text string) release {
+		start := func(t *testing.T, text string) release.Release {
 			r := releaseOf(t, program, "planned", namespace)
-			t.Cleanup(r.uninstall)
-			r.do("install", entry(text))
+			t.Cleanup(r.Uninstall)
+			r.Do("install", entry(text))
 			return r
 		}
 		// refused checks that helm upgrade fails as planned.
-		refused := func(t *testing.T, r release, files []string, why string) {
+		refused := func(t *testing.T, r release.Release, files []string, why string) {
 			t.Helper()
-			if out, err := r.try("upgrade", files); err == nil || !strings.Contains(out, why) {
+			if out, err := r.Try("upgrade", files); err == nil || !strings.Contains(out, why) {
 				t.Errorf("helm upgrade: %v, want %q in\n%s", err, why, out)
 			}
 		}
 
 		t.Run(program+"/life", func(t *testing.T) {
 			r := releaseOf(t, program, "planned", namespace)
-			p := r.planOf(entry(addresses))
+			p := planOf(t, r, entry(addresses))
 			if p.Release.Revision != 0 || len(p.Changes) != 1 || p.Changes[0].Action != plan.Add || p.ExitCode() != plan.ExitChanges {
 				t.Errorf("of a release that is not there: %+v", p)
 			}
 			start(t, addresses+selector)
-			p = r.planOf(entry(addresses + selector))
+			p = planOf(t, r, entry(addresses+selector))
 			if p.Release.Revision != 1 || p.Release.Status != "deployed" || p.ExitCode() != plan.ExitNoChange {
 				t.Errorf("without a change: %+v", p)
 			}
 			// As helm upgrade does: no values at all are those of the release.
-			if p := r.planOf(nil); p.ExitCode() != plan.ExitNoChange {
+			if p := planOf(t, r, nil); p.ExitCode() != plan.ExitNoChange {
 				t.Errorf("without values: %+v", p)
 			}
-			if p := r.planOf(nil, "--reset-values"); len(p.Changes) != 1 || p.Changes[0].Action != plan.Remove {
+			if p := planOf(t, r, nil, "--reset-values"); len(p.Changes) != 1 || p.Changes[0].Action != plan.Remove {
 				t.Errorf("with the values reset: %+v", p)
 			}
 			for _, flag := range []string{"--reuse-values", "--reset-then-reuse-values"} {
-				p = r.planOf(nil, flag, "--set", "overrides.e.backend=both")
+				p = planOf(t, r, nil, flag, "--set", "overrides.e.backend=both")
 				if len(p.Changes) != 1 || !slices.Contains(p.Changes[0].Changes, "backend: external -> both") {
 					t.Errorf("with %s: %+v", flag, p.Changes)
 				}
 				wantHazards(t, p)
 			}
-			wantHazards(t, r.planOf(nil, "--reuse-values", "--set", "overrides.e.backend=both", "--set", "overrides.e.selector.app=other"), plan.NoReadyPods)
-			wantHazards(t, r.planOf(entry("addresses: [10.60.0.1], ports: [{name: dns, port: 53, podPort: dns-tcp}], backend: both"+selector)))
-			wantHazards(t, r.planOf(entry("addresses: [10.60.0.1], ports: [{name: dns, port: 53, podPort: other}], backend: both"+selector)), plan.PodPortMissing)
-			p = r.planOf(values(t, "services: [{name: e, namespace: plan-nowhere, "+addresses+"}]"))
+			wantHazards(t, planOf(t, r, nil, "--reuse-values", "--set", "overrides.e.backend=both", "--set", "overrides.e.selector.app=other"), plan.NoReadyPods)
+			wantHazards(t, planOf(t, r, entry("addresses: [10.60.0.1], ports: [{name: dns, port: 53, podPort: dns-tcp}], backend: both"+selector)))
+			wantHazards(t, planOf(t, r, entry("addresses: [10.60.0.1], ports: [{name: dns, port: 53, podPort: other}], backend: both"+selector)), plan.PodPortMissing)
+			p = planOf(t, r, values(t, "services: [{name: e, namespace: plan-nowhere, "+addresses+"}]"))
 			wantHazards(t, p, plan.EntryRenamed, plan.NamespaceMissing)
 		})
 
@@ -157,7 +158,7 @@ func TestPlan(t *testing.T) {
 		t.Run(program+"/headless", func(t *testing.T) {
 			r := start(t, "ports: [{name: dns, port: 53}], backend: cluster"+selector)
 			files := entry(addresses + headless)
-			wantHazards(t, r.planOf(files), plan.ClusterIPToHeadless, plan.SelectorRemoved, plan.WithoutBoth)
+			wantHazards(t, planOf(t, r, files), plan.ClusterIPToHeadless, plan.SelectorRemoved, plan.WithoutBoth)
 			refused(t, r, files, "may not change once set")
 			ours := func() bool {
 				_, err := client.DiscoveryV1().EndpointSlices(namespace).Get(ctx, "e-ipv4-0", metav1.GetOptions{})
@@ -166,39 +167,39 @@ func TestPlan(t *testing.T) {
 			if !ours() {
 				t.Error("the upgrade that was refused has made no EndpointSlice")
 			}
-			r.run("rollback", r.name, "1")
+			r.Run("rollback", r.Name, "1")
 			if ours() {
 				t.Error("the rollback has left the EndpointSlice")
 			}
-			r.uninstall()
+			r.Uninstall()
 
 			r = start(t, addresses+headless)
 			files = entry(addresses)
-			wantHazards(t, r.planOf(files), plan.HeadlessToClusterIP)
-			r.do("upgrade", files)
+			wantHazards(t, planOf(t, r, files), plan.HeadlessToClusterIP)
+			r.Do("upgrade", files)
 			if service().Spec.ClusterIP != corev1.ClusterIPNone {
 				t.Error("a headless Service gets a ClusterIP")
 			}
 			// The release says that there is a ClusterIP; the live Service does not.
-			wantHazards(t, r.planOf(entry(addresses+headless)))
-			r.do("upgrade", entry(addresses+headless))
+			wantHazards(t, planOf(t, r, entry(addresses+headless)))
+			r.Do("upgrade", entry(addresses+headless))
 		})
 
 		t.Run(program+"/families", func(t *testing.T) {
 			r := start(t, six)
-			wantHazards(t, r.planOf(entry(addresses)), plan.FamilyChange)
+			wantHazards(t, planOf(t, r, entry(addresses)), plan.FamilyChange)
 			refused(t, r, entry(addresses), "Invalid value")
-			r.do("upgrade", entry(dual))
+			r.Do("upgrade", entry(dual))
 			// The values do not say that IPv6 came first; the live Service does.
-			wantHazards(t, r.planOf(entry(addresses)), plan.FamilyChange)
+			wantHazards(t, planOf(t, r, entry(addresses)), plan.FamilyChange)
 			refused(t, r, entry(addresses), "Invalid value")
-			wantHazards(t, r.planOf(entry(six)))
-			r.do("upgrade", entry(six))
-			r.uninstall()
+			wantHazards(t, planOf(t, r, entry(six)))
+			r.Do("upgrade", entry(six))
+			r.Uninstall()
 
 			r = start(t, addresses+headless)
-			wantHazards(t, r.planOf(entry(six+headless)))
-			r.do("upgrade", entry(six+headless))
+			wantHazards(t, planOf(t, r, entry(six+headless)))
+			r.Do("upgrade", entry(six+headless))
 		})
 
 		t.Run(program+"/Endpoints", func(t *testing.T) {
@@ -208,18 +209,18 @@ func TestPlan(t *testing.T) {
 				_, err := client.CoreV1().Endpoints(namespace).Get(ctx, "e", metav1.GetOptions{})
 				return err
 			})
-			wantHazards(t, r.planOf(entry(endpoints)), plan.EndpointsExist)
+			wantHazards(t, planOf(t, r, entry(endpoints)), plan.EndpointsExist)
 			refused(t, r, entry(endpoints), "cannot be imported into the current release")
 			// Without the selector, the object stays; the values alone do not tell.
-			r.do("upgrade", entry(addresses))
-			wantHazards(t, r.planOf(entry(endpoints)), plan.EndpointsExist)
+			r.Do("upgrade", entry(addresses))
+			wantHazards(t, planOf(t, r, entry(endpoints)), plan.EndpointsExist)
 			refused(t, r, entry(endpoints), "cannot be imported into the current release")
 			//nolint:staticcheck // as above
 			if err := client.CoreV1().Endpoints(namespace).Delete(ctx, "e", metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			wantHazards(t, r.planOf(entry(endpoints)))
-			r.do("upgrade", entry(endpoints))
+			wantHazards(t, planOf(t, r, entry(endpoints)))
+			r.Do("upgrade", entry(endpoints))
 		})
 
 		t.Run(program+"/stale", func(t *testing.T) {
@@ -243,16 +244,16 @@ func TestPlan(t *testing.T) {
 				return nil
 			})
 			alias := entry("externalName: e.example")
-			wantHazards(t, r.planOf(alias), plan.DNSAnswers, plan.SelectorRemoved)
-			r.do("upgrade", alias)
-			wantHazards(t, r.planOf(entry(addresses)), plan.DNSAnswers, plan.StaleEndpoints)
-			r.do("upgrade", entry(addresses))
+			wantHazards(t, planOf(t, r, alias), plan.DNSAnswers, plan.SelectorRemoved)
+			r.Do("upgrade", alias)
+			wantHazards(t, planOf(t, r, entry(addresses)), plan.DNSAnswers, plan.StaleEndpoints)
+			r.Do("upgrade", entry(addresses))
 			if len(podSlices()) != 1 {
 				t.Error("the endpoints of the pod are gone, and plan said they stay")
 			}
 			// The way out that plan names.
-			wantHazards(t, r.planOf(entry(addresses+selector)))
-			r.do("upgrade", entry(addresses+selector))
+			wantHazards(t, planOf(t, r, entry(addresses+selector)))
+			r.Do("upgrade", entry(addresses+selector))
 			eventually(t, defaultWait, "the endpoints of the pod are cleared away", func() error {
 				if names := podSlices(); len(names) > 0 {
 					return fmt.Errorf("%q have some", names)
@@ -265,7 +266,7 @@ func TestPlan(t *testing.T) {
 		// the two is used.
 		t.Run(program+"/ports", func(t *testing.T) {
 			r := start(t, tcpAndUDP)
-			p := r.planOf(entry(udp))
+			p := planOf(t, r, entry(udp))
 			wantHazards(t, p, plan.PortRemoved, plan.PortsByNumber)
 			if !p.Refused() {
 				t.Errorf("plan does not say that the upgrade is refused: %+v", p.Hazards)
@@ -273,7 +274,7 @@ func TestPlan(t *testing.T) {
 			if program == "helm" {
 				refused(t, r, entry(udp), "spec.ports: Required value")
 			} else {
-				r.do("upgrade", entry(udp))
+				r.Do("upgrade", entry(udp))
 			}
 		})
 	}
@@ -281,9 +282,9 @@ func TestPlan(t *testing.T) {
 	t.Run("releases in ConfigMaps", func(t *testing.T) {
 		t.Setenv("HELM_DRIVER", "configmap")
 		r := releaseOf(t, "helm", "mapped", namespace)
-		t.Cleanup(r.uninstall)
-		r.do("install", entry(addresses))
-		if p := r.planOf(entry(addresses)); p.Release.Revision != 1 || p.ExitCode() != plan.ExitNoChange {
+		t.Cleanup(r.Uninstall)
+		r.Do("install", entry(addresses))
+		if p := planOf(t, r, entry(addresses)); p.Release.Revision != 1 || p.ExitCode() != plan.ExitNoChange {
 			t.Errorf("without a change: %+v", p)
 		}
 	})
@@ -291,7 +292,7 @@ func TestPlan(t *testing.T) {
 	// The way out that plan names for a release that Helm 3 made.
 	t.Run("ports with Helm 4 after Helm 3", func(t *testing.T) {
 		three, four := releaseOf(t, "helm", "planned", namespace), releaseOf(t, "helm4", "planned", namespace)
-		t.Cleanup(four.uninstall)
+		t.Cleanup(four.Uninstall)
 		ports := func() (list []string) {
 			for _, port := range service().Spec.Ports {
 				list = append(list, port.Name+"/"+string(port.Protocol))
@@ -299,14 +300,14 @@ func TestPlan(t *testing.T) {
 			return list
 		}
 		want := []string{"dns/TCP", "dns-udp/UDP"}
-		three.do("install", entry(addresses))
-		wantHazards(t, three.planOf(entry(tcpAndUDP)), plan.PortsByNumber)
-		four.do("upgrade", entry(tcpAndUDP))
+		three.Do("install", entry(addresses))
+		wantHazards(t, planOf(t, three, entry(tcpAndUDP)), plan.PortsByNumber)
+		four.Do("upgrade", entry(tcpAndUDP))
 		if got := ports(); slices.Equal(got, want) {
 			t.Errorf("Helm 4 as it is does right: %q", got)
 		}
-		four.do("upgrade", entry(addresses))
-		four.do("upgrade", entry(tcpAndUDP), "--server-side=true")
+		four.Do("upgrade", entry(addresses))
+		four.Do("upgrade", entry(tcpAndUDP), "--server-side=true")
 		if got := ports(); !slices.Equal(got, want) {
 			t.Errorf("with --server-side=true the ports are %q, want %q", got, want)
 		}
@@ -322,27 +323,27 @@ func TestPlanOfAnObjectThatIsNotOwned(t *testing.T) {
 	for _, program := range []string{"helm", "helm4"} {
 		t.Run(program, func(t *testing.T) {
 			r := releaseOf(t, program, "planned", namespace)
-			t.Cleanup(r.uninstall)
-			r.do("install", values(t, "services: [{name: mine, externalName: mine.example}]"))
-			wantHazards(t, r.planOf(file))
+			t.Cleanup(r.Uninstall)
+			r.Do("install", values(t, "services: [{name: mine, externalName: mine.example}]"))
+			wantHazards(t, planOf(t, r, file))
 			taken := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "taken"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
 			if _, err := client.CoreV1().Services(namespace).Create(t.Context(), taken, metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			p := r.planOf(file)
+			p := planOf(t, r, file)
 			said := wantHazards(t, p, plan.NotOwned)
 			if want := "plan-owned/taken: refused (not-owned): The Service plan-owned/taken exists and was not made by Helm"; !strings.HasPrefix(said, want) {
 				t.Errorf("want %q in %s", want, said)
 			}
-			if out, err := r.try("upgrade", file); err == nil || !strings.Contains(out, "cannot be imported into the current release") {
+			if out, err := r.Try("upgrade", file); err == nil || !strings.Contains(out, "cannot be imported into the current release") {
 				t.Errorf("helm upgrade: %v\n%s", err, out)
 			}
-			r.do("upgrade", file, "--take-ownership")
-			if p := r.planOf(file); p.ExitCode() != plan.ExitNoChange {
+			r.Do("upgrade", file, "--take-ownership")
+			if p := planOf(t, r, file); p.ExitCode() != plan.ExitNoChange {
 				t.Errorf("after taking it over: %+v", p)
 			}
 			other := releaseOf(t, program, "other", namespace)
-			p = other.planOf(file)
+			p = planOf(t, other, file)
 			said = wantHazards(t, p, plan.NotOwned, plan.NotOwned, plan.NotOwned)
 			if want := "belongs to the release planned in plan-owned"; strings.Count(said, want) != 3 {
 				t.Errorf("want %q three times in %s", want, said)
@@ -374,15 +375,15 @@ func TestPlanOfAnApplication(t *testing.T) {
 	for _, program := range []string{"helm", "helm4"} {
 		t.Run(program, func(t *testing.T) {
 			r := releaseOf(t, program, "application", namespace)
-			t.Cleanup(r.uninstall)
-			r.run("install", r.name, parent)
-			if _, code, stderr := runPlan(t, cluster.Kubeconfig, r.name, namespace, nil); code != 1 || !strings.Contains(stderr, `the release "application" is of the chart application: write the folder or archive of that chart as --chart`) {
+			t.Cleanup(r.Uninstall)
+			r.Run("install", r.Name, parent)
+			if _, code, stderr := runPlan(t, cluster.Kubeconfig, r.Name, namespace, nil); code != 1 || !strings.Contains(stderr, `the release "application" is of the chart application: write the folder or archive of that chart as --chart`) {
 				t.Errorf("without the chart: %d %s", code, stderr)
 			}
-			if p := r.planOf(nil, "--chart", parent); p.ExitCode() != plan.ExitNoChange {
+			if p := planOf(t, r, nil, "--chart", parent); p.ExitCode() != plan.ExitNoChange {
 				t.Errorf("without a change: %+v", p)
 			}
-			p := r.planOf(nil, "--chart", parent, "--set", "partners.enabled=false", "--set", "global.region=us-2")
+			p := planOf(t, r, nil, "--chart", parent, "--set", "partners.enabled=false", "--set", "global.region=us-2")
 			var got []string
 			for _, c := range p.Changes {
 				got = append(got, string(c.Action)+" "+c.Name)
@@ -392,7 +393,7 @@ func TestPlanOfAnApplication(t *testing.T) {
 			}
 			wantHazards(t, p, plan.EntryRemoved, plan.EntryRemoved)
 
-			upgrade := exec.CommandContext(t.Context(), r.program, "upgrade", r.name, parent, "--kubeconfig", cluster.Kubeconfig, "-n", namespace)
+			upgrade := r.Command("upgrade", r.Name, parent)
 			if err := upgrade.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -407,12 +408,12 @@ func TestPlanOfAnApplication(t *testing.T) {
 				t.Fatal(err)
 			}
 			upgrade.Wait() // killed
-			wantHazards(t, r.planOf(nil, "--chart", parent), plan.ReleasePending)
-			if out, err := r.output("upgrade", r.name, parent); err == nil || !strings.Contains(out, "another operation") {
+			wantHazards(t, planOf(t, r, nil, "--chart", parent), plan.ReleasePending)
+			if out, err := r.Output("upgrade", r.Name, parent); err == nil || !strings.Contains(out, "another operation") {
 				t.Errorf("helm upgrade: %v\n%s", err, out)
 			}
-			r.run("rollback", r.name)
-			wantHazards(t, r.planOf(nil, "--chart", parent))
+			r.Run("rollback", r.Name)
+			wantHazards(t, planOf(t, r, nil, "--chart", parent))
 		})
 	}
 }
@@ -425,8 +426,8 @@ func TestPlanOnlyReads(t *testing.T) {
 	makeNamespace(t, other)
 	makeReadyPod(t, namespace, "planned", map[string]string{"app": "planned"}, "10.244.99.2", "web")
 	r := releaseOf(t, "helm", "planned", namespace)
-	t.Cleanup(r.uninstall)
-	r.do("install", values(t, `services:
+	t.Cleanup(r.Uninstall)
+	r.Do("install", values(t, `services:
 - {name: a, addresses: [10.60.0.1], ports: [{port: 80}]}
 - {name: b, namespace: plan-reads-too, externalName: b.example}
 - {name: c, externalName: c.example}`))
@@ -443,7 +444,7 @@ func TestPlanOnlyReads(t *testing.T) {
 		"reader":        makeReader(t, namespace, "reader", everything...),
 	} {
 		before := versions(t)
-		p, code, stderr := runPlan(t, kubeconfig, r.name, namespace, files)
+		p, code, stderr := runPlan(t, kubeconfig, r.Name, namespace, files)
 		after := versions(t)
 		for name, version := range after {
 			if before[name] != version {
@@ -470,7 +471,7 @@ func TestPlanOnlyReads(t *testing.T) {
 	} {
 		t.Run("without "+name, func(t *testing.T) {
 			resources := slices.DeleteFunc(slices.Clone(everything), func(s string) bool { return s == c.without })
-			p, code, stderr := runPlan(t, makeReader(t, namespace, "without-"+name, resources...), r.name, namespace, files)
+			p, code, stderr := runPlan(t, makeReader(t, namespace, "without-"+name, resources...), r.Name, namespace, files)
 			var got []string
 			for _, part := range p.NotChecked {
 				got = append(got, part.What)
@@ -486,7 +487,7 @@ func TestPlanOnlyReads(t *testing.T) {
 			wantHazards(t, p, plan.EntryRemoved)
 		})
 	}
-	_, code, stderr := runPlan(t, makeReader(t, namespace, "without-secrets", "services"), r.name, namespace, files)
+	_, code, stderr := runPlan(t, makeReader(t, namespace, "without-secrets", "services"), r.Name, namespace, files)
 	if want := `read the release "planned": `; code != 1 || !strings.Contains(stderr, want) || !strings.Contains(stderr, "is forbidden") || !strings.Contains(stderr, "extsvc plan --from") {
 		t.Errorf("without secrets: exit code %d, %s", code, stderr)
 	}
