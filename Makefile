@@ -43,7 +43,12 @@ test: packages tools ## All tests, with what they need installed and built
 	@echo "next, about 3 minutes: the embedded cluster is started, killed and looked at many times"
 	go -C tools/cluster test ./...
 	@echo "next, about 2 minutes: the chart is rendered, refused, installed and called"
-	go test -count=1 -timeout 30m ./tests/...
+	go test -count=1 -p 1 -timeout 30m ./tests/...
+
+.PHONY: matrix
+matrix: tools ## Take an entry from each state to each other one, and write the table of docs/transitions.md
+	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	@go test -C tests/matrix -count=1 -timeout 30m -update
 
 .PHONY: generate
 generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Write what is generated: schema, values.yaml, README tables, golden files

@@ -41,6 +41,10 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// A run waits for controllers most of its time.
+	if err := flag.Set("test.parallel", "10"); err != nil {
+		panic(err) // a flag of package testing
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -34,6 +34,9 @@ func (r *results) add(step string, t trial, from, to state, result string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.runs = append(r.runs, measured{step, t.cluster.version, t.program, from.name, to.name, result})
+	if len(r.runs)%100 == 0 {
+		fmt.Printf("%d of %d steps are as expected\n", len(r.runs), 3*len(clusters)*len(programs)*len(states)*(len(states)-1))
+	}
 }
 
 // compare holds the tables in the documentation against the results, and prints them.
@@ -49,7 +52,7 @@ func (r *results) compare(t *testing.T) {
 		t.Fatalf("%s has not the lines %q and %q", path, begin, end)
 	}
 	tables := r.tables()
-	t.Log("\n" + tables)
+	fmt.Println(tables)
 	if *update {
 		if err := os.WriteFile(path, []byte(before+begin+tables+end+after), 0o644); err != nil {
 			t.Fatal(err)

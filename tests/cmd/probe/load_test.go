@@ -168,6 +168,12 @@ func TestLoadSeesAServerThatIsReplaced(t *testing.T) {
 	two := "two"
 	s.text.Store(&two)
 	replaced := time.Now()
+	if err := l.Settle(100, 10*time.Second, "two"); err != nil {
+		t.Error(err)
+	}
+	if err := l.Settle(100, 100*time.Millisecond, "one", "two"); err == nil || !strings.Contains(err.Error(), `reached map[two:100], want ["one" "two"]`) {
+		t.Errorf("connections that reach one server are settled for two: %v", err)
+	}
 	waitFor(t, l, 500)
 	p := stop(t, l).Period(mark)
 
