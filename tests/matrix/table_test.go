@@ -107,7 +107,7 @@ func (r *results) cell(step, from, to string) string {
 	var parts []string
 	for _, program := range programs {
 		slices.Sort(byProgram[program])
-		parts = append(parts, fmt.Sprintf("%s: %s", program, strings.Join(slices.Compact(byProgram[program]), " or ")))
+		parts = append(parts, fmt.Sprintf("%s with %s", strings.Join(slices.Compact(byProgram[program]), " or "), map[string]string{"helm": "Helm 3", "helm4": "Helm 4"}[program]))
 	}
 	return strings.Join(parts, ", ")
 }
