@@ -54,6 +54,7 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- $_ := set . "common" (dict "labels" $commonLabels "annotations" $printedAnnotations) -}}
 {{- $overrides := .Values.overrides | default dict -}}
 {{- $namespaceOverrides := .Values.namespaceOverrides | default dict -}}
+{{- $kinds := .faults.kinds.entry -}}
 {{- range $index, $base := .Values.services -}}
 {{- if or (not (kindIs "map" $base)) (not (kindIs "string" $base.name)) -}}
 {{- include "external-services.refuse.unnamed" (list $ $index $base) -}}
@@ -66,7 +67,16 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- include "external-services.lay" (list $entry .) -}}
 {{- $entryWith = " with overrides" -}}
 {{- end -}}
-{{- if not (include "external-services.validate.shape" (list $.faults $index $base.name $entryWith $entry)) -}}
+{{- $wrong := false -}}
+{{- range $key, $value := $entry -}}
+{{- if ne (get $kinds $key) (kindOf $value) -}}
+{{- $wrong = true -}}
+{{- end -}}
+{{- end -}}
+{{- if $wrong -}}
+{{- $wrong = include "external-services.validate.shape" (list $.faults $index $base.name $entryWith $entry) -}}
+{{- end -}}
+{{- if not $wrong -}}
 {{- include "external-services.validate.placement" (dict "faults" $.faults "index" $index "name" $base.name "with" $entryWith "entry" $entry) -}}
 {{- range $namespace := $entry.namespaces | default (list ($entry.namespace | default $.Release.Namespace)) -}}
 {{- $settings := $entry -}}

@@ -208,12 +208,9 @@ something where it refuses one. It takes a list: the faults, the place of the en
 name, the overrides that were laid over it, and the entry.
 */}}
 {{- define "external-services.validate.shape" -}}
-{{- $faults := index . 0 -}}
+{{- $of := dict "faults" (index . 0) "index" (index . 1) "name" (index . 2) "with" (index . 3) -}}
 {{- range $key, $value := index . 4 -}}
-{{- $kind := get $faults.kinds.entry $key -}}
-{{- if or (not $value) (ne $kind (kindOf $value)) -}}
-{{- include "external-services.validate.kind" (list (dict "faults" $faults "index" (index $ 1) "name" (index $ 2) "with" (index $ 3)) "" $key $value $kind) -}}
-{{- end -}}
+{{- include "external-services.validate.kind" (list $of "" $key $value (get $of.faults.kinds.entry $key)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -324,7 +321,11 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- include "external-services.validate.backend" $mapping -}}
 {{- include "external-services.validate.ports" $mapping -}}
 {{- with $mapping.settings -}}
-{{- if and .sessionAffinityTimeoutSeconds (ne (.sessionAffinity | default "None") "ClientIP") -}}
+{{- if not .sessionAffinityTimeoutSeconds -}}
+{{- if hasKey . "sessionAffinityTimeoutSeconds" -}}
+{{- $_ := include "external-services.validate.kind" (list $mapping "" "sessionAffinityTimeoutSeconds" .sessionAffinityTimeoutSeconds "float64") -}}
+{{- end -}}
+{{- else if ne (.sessionAffinity | default "None") "ClientIP" -}}
 {{- include "external-services.refuse" (list $mapping "sessionAffinityTimeoutSeconds" "stands without the session affinity it is for" "write sessionAffinity: ClientIP beside it") -}}
 {{- end -}}
 {{- with .labels -}}
@@ -410,7 +411,7 @@ server takes any zone; one that no node can have in its label would match none.
 {{- $field := printf "addresses[%d]" (index . 1) -}}
 {{- range $key, $value := index . 2 -}}
 {{- $kind := get $mapping.faults.kinds.address $key -}}
-{{- if or (not $value) (ne $kind (kindOf $value)) -}}
+{{- if ne $kind (kindOf $value) -}}
 {{- $_ := include "external-services.validate.kind" (list $mapping (printf "%s." $field) $key $value $kind) -}}
 {{- end -}}
 {{- end -}}
@@ -577,9 +578,8 @@ external-services.validate.ports takes a mapping.
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d]" $index) (printf "is %s" (toJson $port | trunc 60)) "write a map with the key port") -}}
 {{- else -}}
 {{- range $key, $value := $port -}}
-{{- $kind := get $kinds $key -}}
-{{- if or (not $value) (ne $kind (kindOf $value)) -}}
-{{- if include "external-services.validate.kind" (list $mapping (printf "ports[%d]." $index) $key $value $kind) -}}
+{{- if ne (get $kinds $key) (kindOf $value) -}}
+{{- if include "external-services.validate.kind" (list $mapping (printf "ports[%d]." $index) $key $value (get $kinds $key)) -}}
 {{- $wrong = true -}}
 {{- end -}}
 {{- end -}}
@@ -603,7 +603,11 @@ external-services.validate.ports takes a mapping.
 {{- else if lt $unnamed 0 -}}
 {{- $unnamed = $index -}}
 {{- end -}}
-{{- if and .targetPort (ne (int .targetPort) (int .port)) -}}
+{{- if not .targetPort -}}
+{{- if hasKey . "targetPort" -}}
+{{- $_ := include "external-services.validate.kind" (list $mapping (printf "ports[%d]." $index) "targetPort" .targetPort "float64") -}}
+{{- end -}}
+{{- else if ne (int .targetPort) (int .port) -}}
 {{- if and (eq $mapping.kind "ExternalName") (not $mapping.addresses) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a DNS alias cannot change the port" .targetPort .port) "leave targetPort out, or write the IP addresses outside under addresses instead of externalName") -}}
 {{- else if $mapping.settings.headless -}}
