@@ -106,6 +106,25 @@ func Parse(text []byte) (map[string]any, error) {
 // Render validates the values against the chart's schema and renders the chart.
 // The errors are Helm's own, so that they read as they do at installation.
 func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
+	manifests, notes, err := Manifests(c, release, vals)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{Notes: notes}
+	for _, manifest := range manifests {
+		if err := result.add(manifest.Content); err != nil {
+			return nil, fmt.Errorf("%s: %w", manifest.Name, err)
+		}
+	}
+	return result, nil
+}
+
+// Manifest is a YAML document that a chart renders, and the template it is from.
+type Manifest = releaseutil.Manifest
+
+// Manifests does what Render does, and returns the documents as they are, those of
+// helm test last, and the notes.
+func Manifests(c *Chart, release Release, vals map[string]any) (manifests []Manifest, notes string, err error) {
 	if release.Name == "" {
 		release.Name = "release-name"
 	}
@@ -113,10 +132,10 @@ func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
 		release.Namespace = "default"
 	}
 	if err := chartutil.ValidateReleaseName(release.Name); err != nil {
-		return nil, fmt.Errorf("release name %q: %w", release.Name, err)
+		return nil, "", fmt.Errorf("release name %q: %w", release.Name, err)
 	}
 	if err := chartutil.ProcessDependenciesWithMerge(c, vals); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	capabilities := chartutil.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
@@ -127,34 +146,28 @@ func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
 		IsInstall: true,
 	}, capabilities)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	files, err := engine.Render(c, all)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	result := &Result{}
 	for name, text := range files {
 		if path.Base(name) == "NOTES.txt" {
 			if name == path.Join(c.Name(), "templates", "NOTES.txt") {
-				result.Notes = text
+				notes = text
 			}
 			delete(files, name)
 		}
 	}
 	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	for _, hook := range hooks {
-		manifests = append(manifests, releaseutil.Manifest{Name: hook.Path, Content: hook.Manifest})
+		manifests = append(manifests, Manifest{Name: hook.Path, Content: hook.Manifest})
 	}
-	for _, manifest := range manifests {
-		if err := result.add(manifest.Content); err != nil {
-			return nil, fmt.Errorf("%s: %w", manifest.Name, err)
-		}
-	}
-	return result, nil
+	return manifests, notes, nil
 }
 
 // kubeVersion is the Kubernetes that templates see, as that of Helm's own client

@@ -45,13 +45,14 @@ type Cluster struct {
 // Start starts the cluster of a name afresh and writes what it does to progress. An
 // older one of the name is taken down first, unless it is another process of this user
 // that has started it: then Start waits until that process has stopped it or ended.
-func Start(ctx context.Context, name string, progress io.Writer) (*Cluster, error) {
+// Flags are further ones of the cluster's command up.
+func Start(ctx context.Context, name string, progress io.Writer, flags ...string) (*Cluster, error) {
 	file, err := lock(ctx, name, progress)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{name: name, lock: file}
-	up := c.command(ctx, "up", "--fresh")
+	up := c.command(ctx, append([]string{"up", "--fresh"}, flags...)...)
 	up.Stdout, up.Stderr = progress, progress
 	if err := up.Run(); err != nil {
 		return nil, errors.Join(file.Close(), fmt.Errorf("start the embedded cluster %q: %w", name, err))
