@@ -1,0 +1,516 @@
+// Package differential holds the chart's validation against real API servers: what the
+// chart accepts they take, and what it refuses they refuse as well, or the rule is in the
+// list of those that are stricter on purpose.
+package differential
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/yaml"
+)
+
+var (
+	count = flag.Int("values", 2_000, "how many random values TestDifferential sends")
+	seed  = flag.Int("seed", 1, "where the random values begin")
+	only  = flag.String("class", "", "send values of the classes that match this regular expression only")
+)
+
+// servers are the API servers that are asked.
+var servers []*apiServer
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	rest.SetDefaultWarningHandler(rest.NoWarnings{}) // of what is deprecated
+	cluster, server, err := startAPIServer(ctx, "differential", os.Stderr)
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if stop := cluster.Stop(ctx); stop != nil && err == nil {
+			code, err = 1, stop
+		}
+	}()
+	servers = append(servers, server)
+	return m.Run(), nil
+}
+
+// draw draws a document of a class.
+func draw(c class) *rapid.Generator[document] {
+	return rapid.Custom(func(t *rapid.T) document {
+		shapes := c.shapes
+		if c.put == nil {
+			shapes = everyShape
+		}
+		v, at := plainValues(t, shapes)
+		d := decoded(v)
+		if c.put == nil {
+			d.plain = v
+		} else {
+			c.put(t, &d, d.Values["services"].([]any)[at].(entry))
+		}
+		spread(t, &d)
+		return d
+	})
+}
+
+// disagreement is what the chart and an API server do not agree on, or the chart and
+// what its values are known to be.
+type disagreement struct {
+	what   string // the same for what is the same
+	detail string
+}
+
+// verdict is what became of a document.
+type verdict struct {
+	refused *refusal
+	objects []object
+
+	// by API server: why it refuses the objects, those that would be rendered without the
+	// chart's rules; empty where it takes them
+	answers map[string]string
+
+	// there are no objects to ask for, also without the rules
+	nothing bool
+
+	rules []string // the rules that explain why the chart is stricter
+	found []disagreement
+}
+
+// judge renders a document, and asks the API servers. An error is that one of them could
+// not be asked.
+func judge(ctx context.Context, charts charts, c class, d document, apply bool) (verdict, error) {
+	v := verdict{answers: map[string]string{}}
+	documents, err := documents(charts.chart, d)
+	if err != nil {
+		refused := read(err)
+		v.refused = &refused
+		v.expectRefusal(c)
+		documents, err = documentsOf(charts, d)
+	} else if c.says != "" {
+		v.found = append(v.found, disagreement{"the chart accepts", fmt.Sprintf("the chart accepts %q, want a refusal that says %q", c.name, c.says)})
+	}
+	if err == nil {
+		v.objects, err = objects(documents)
+	}
+	if err != nil {
+		v.nothing = true
+		if v.refused == nil {
+			v.found = append(v.found, disagreement{"the chart renders no objects", err.Error()})
+		}
+		return v, nil
+	}
+	if err := v.ask(ctx, apply); err != nil {
+		return v, err
+	}
+	v.compare()
+	return v, nil
+}
+
+func documentsOf(charts charts, d document) ([]string, error) { return documents(charts.lenient, d) }
+
+// expectRefusal looks at what the chart says when it refuses.
+func (v *verdict) expectRefusal(c class) {
+	said := strings.Join(v.refused.messages, "\n")
+	switch {
+	case c.put == nil:
+		v.found = append(v.found, disagreement{"the chart refuses valid values", said})
+	case c.says != "" && !strings.Contains(said, c.says):
+		v.found = append(v.found, disagreement{"the chart refuses with other words", fmt.Sprintf("%s\nwant: %s", said, c.says)})
+	case v.refused.unclear && !ownTemplate.MatchString(said):
+		v.found = append(v.found, disagreement{"the chart refuses without a message of its own", said})
+	}
+}
+
+// ownTemplate is what Helm says of a template that stands in the values.
+var ownTemplate = regexp.MustCompile(`error calling tpl`)
+
+// ask sends the objects. All servers are asked at once.
+func (v *verdict) ask(ctx context.Context, apply bool) error {
+	errs := make([]error, len(servers))
+	answers := make([]string, len(servers))
+	var wg sync.WaitGroup
+	for i, server := range servers {
+		wg.Go(func() {
+			how := []sending{creating}
+			if apply || v.refused != nil {
+				how = append(how, applying)
+			}
+			for _, how := range how {
+				for _, o := range v.objects {
+					answers[i], errs[i] = server.take(ctx, o, how)
+					if answers[i] != "" || errs[i] != nil {
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i, server := range servers {
+		if errs[i] != nil {
+			return errs[i]
+		}
+		v.answers[server.version] = answers[i]
+	}
+	return nil
+}
+
+// compare holds the answers of the API servers against that of the chart.
+func (v *verdict) compare() {
+	for _, server := range servers {
+		answer := v.answers[server.version]
+		switch {
+		case v.refused == nil && answer != "":
+			v.found = append(v.found, disagreement{"the chart accepts and Kubernetes refuses", server.version + ": " + answer})
+		case v.refused != nil && answer == "" && !v.refused.unclear:
+			for _, message := range v.refused.messages {
+				name := explain(message)
+				if name == "" {
+					v.found = append(v.found, disagreement{"the chart refuses and Kubernetes accepts", server.version + " accepts: " + message})
+				} else if !slices.Contains(v.rules, name) {
+					v.rules = append(v.rules, name)
+				}
+			}
+		}
+	}
+}
+
+// explain returns the rule that a message is of, or nothing.
+func explain(message string) string {
+	for _, rule := range stricter {
+		if rule.says.MatchString(message) {
+			return rule.what
+		}
+	}
+	return ""
+}
+
+// tally counts what became of the values of a class.
+type tally struct {
+	values, refused, nothing int
+	answers                  map[string]int
+	rules                    map[string]int
+}
+
+func (t *tally) add(v verdict) {
+	t.values++
+	if v.refused != nil {
+		t.refused++
+	}
+	if v.nothing {
+		t.nothing++
+	}
+	for version, answer := range v.answers {
+		if answer != "" {
+			t.answers[version]++
+		}
+	}
+	for _, rule := range v.rules {
+		t.rules[rule]++
+	}
+}
+
+// chosen are the classes to draw values of: every second value is valid.
+func chosen(t *testing.T) []class {
+	expression, err := regexp.Compile(*only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []class
+	for _, c := range classes {
+		if expression.MatchString(c.name) {
+			list = append(list, c)
+		}
+	}
+	if expression.MatchString(plain) {
+		for range max(1, len(list)) {
+			list = append(list, class{name: plain})
+		}
+	}
+	if len(list) == 0 {
+		t.Fatalf("no class matches %q", *only)
+	}
+	return list
+}
+
+func TestDifferential(t *testing.T) {
+	ctx := t.Context()
+	list := chosen(t)
+	t.Logf("%d values of %d classes, from the seed %d", *count, len(names(list)), *seed)
+
+	tallies := map[string]*tally{}
+	for name := range names(list) {
+		tallies[name] = &tally{answers: map[string]int{}, rules: map[string]int{}}
+	}
+	type failure struct {
+		class class
+		seed  int
+		what  string
+	}
+	var (
+		mutex               sync.Mutex
+		failures            []failure
+		next, done          atomic.Int64
+		rendering, requests atomic.Int64
+		wg                  sync.WaitGroup
+	)
+	start := time.Now()
+	ticker := time.NewTicker(10 * time.Second)
+	defer ticker.Stop()
+	finished := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				fmt.Printf("differential: %d of %d values, %d disagreements, %.0f s\n", done.Load(), *count, len(failures), time.Since(start).Seconds())
+			case <-finished:
+				return
+			}
+		}
+	}()
+	for range runtime.GOMAXPROCS(0) + 1 {
+		wg.Go(func() {
+			charts, err := loadCharts()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= *count || ctx.Err() != nil {
+					return
+				}
+				c := list[i%len(list)]
+				document := draw(c).Example(*seed + i)
+				v, err := judge(ctx, charts, c, document, (i/len(list))%4 == 0)
+				if err != nil {
+					t.Errorf("class %q, seed %d: %v", c.name, *seed+i, err)
+					return
+				}
+				requests.Add(int64(len(v.objects)))
+				if c.put == nil && v.refused == nil {
+					for _, what := range invariants(document, v.objects) {
+						v.found = append(v.found, disagreement{"an invariant does not hold", what})
+					}
+				}
+				mutex.Lock()
+				tallies[c.name].add(v)
+				for _, found := range v.found {
+					if !slices.ContainsFunc(failures, func(f failure) bool { return f.class.name == c.name && f.what == found.what }) {
+						failures = append(failures, failure{c, *seed + i, found.what})
+						fmt.Printf("differential: class %q, seed %d: %s: %.600s\n", c.name, *seed+i, found.what, found.detail)
+					}
+				}
+				tooMany := len(failures) >= 300
+				mutex.Unlock()
+				done.Add(1)
+				if tooMany {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(finished)
+	_ = rendering.Load()
+	table(tallies, time.Since(start), requests.Load())
+	for i, f := range failures {
+		if i == 5 {
+			t.Errorf("and %d more disagreements", len(failures)-i)
+			break
+		}
+		t.Run(strings.ReplaceAll(f.class.name, " ", "_"), func(t *testing.T) { shrink(t, f.class, f.seed, f.what) })
+	}
+}
+
+func names(list []class) map[string]bool {
+	result := map[string]bool{}
+	for _, c := range list {
+		result[c.name] = true
+	}
+	return result
+}
+
+// shrink makes the values of a disagreement small, and keeps them for TestKept.
+func shrink(t *testing.T, c class, seed int, what string) {
+	charts, err := loadCharts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"rapid.seed": fmt.Sprint(seed), "rapid.checks": "1", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var smallest *document
+	var detail string
+	defer func() {
+		if smallest == nil {
+			t.Errorf("class %q, seed %d: %q does not show a second time", c.name, seed, what)
+			return
+		}
+		path, text, err := keep(c, *smallest, what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("class %q, seed %d: %s\n%s\nkept in %s:\n%.2000s", c.name, seed, what, detail, path, text)
+	}()
+	generator := draw(c)
+	rapid.Check(t, func(rt *rapid.T) {
+		d := generator.Draw(rt, "values")
+		v, err := judge(context.Background(), charts, c, d, true)
+		if err != nil {
+			t.Log(err)
+			return
+		}
+		if c.put == nil && v.refused == nil {
+			for _, what := range invariants(d, v.objects) {
+				v.found = append(v.found, disagreement{"an invariant does not hold", what})
+			}
+		}
+		for _, found := range v.found {
+			if found.what == what {
+				smallest, detail = &d, found.detail
+				rt.Fatal(what)
+			}
+		}
+	})
+}
+
+// kept is a document that was a disagreement once.
+type kept struct {
+	Class     string         `json:"class"`
+	What      string         `json:"what"`
+	Namespace string         `json:"namespace"`
+	Values    map[string]any `json:"values"`
+}
+
+func keep(c class, d document, what string) (path, text string, err error) {
+	data, err := yaml.Marshal(kept{Class: c.name, What: what, Namespace: d.Release.Namespace, Values: d.Values})
+	if err != nil {
+		return "", "", err
+	}
+	slug := regexp.MustCompile(`[^A-Za-z0-9]+`).ReplaceAllString(c.name, "-")
+	path = filepath.Join("testdata", "kept", fmt.Sprintf("%s-%x.yaml", slug, sha256.Sum256(data))[:len(slug)+9]+".yaml")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", "", err
+	}
+	return path, string(data), os.WriteFile(path, data, 0o644)
+}
+
+// table prints the classes, and how they were answered.
+func table(tallies map[string]*tally, took time.Duration, requests int64) {
+	var versions []string
+	for _, server := range servers {
+		versions = append(versions, server.version)
+	}
+	row := func(cells ...any) {
+		fmt.Printf("%-60s %7v %7v", cells[0], cells[1], cells[2])
+		for i := range versions {
+			fmt.Printf(" %7v", cells[3+i])
+		}
+		fmt.Printf(" %7v  %v\n", cells[3+len(versions)], cells[4+len(versions)])
+	}
+	head := []any{"CLASS", "VALUES", "CHART"}
+	for _, version := range versions {
+		head = append(head, version)
+	}
+	row(append(head, "NONE", "STRICTER THAN KUBERNETES")...)
+	total := &tally{answers: map[string]int{}, rules: map[string]int{}}
+	for _, name := range slices.Sorted(maps.Keys(tallies)) {
+		c := tallies[name]
+		cells := []any{name, c.values, c.refused}
+		for _, version := range versions {
+			cells = append(cells, c.answers[version])
+			total.answers[version] += c.answers[version]
+		}
+		var rules []string
+		for _, rule := range slices.Sorted(maps.Keys(c.rules)) {
+			rules = append(rules, fmt.Sprintf("%s (%d)", rule, c.rules[rule]))
+		}
+		row(append(cells, c.nothing, strings.Join(rules, ", "))...)
+		total.values, total.refused, total.nothing = total.values+c.values, total.refused+c.refused, total.nothing+c.nothing
+	}
+	cells := []any{"all", total.values, total.refused}
+	for _, version := range versions {
+		cells = append(cells, total.answers[version])
+	}
+	row(append(cells, total.nothing, "")...)
+	fmt.Printf("VALUES: sent; CHART, and the versions of Kubernetes: how many of them each refuses; NONE: there is nothing to send, also without the chart's rules\n")
+	fmt.Printf("%d values with %d objects in %.0f s, %.1f ms a value\n", total.values, requests, took.Seconds(), float64(took.Milliseconds())/float64(max(1, total.values)))
+}
+
+// Values that were a disagreement once are none.
+func TestKept(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "kept", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	charts, err := loadCharts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var k kept
+			if err := yaml.UnmarshalStrict(text, &k); err != nil {
+				t.Fatal(err)
+			}
+			c := class{name: plain}
+			if i := slices.IndexFunc(classes, func(c class) bool { return c.name == k.Class }); i >= 0 {
+				c = classes[i]
+			} else if k.Class != plain {
+				t.Fatalf("no class %q", k.Class)
+			}
+			d := document{Values: k.Values}
+			d.Release.Name, d.Release.Namespace = "outside", k.Namespace
+			v, err := judge(t.Context(), charts, c, d, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range v.found {
+				t.Errorf("%s: %s", found.what, found.detail)
+			}
+		})
+	}
+}
+
+// marshal is for messages.
+func marshal(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}

@@ -1,0 +1,3 @@
+package differential
+
+func invariants(d document, objects []object) []string { return nil }
