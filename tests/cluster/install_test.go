@@ -33,25 +33,25 @@ func TestScenarios(t *testing.T) {
 				objects := rendered(t, release, render.Values{ValueFiles: scenario.Files}, namespace)
 				makeNamespaces(t, namespace, objects)
 				helm := releaseOf(t, program, release, namespace)
-				t.Cleanup(helm.uninstall)
+				t.Cleanup(helm.Uninstall)
 
-				helm.do("install", scenario.Files)
+				helm.Do("install", scenario.Files)
 				before := stored(t, objects)
-				helm.do("upgrade", scenario.Files)
+				helm.Do("upgrade", scenario.Files)
 				if diff := cmp.Diff(before, stored(t, objects)); diff != "" {
 					t.Errorf("an upgrade without a change changes objects (-before +after):\n%s", diff)
 				}
-				helm.do("upgrade", scenario.Files, "--set", "commonLabels.changed=indeed")
+				helm.Do("upgrade", scenario.Files, "--set", "commonLabels.changed=indeed")
 				changed := rendered(t, release, render.Values{ValueFiles: scenario.Files, Values: []string{"commonLabels.changed=indeed"}}, namespace)
 				if after := stored(t, changed); len(after) > 0 && cmp.Equal(before, after) {
 					t.Error("an upgrade with another label changes no object")
 				}
-				helm.run("rollback", release, "2")
+				helm.Run("rollback", release, "2")
 				stored(t, objects)
 				if list, err := client.CoreV1().Services("").List(t.Context(), metav1.ListOptions{LabelSelector: "changed"}); err != nil || len(list.Items) > 0 {
 					t.Errorf("after the rollback %d Services have the other label: %v", len(list.Items), err)
 				}
-				helm.uninstall()
+				helm.Uninstall()
 				wantNoLeftovers(t, release)
 			})
 		}
@@ -65,15 +65,15 @@ func TestHelm4TakesOverFromHelm3(t *testing.T) {
 	objects := rendered(t, release, render.Values{ValueFiles: files}, namespace)
 	makeNamespaces(t, namespace, objects)
 	three, four := releaseOf(t, "helm", release, namespace), releaseOf(t, "helm4", release, namespace)
-	t.Cleanup(four.uninstall)
+	t.Cleanup(four.Uninstall)
 
-	three.do("install", files)
+	three.Do("install", files)
 	before := stored(t, objects)
-	four.do("upgrade", files)
+	four.Do("upgrade", files)
 	if diff := cmp.Diff(before, stored(t, objects)); diff != "" {
 		t.Errorf("the upgrade with Helm 4 changes objects (-before +after):\n%s", diff)
 	}
-	four.do("upgrade", files, "--set", "overrides.overridden.externalName=other.corp.example")
+	four.Do("upgrade", files, "--set", "overrides.overridden.externalName=other.corp.example")
 	service, err := client.CoreV1().Services("apps").Get(t.Context(), "overridden", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestHelm4TakesOverFromHelm3(t *testing.T) {
 	if service.Spec.ExternalName != "other.corp.example" {
 		t.Errorf("after a change with Helm 4 the name is %s", service.Spec.ExternalName)
 	}
-	four.uninstall()
+	four.Uninstall()
 	wantNoLeftovers(t, release)
 }
 
@@ -97,16 +97,16 @@ func TestUmbrella(t *testing.T) {
 				t.Fatal(err)
 			}
 			helm := releaseOf(t, program, "application", namespace)
-			t.Cleanup(helm.uninstall)
-			helm.run("install", helm.name, parent)
+			t.Cleanup(helm.Uninstall)
+			helm.Run("install", helm.Name, parent)
 			wantServices(t, namespace, "orders-db", "payments", "warehouse")
-			helm.run("upgrade", helm.name, parent, "--set", "partners.enabled=false")
+			helm.Run("upgrade", helm.Name, parent, "--set", "partners.enabled=false")
 			wantServices(t, namespace, "orders-db")
-			helm.run("rollback", helm.name, "1")
+			helm.Run("rollback", helm.Name, "1")
 			wantServices(t, namespace, "orders-db", "payments", "warehouse")
-			helm.uninstall()
+			helm.Uninstall()
 			wantServices(t, namespace)
-			wantNoLeftovers(t, helm.name)
+			wantNoLeftovers(t, helm.Name)
 		})
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -25,6 +24,7 @@ import (
 
 	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/mariadb"
+	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 )
 
@@ -141,55 +141,10 @@ func values(t *testing.T, text string) []string {
 	return []string{file.Name()}
 }
 
-// release is a release that one of the helm programs makes.
-type release struct {
-	t                        *testing.T
-	program, name, namespace string
-}
-
-// releaseOf is for helm, which is Helm 3, or helm4.
-func releaseOf(t *testing.T, program, name, namespace string) release {
+// releaseOf is a release in the tests' own cluster, for helm, which is Helm 3, or helm4.
+func releaseOf(t *testing.T, program, name, namespace string) release.Release {
 	t.Helper()
-	path, err := testenv.Binary(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return release{t, path, name, namespace}
-}
-
-// do installs or upgrades the release with values files.
-func (r release) do(command string, files []string, args ...string) {
-	r.t.Helper()
-	if out, err := r.try(command, files, args...); err != nil {
-		r.t.Fatalf("%s %s: %v\n%s", r.program, command, err, out)
-	}
-}
-
-// try is do for what may fail; it returns what helm says.
-func (r release) try(command string, files []string, args ...string) (string, error) {
-	args = append([]string{command, r.name, testenv.Chart()}, args...)
-	for _, file := range files {
-		args = append(args, "-f", file)
-	}
-	return r.output(args...)
-}
-
-func (r release) uninstall() {
-	r.t.Helper()
-	r.run("uninstall", r.name, "--ignore-not-found")
-}
-
-func (r release) run(args ...string) {
-	r.t.Helper()
-	if out, err := r.output(args...); err != nil {
-		r.t.Fatalf("%s %q: %v\n%s", r.program, args, err, out)
-	}
-}
-
-func (r release) output(args ...string) (string, error) {
-	args = append(args, "--kubeconfig", cluster.Kubeconfig, "--namespace", r.namespace)
-	out, err := exec.CommandContext(context.WithoutCancel(r.t.Context()), r.program, args...).CombinedOutput()
-	return string(out), err
+	return release.Of(t, program, name, namespace, cluster.Kubeconfig)
 }
 
 // defaultWait is what controllers, kube-proxy and CoreDNS get to do their work.

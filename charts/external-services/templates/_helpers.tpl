@@ -3,7 +3,8 @@ external-services.mappings puts what this release maps into the root context, as
 .mappings: a map from "<namespace>/<name>" to the mapping of that Service, and beside
 it .common: the printed labels and annotations of every object. Every template reads
 them from there. They are made and validated by whichever template
-comes first, and once: the root context is one map for all templates of a chart.
+comes first, and once: the root context is one map for all templates of a chart. All
+faults of the values end the rendering together.
 
 A mapping is an entry of .Values.services, with overrides and namespaceOverrides
 laid over it and templates expanded, for one namespace:
@@ -23,10 +24,23 @@ laid over it and templates expanded, for one namespace:
   labels       the labels of every object, printed
   annotations  the annotations of every object, printed, or empty
   settings     the entry, for the fields that are printed as they are
+  faults       the faults of the run, and refused, the fields of the mapping that have
+               one, see external-services.refuse
 */}}
 {{- define "external-services.mappings" -}}
 {{- if not (hasKey . "mappings") -}}
+{{- include "external-services.collect" . -}}
+{{- include "external-services.report" .faults -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.collect puts the mappings and common into the root context, and
+beside them .faults: what is wrong with the values, see external-services.refuse.
+*/}}
+{{- define "external-services.collect" -}}
 {{- $mappings := dict -}}
+{{- $_ := set . "faults" (dict "found" dict "known" dict) -}}
 {{- if or (not (hasKey .Values "enabled")) .Values.enabled -}}
 {{- include "external-services.validate.release" . -}}
 {{- /* What a user sets to null is gone from the values, also from the defaults. */}}
@@ -48,7 +62,7 @@ laid over it and templates expanded, for one namespace:
 {{- include "external-services.lay" (list $entry .) -}}
 {{- $entryWith = " with overrides" -}}
 {{- end -}}
-{{- include "external-services.validate.placement" (dict "index" $index "name" $base.name "with" $entryWith "entry" $entry) -}}
+{{- include "external-services.validate.placement" (dict "faults" $.faults "index" $index "name" $base.name "with" $entryWith "entry" $entry) -}}
 {{- range $namespace := $entry.namespaces | default (list ($entry.namespace | default $.Release.Namespace)) -}}
 {{- $settings := $entry -}}
 {{- $with := $entryWith -}}
@@ -90,6 +104,7 @@ laid over it and templates expanded, for one namespace:
       "selector" $selector
       "annotations" $printedAnnotations
       "settings" $settings
+      "faults" $.faults
 -}}
 {{- include "external-services.validate.mapping" (list $mapping $mappings) -}}
 {{- if eq $backend "cluster" -}}
@@ -112,7 +127,6 @@ laid over it and templates expanded, for one namespace:
 {{- end -}}
 {{- end -}}
 {{- $_ := set . "mappings" $mappings -}}
-{{- end -}}
 {{- end -}}
 
 {{/*

@@ -5,6 +5,10 @@ stands in values.schema.json. A message names the entry, the field, what is wron
 and what to write instead. The rules follow the validation of the Kubernetes API
 server (pkg/apis/core/validation, pkg/apis/discovery/validation), so that nothing
 is refused halfway through an installation; where one is stricter, it says why.
+
+A run collects its faults, one a field, and external-services.report prints them all
+at its end. So validation goes on after a fault, and does not report what follows
+from one.
 */}}
 
 {{/*
@@ -15,11 +19,66 @@ external-services.where prints which entry a mapping is of.
 {{- end -}}
 
 {{/*
-external-services.refuse ends the rendering. It takes a list: the mapping, the
-field, what is wrong and what to write instead.
+external-services.refuse notes a fault. It takes a list: what is refused, the field,
+what is wrong, what to write instead, and where the fault is one of a map's keys, the
+key. What is refused is a mapping, or a map that has no index where it is the release;
+either has faults, the map that every fault of a run is put into:
+  found    the faults in the order of their keys; each has a text, what that is made
+           of, and the place of the entry and the namespace it is for
+  known    which faults of which entry there are, as its namespaces share most of them
 */}}
 {{- define "external-services.refuse" -}}
-{{- fail (printf "%s: %s %s: %s" (include "external-services.where" (index . 0)) (index . 1) (index . 2) (index . 3)) -}}
+{{- $of := index . 0 -}}
+{{- $field := index . 1 -}}
+{{- $what := index . 2 -}}
+{{- $write := index . 3 -}}
+{{- $fault := dict "field" $field "what" $what "write" $write -}}
+{{- $id := $field -}}
+{{- $text := printf "%s %s: %s" $field $what $write -}}
+{{- if gt (len .) 4 -}}
+{{- $_ := set $fault "key" (index . 4) -}}
+{{- $id = printf "%s/%s" $field (index . 4) -}}
+{{- $text = printf "%s: %s: %s" $field $what $write -}}
+{{- end -}}
+{{- if hasKey $of "index" -}}
+{{- $text = printf "%s: %s" (include "external-services.where" $of) $text -}}
+{{- $_ := set $fault "index" $of.index -}}
+{{- $_ := set $fault "name" $of.name -}}
+{{- $_ := set $fault "namespace" $of.namespace -}}
+{{- end -}}
+{{- $_ := set $fault "text" $text -}}
+{{- $refused := get $of "refused" | default dict -}}
+{{- $known := printf "%v/%s/%s" (get $of "index") $id $what -}}
+{{- if not (or (hasKey $refused $id) (hasKey $of.faults.known $known)) -}}
+{{- $_ := set $of.faults.known $known true -}}
+{{- $_ := set $of.faults.found (printf "%09d" (len $of.faults.found)) $fault -}}
+{{- end -}}
+{{- $_ := set $refused $id true -}}
+{{- $_ := set $of "refused" $refused -}}
+{{- end -}}
+
+{{/*
+external-services.report ends the rendering where there are faults. It takes the
+faults of a run.
+*/}}
+{{- define "external-services.report" -}}
+{{- $total := len .found -}}
+{{- $shown := 50 -}}
+{{- if $total -}}
+{{- $texts := list -}}
+{{- range .found -}}
+{{- if lt (len $texts) $shown -}}
+{{- $texts = append $texts .text -}}
+{{- end -}}
+{{- end -}}
+{{- if eq $total 1 -}}
+{{- fail (first $texts) -}}
+{{- end -}}
+{{- if gt $total $shown -}}
+{{- $texts = append $texts (printf "and %d more" (sub $total $shown)) -}}
+{{- end -}}
+{{- fail (printf "%d faults:\n  - %s" $total (join "\n  - " $texts)) -}}
+{{- end -}}
 {{- end -}}
 
 {{/*
@@ -27,22 +86,23 @@ external-services.validate.release checks what is given once a release. It takes
 the root context.
 */}}
 {{- define "external-services.validate.release" -}}
-{{- include "external-services.validate.labels" (list "commonLabels" .Values.commonLabels) -}}
-{{- include "external-services.validate.annotations" (list "commonAnnotations" .Values.commonAnnotations) -}}
+{{- $release := dict "faults" .faults -}}
+{{- include "external-services.validate.labels" (list $release "commonLabels" .Values.commonLabels) -}}
+{{- include "external-services.validate.annotations" (list $release "commonAnnotations" .Values.commonAnnotations) -}}
 {{- if or .Values.overrides .Values.namespaceOverrides -}}
 {{- $names := dict -}}
 {{- range .Values.services -}}
 {{- $_ := set $names .name true -}}
 {{- end -}}
 {{- range $name, $_ := .Values.overrides -}}
-{{- include "external-services.validate.overridden" (list "overrides" $name $names) -}}
+{{- include "external-services.validate.overridden" (list $release "overrides" $name $names) -}}
 {{- end -}}
 {{- range $namespace, $patches := .Values.namespaceOverrides -}}
 {{- if not (include "external-services.isLabel" $namespace) -}}
-{{- fail (printf "namespaceOverrides: %q is not a namespace: write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last" $namespace) -}}
+{{- include "external-services.refuse" (list $release "namespaceOverrides" (printf "%q is not a namespace" $namespace) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last" $namespace) -}}
 {{- end -}}
 {{- range $name, $_ := $patches -}}
-{{- include "external-services.validate.overridden" (list (printf "namespaceOverrides.%s" $namespace) $name $names) -}}
+{{- include "external-services.validate.overridden" (list $release (printf "namespaceOverrides.%s" $namespace) $name $names) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -51,12 +111,12 @@ the root context.
 {{/*
 external-services.validate.overridden refuses overrides of an entry that does not
 exist, and says which one may be meant: the one that shares the most pairs of
-neighbouring characters. It takes a list: where the overrides stand, the name, and a
-map with the names of the entries as its keys.
+neighbouring characters. It takes a list: the release, where the overrides stand, the
+name, and a map with the names of the entries as its keys.
 */}}
 {{- define "external-services.validate.overridden" -}}
-{{- $name := index . 1 -}}
-{{- $names := index . 2 -}}
+{{- $name := index . 2 -}}
+{{- $names := index . 3 -}}
 {{- if not (hasKey $names $name) -}}
 {{- $nearest := "" -}}
 {{- $most := 0 -}}
@@ -73,13 +133,13 @@ map with the names of the entries as its keys.
 {{- $most = $shared -}}
 {{- end -}}
 {{- end -}}
-{{- fail (printf "%s: %q is the name of no entry: write a name that services has%s" (index . 0) $name (ternary "" (printf ", such as %q" $nearest) (eq $nearest ""))) -}}
+{{- include "external-services.refuse" (list (index . 0) (index . 1) (printf "%q is the name of no entry" $name) (printf "write a name that services has%s" (ternary "" (printf ", such as %q" $nearest) (eq $nearest ""))) $name) -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
 external-services.validate.placement checks the namespaces of an entry. It takes a map
-with index, name, with and entry.
+with faults, index, name, with and entry.
 */}}
 {{- define "external-services.validate.placement" -}}
 {{- if hasKey .entry "namespaces" -}}
@@ -108,12 +168,13 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- include "external-services.refuse" (list $mapping "namespace" (printf "%q is not a namespace" $mapping.namespace) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
 {{- end -}}
 {{- with get (index . 1) (printf "%s/%s" $mapping.namespace $mapping.name) -}}
+{{- if ne .index $mapping.index -}}
 {{- include "external-services.refuse" (list $mapping "name" (printf "is taken by services[%d] in the namespace %q" (int .index) .namespace) "one Service has one entry: put both into one, or give this one another name or namespace") -}}
+{{- end -}}
 {{- end -}}
 {{- if and (eq $mapping.kind "ExternalName") $mapping.addresses -}}
 {{- include "external-services.refuse" (list $mapping "externalName" "stands beside addresses" "a Service is an alias of a DNS name or forwards to addresses, so keep one of the two") -}}
-{{- end -}}
-{{- if eq $mapping.kind "ExternalName" -}}
+{{- else if eq $mapping.kind "ExternalName" -}}
 {{- include "external-services.validate.externalName" $mapping -}}
 {{- else if not (has $mapping.kind (list "EndpointSlice" "Endpoints")) -}}
 {{- include "external-services.refuse" (list $mapping "endpointsKind" (printf "%q is no kind of object that holds addresses" $mapping.kind) "write EndpointSlice or Endpoints, here or as endpoints.kind") -}}
@@ -129,10 +190,10 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- include "external-services.refuse" (list $mapping "sessionAffinityTimeoutSeconds" "stands without the session affinity it is for" "write sessionAffinity: ClientIP beside it") -}}
 {{- end -}}
 {{- with .labels -}}
-{{- include "external-services.validate.labels" (list (printf "%s: labels" (include "external-services.where" $mapping)) .) -}}
+{{- include "external-services.validate.labels" (list $mapping "labels" .) -}}
 {{- end -}}
 {{- with .annotations -}}
-{{- include "external-services.validate.annotations" (list (printf "%s: annotations" (include "external-services.where" $mapping)) .) -}}
+{{- include "external-services.validate.annotations" (list $mapping "annotations" .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -335,11 +396,11 @@ backends: what is refused here would be a Service that loses connections.
 {{- if and (ne .backend "external") (not .selector) -}}
 {{- include "external-services.refuse" (list . "selector" (printf "is missing, and the backend %s sends connections to pods" .backend) "write the labels of those pods, such as selector: {app: orders}") -}}
 {{- end -}}
-{{- if and (eq .backend "both") (eq .kind "ExternalName") -}}
+{{- if and (eq .backend "both") (eq .kind "ExternalName") (not .addresses) -}}
 {{- include "external-services.refuse" (list . "backend" "is both, and an alias of a DNS name has no addresses that pods could stand beside" "write the IP addresses outside under addresses instead of externalName, or go from external to cluster in one step") -}}
 {{- end -}}
 {{- range $key, $value := .selector -}}
-{{- include "external-services.validate.label" (list (printf "%s: selector" (include "external-services.where" $mapping)) $key $value) -}}
+{{- include "external-services.validate.label" (list $mapping "selector" $key $value) -}}
 {{- if eq $key "external-services/parked" -}}
 {{- include "external-services.refuse" (list $mapping "selector" (printf "has %q, by which the chart keeps pods out" $key) "write the labels of the pods that take over") -}}
 {{- end -}}
@@ -356,17 +417,19 @@ external-services.validate.ports takes a mapping.
 */}}
 {{- define "external-services.validate.ports" -}}
 {{- $mapping := . -}}
-{{- if not (or .ports (and (eq .kind "ExternalName") (eq .backend "external"))) -}}
+{{- if and (not .ports) (or (ne .backend "external") (and .addresses (ne .kind "ExternalName"))) -}}
 {{- include "external-services.refuse" (list . "ports" "is missing" "write the ports that clients call, such as ports: [{port: 3306}]") -}}
 {{- end -}}
 {{- $numbers := dict -}}
 {{- $names := dict -}}
+{{- $unnamed := -1 -}}
 {{- range $index, $port := .ports -}}
 {{- $number := printf "%v/%s" .port (.protocol | default "TCP") -}}
 {{- if hasKey $numbers $number -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d]" $index) (printf "has the port %s of ports[%d]" $number (get $numbers $number)) "write each port and protocol once") -}}
-{{- end -}}
+{{- else -}}
 {{- $_ := set $numbers $number $index -}}
+{{- end -}}
 {{- if .name -}}
 {{- if not (include "external-services.isLabel" .name) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $index) (printf "%q is not a port name" .name) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
@@ -375,11 +438,11 @@ external-services.validate.ports takes a mapping.
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $index) (printf "%q is the name of ports[%d] already" .name (get $names .name)) "give each port a name of its own") -}}
 {{- end -}}
 {{- $_ := set $names .name $index -}}
-{{- else if gt (len $mapping.ports) 1 -}}
-{{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $index) "is missing" "give every port a name where an entry has several") -}}
+{{- else if lt $unnamed 0 -}}
+{{- $unnamed = $index -}}
 {{- end -}}
 {{- if and .targetPort (ne (int .targetPort) (int .port)) -}}
-{{- if eq $mapping.kind "ExternalName" -}}
+{{- if and (eq $mapping.kind "ExternalName") (not $mapping.addresses) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a DNS alias cannot change the port" .targetPort .port) "leave targetPort out, or write the IP addresses outside under addresses instead of externalName") -}}
 {{- else if $mapping.settings.headless -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a headless Service cannot change the port" .targetPort .port) "leave targetPort out, or leave headless out") -}}
@@ -393,6 +456,9 @@ external-services.validate.ports takes a mapping.
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].appProtocol" $index) (printf "%q is not a protocol name" .appProtocol) "write a standard name such as http, or a name with a domain such as kubernetes.io/h2c") -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- if and (ge $unnamed 0) (gt (len $numbers) 1) -}}
+{{- include "external-services.refuse" (list . (printf "ports[%d].name" $unnamed) "is missing" "give every port a name where an entry has several") -}}
 {{- end -}}
 {{- /* kube-proxy reads the EndpointSlices that the mirroring controller makes of
        an Endpoints object, and it mirrors 1000 addresses of a subset and drops
@@ -410,7 +476,7 @@ the port. A name follows the rule of the API server for port names of containers
 {{- $mapping := index . 0 -}}
 {{- $field := printf "ports[%d].podPort" (index . 1) -}}
 {{- $podPort := (index . 2).podPort -}}
-{{- if not $mapping.selector -}}
+{{- if not (or $mapping.selector (hasKey (get $mapping "refused" | default dict) "selector")) -}}
 {{- include "external-services.refuse" (list $mapping $field "stands without the pods it is for" "write the labels of the pods that take over as selector, or leave podPort out") -}}
 {{- end -}}
 {{- if kindIs "string" $podPort -}}
@@ -426,60 +492,63 @@ the port. A name follows the rule of the API server for port names of containers
 {{- end -}}
 
 {{/*
-external-services.validate.labels takes a list: where the labels stand, and the
-labels. Keys that the chart sets itself are refused, for one of the two would be
-lost.
+external-services.validate.labels takes a list: the mapping or the release, the field
+that holds the labels, and the labels. Keys that the chart sets itself are refused, for
+one of the two would be lost.
 */}}
 {{- define "external-services.validate.labels" -}}
-{{- $where := index . 0 -}}
+{{- $of := index . 0 -}}
+{{- $field := index . 1 -}}
 {{- $own := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" "external-services/backend" "kubernetes.io/service-name" "endpointslice.kubernetes.io/managed-by" -}}
-{{- range $key, $value := index . 1 -}}
+{{- range $key, $value := index . 2 -}}
 {{- if not (kindIs "invalid" $value) -}}
-{{- include "external-services.validate.label" (list $where $key $value) -}}
+{{- include "external-services.validate.label" (list $of $field $key $value) -}}
 {{- if has $key (list "endpointslice.kubernetes.io/skip-mirror" "service.kubernetes.io/headless") -}}
-{{- fail (printf "%s: %q makes Kubernetes ignore the endpoints: leave it out" $where $key) -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q makes Kubernetes ignore the endpoints" $key) "leave it out" $key) -}}
 {{- end -}}
 {{- if has $key $own -}}
-{{- fail (printf "%s: %q is a label that the chart sets itself: write another key" $where $key) -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q is a label that the chart sets itself" $key) "write another key" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-external-services.validate.label takes a list: where the label stands, its key and its
-value.
+external-services.validate.label takes a list: the mapping or the release, the field
+that holds the label, its key and its value.
 */}}
 {{- define "external-services.validate.label" -}}
-{{- $value := index . 2 -}}
-{{- include "external-services.validate.key" (list (index . 0) (index . 1) (index . 1)) -}}
+{{- $key := index . 2 -}}
+{{- $value := index . 3 -}}
+{{- include "external-services.validate.key" (list (index . 0) (index . 1) $key $key) -}}
 {{- if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $value) -}}
-{{- fail (printf "%s: %q has the value %q, which is not a label value: write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last" (index . 0) (index . 1) $value) -}}
+{{- include "external-services.refuse" (list (index . 0) (index . 1) (printf "%q has the value %q, which is not a label value" $key $value) "write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last" $key) -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-external-services.validate.annotations takes a list: where the annotations stand,
-and the annotations.
+external-services.validate.annotations takes a list: the mapping or the release, the
+field that holds the annotations, and the annotations.
 */}}
 {{- define "external-services.validate.annotations" -}}
-{{- $where := index . 0 -}}
-{{- range $key, $_ := index . 1 -}}
+{{- $of := index . 0 -}}
+{{- $field := index . 1 -}}
+{{- range $key, $_ := index . 2 -}}
 {{- /* unlike a label's key, an annotation's may have upper case in its domain */}}
-{{- include "external-services.validate.key" (list $where $key (lower $key)) -}}
+{{- include "external-services.validate.key" (list $of $field $key (lower $key)) -}}
 {{- if hasPrefix "helm.sh/hook" $key -}}
-{{- fail (printf "%s: %q takes the objects out of the release, and nothing would remove them: leave it out" $where $key) -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q takes the objects out of the release, and nothing would remove them" $key) "leave it out" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-external-services.validate.key takes a list: where the key stands, the key as the
-user wrote it, and the key as it is checked.
+external-services.validate.key takes a list: the mapping or the release, the field that
+holds the key, the key as the user wrote it, and the key as it is checked.
 */}}
 {{- define "external-services.validate.key" -}}
-{{- if not (include "external-services.isQualifiedName" (index . 2)) -}}
-{{- fail (printf "%s: %q is not a key: write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last, after a domain and \"/\" if it has one" (index . 0) (index . 1)) -}}
+{{- if not (include "external-services.isQualifiedName" (index . 3)) -}}
+{{- include "external-services.refuse" (list (index . 0) (index . 1) (printf "%q is not a key" (index . 2)) "write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last, after a domain and \"/\" if it has one" (index . 2)) -}}
 {{- end -}}
 {{- end -}}
 

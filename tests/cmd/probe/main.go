@@ -2,18 +2,23 @@
 // network namespace of a pod or of a host outside, is built without cgo, and so
 // resolves names as /etc/resolv.conf there says.
 //
-//	probe serve tcp|http ADDRESS TEXT   answer every connection, or HTTP request, to
-//	                                    ADDRESS (host:port) with TEXT
+//	probe serve tcp|http ADDRESS TEXT   answer every connection and each line on it, or
+//	                                    every HTTP request, to ADDRESS (host:port) with
+//	                                    the line TEXT, until the client closes
 //	probe resolve NAME                  print what NAME resolves to, as Resolution
 //	probe srv NAME                      print the SRV records of NAME, as Record list
 //	probe connect COUNT ADDRESS         open COUNT connections one after the other
 //	                                    and print what they answered, as Answers
 //	probe get URL                       print the body of an HTTP response
+//	probe load [FLAGS] ADDRESS          open connections to a probe serve all the time,
+//	                                    until standard input ends, and print what became
+//	                                    of each, as a Line each
 //
 // It prints JSON on standard output, and errors on standard error with exit code 1.
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,6 +47,7 @@ func main() {
 }
 
 func run(args []string) error {
+	const any = -1
 	commands := map[string]struct {
 		arguments int
 		run       func(args []string) error
@@ -51,12 +57,13 @@ func run(args []string) error {
 		"srv":     {1, func(args []string) error { return srv(args[0]) }},
 		"connect": {2, func(args []string) error { return connect(args[0], args[1]) }},
 		"get":     {1, func(args []string) error { return get(args[0]) }},
+		"load":    {any, makeLoad},
 	}
 	if len(args) == 0 {
-		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | srv NAME | connect COUNT ADDRESS | get URL")
+		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | srv NAME | connect COUNT ADDRESS | get URL | load [FLAGS] ADDRESS")
 	}
 	command, ok := commands[args[0]]
-	if !ok || len(args)-1 != command.arguments {
+	if !ok || command.arguments != any && len(args)-1 != command.arguments {
 		return fmt.Errorf("%q is no command, or takes another number of arguments", args[0])
 	}
 	return command.run(args[1:])
@@ -79,13 +86,25 @@ func serve(protocol, address, text string) error {
 			if err != nil {
 				return err
 			}
-			go func() {
-				defer connection.Close()
-				io.WriteString(connection, text)
-			}()
+			go converse(connection, text)
 		}
 	default:
 		return fmt.Errorf("%q is no protocol: write tcp or http", protocol)
+	}
+}
+
+// converse says a line at once and in answer to each line, until the client closes: it
+// is the client that reports what goes wrong.
+func converse(connection net.Conn, text string) {
+	defer connection.Close()
+	lines := bufio.NewScanner(connection)
+	for {
+		if _, err := io.WriteString(connection, text+"\n"); err != nil {
+			return
+		}
+		if !lines.Scan() {
+			return
+		}
 	}
 }
 
@@ -139,7 +158,7 @@ func connect(count, address string) error {
 }
 
 // read returns what the server says first, and what it says at once: a MySQL server
-// waits for the client after that.
+// waits for the client after that. The end of a line is not part of it.
 func read(address string) (string, error) {
 	connection, err := net.DialTimeout("tcp", address, dialTimeout)
 	if err != nil {
@@ -149,7 +168,7 @@ func read(address string) (string, error) {
 	connection.SetDeadline(time.Now().Add(dialTimeout))
 	text := make([]byte, 1<<12)
 	n, err := connection.Read(text)
-	return string(text[:n]), err
+	return strings.TrimSuffix(string(text[:n]), "\n"), err
 }
 
 func get(url string) error {

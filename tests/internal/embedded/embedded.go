@@ -149,6 +149,43 @@ func (c *Cluster) AddPod(ctx context.Context, pod, namespace string) error {
 	return err
 }
 
+// AddBackend adds a pod in a namespace, with its network and a ready Pod object. The labels,
+// of which there must be one, are what Services select it by; ports maps the names of TCP
+// ports to their numbers. The namespace must exist.
+func (c *Cluster) AddBackend(ctx context.Context, pod, namespace string, labels map[string]string, ports map[string]int) error {
+	if len(labels) == 0 {
+		return fmt.Errorf("pod %q has no labels, so no Service can select it: use AddPod", pod)
+	}
+	args := []string{"add-pod", pod, "--namespace", namespace}
+	for key, value := range labels {
+		args = append(args, "--label", key+"="+value)
+	}
+	for name, number := range ports {
+		args = append(args, "--port", fmt.Sprintf("%s=%d", name, number))
+	}
+	_, err := c.output(ctx, args...)
+	return err
+}
+
+// SetReady says in the Kubernetes API whether a pod of AddBackend is ready.
+func (c *Cluster) SetReady(ctx context.Context, pod string, ready bool) error {
+	_, err := c.output(ctx, "set-pod", pod, fmt.Sprintf("--ready=%t", ready))
+	return err
+}
+
+// RemovePod removes a pod: its Pod object if it has one, what runs in it, and its network.
+func (c *Cluster) RemovePod(ctx context.Context, pod string) error {
+	_, err := c.output(ctx, "remove-pod", pod)
+	return err
+}
+
+// Restart kills a component, such as kube-apiserver, and starts it again in the same way
+// after the time down. It returns when the cluster is healthy again.
+func (c *Cluster) Restart(ctx context.Context, component string, down time.Duration) error {
+	_, err := c.output(ctx, "restart", component, "--down", down.String())
+	return err
+}
+
 // Command is a command to run in the network of a pod or a host outside.
 func (c *Cluster) Command(ctx context.Context, host string, command ...string) *exec.Cmd {
 	return c.command(ctx, append([]string{"exec", host, "--"}, command...)...)

@@ -53,6 +53,8 @@ func TestLifecycle(t *testing.T) {
 	t.Run("hosts", func(t *testing.T) { testHosts(t, name) })
 	t.Run("exec", func(t *testing.T) { testExec(t, name) })
 	t.Run("traffic", func(t *testing.T) { testTraffic(t, name) })
+	t.Run("backends", func(t *testing.T) { testBackends(t, name) })
+	t.Run("restart", func(t *testing.T) { testRestart(t, name) })
 	mustBeHealthy(t, name)
 
 	down := cluster(t, name, "down").mustSucceed(t)
@@ -100,15 +102,22 @@ func testAPI(t *testing.T, name string) {
 			return err
 		})
 	}
-	if _, err := c.Do(t.Context(), http.MethodDelete, "/api/v1/namespaces/short-lived", nil); err != nil {
+	deleteNamespace(t, c, "short-lived")
+}
+
+// deleteNamespace deletes a namespace and waits until it is gone, with what is in it.
+func deleteNamespace(t *testing.T, c *kube.Client, name string) {
+	t.Helper()
+	path := "/api/v1/namespaces/" + name
+	if err := c.Delete(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() error {
-		_, err := c.Get(t.Context(), "/api/v1/namespaces/short-lived")
-		if err != nil && strings.Contains(err.Error(), "404") {
+		data, err := c.Get(t.Context(), path)
+		if kube.IsStatus(err, http.StatusNotFound) {
 			return nil
 		}
-		return fmt.Errorf("the namespace is still there: %w", err)
+		return fmt.Errorf("the namespace is still there: %s %w", data, err)
 	})
 }
 

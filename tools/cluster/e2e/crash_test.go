@@ -150,7 +150,7 @@ func TestComponentThatEndsDuringTheStart(t *testing.T) {
 	})
 	log := filepath.Join(stateDir(name), "logs", "kube-apiserver.log")
 	r := <-done
-	r.mustFail(t, 1, "kube-apiserver ended while the cluster started: signal: killed; its log is "+log)
+	r.mustFail(t, 1, "kube-apiserver ended during the start: signal: killed; its log is "+log)
 	if _, err := os.Stat(log); err != nil {
 		t.Errorf("the log that the message names is not there: %v", err)
 	}

@@ -108,8 +108,8 @@ a control plane only. Clusters with different names run side by side.`,
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print neither progress nor a summary")
 
 	root.AddCommand(
-		a.up(), a.down(), a.build(), a.status(), a.kubeconfig(),
-		a.addPod(), a.addOutside(), a.exec(),
+		a.up(), a.down(), a.build(), a.status(), a.kubeconfig(), a.restart(),
+		a.addPod(), a.setPod(), a.removePod(), a.addOutside(), a.exec(),
 	)
 	return root
 }

@@ -104,6 +104,32 @@ by the names of its network namespaces and links. So this also works after anyth
 	}
 }
 
+func (a *app) restart() *cobra.Command {
+	var down, timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "restart COMPONENT",
+		Short: "Kill a component of a cluster and start it again",
+		Long: `Kill a component of a cluster and start it again in the same way, and wait until the cluster is healthy.
+
+"cluster status" names the components. The component gets no chance to end by itself (SIGKILL), and need not be running.
+In the meantime other commands that change the cluster wait. When this one is interrupted, it starts the component at
+once.`,
+		Example: `  cluster restart kube-apiserver
+  cluster restart coredns --down 5s`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.open()
+			if err != nil {
+				return err
+			}
+			return c.Restart(cmd.Context(), args[0], down, timeout)
+		},
+	}
+	cmd.Flags().DurationVar(&down, "down", 0, "how long the component stays away, such as 5s")
+	cmd.Flags().DurationVar(&timeout, "timeout", startTimeout, "how long the cluster may take to be healthy again")
+	return cmd
+}
+
 func (a *app) build() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build",

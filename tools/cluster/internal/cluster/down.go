@@ -94,7 +94,11 @@ func (c *Cluster) stop(ctx context.Context) (r remains, err error) {
 	if r.processes, err = process.KillAll(string(c.dir)); err != nil {
 		return r, fmt.Errorf("end the processes of cluster %q: %w", c.name, err)
 	}
-	if err := c.warnOccupants(); err != nil {
+	found, err := c.net.Find()
+	if err != nil {
+		return r, err
+	}
+	if err := c.warnOccupants(found.Namespaces...); err != nil {
 		return r, err
 	}
 	if r.network, err = c.net.TearDown(ctx); err != nil {
@@ -105,12 +109,8 @@ func (c *Cluster) stop(ctx context.Context) (r remains, err error) {
 
 // warnOccupants names the processes that somebody put into the cluster's namespaces by other means than Exec. They are
 // not the cluster's to end. Their namespace loses its name and its links, and lasts as long as they do.
-func (c *Cluster) warnOccupants() error {
-	found, err := c.net.Find()
-	if err != nil {
-		return err
-	}
-	for _, ns := range found.Namespaces {
+func (c *Cluster) warnOccupants(namespaces ...string) error {
+	for _, ns := range namespaces {
 		pids, err := network.Occupants(ns)
 		if err != nil {
 			return err

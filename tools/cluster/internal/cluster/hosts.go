@@ -15,22 +15,11 @@ import (
 	"external-services/tools/cluster/internal/state"
 )
 
-// dnsTimeout is how long the DNS may take to know a new name.
-const dnsTimeout = 10 * time.Second
+// addTimeout is how long the cluster may take to know what a new host needs, such as its names.
+const addTimeout = 10 * time.Second
 
 // dnsName is a host name in the DNS as Kubernetes accepts it in an ExternalName.
 var dnsName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
-
-// AddPod adds a network namespace that stands for a pod in the given Kubernetes namespace. There is no Pod object, and
-// nothing runs in it but what Exec starts.
-func (c *Cluster) AddPod(ctx context.Context, name, namespace string) (state.Host, error) {
-	if err := state.ValidateLabel("namespace", namespace); err != nil {
-		return state.Host{}, err
-	}
-	host := state.Host{Name: name, Kind: state.KindPod, Namespace: namespace}
-	err := c.addHost(ctx, &host)
-	return host, err
-}
 
 // AddOutside adds a network namespace that stands for a host outside the cluster. Both the addresses and the names,
 // which may be none, are those of that host alone.
@@ -55,7 +44,7 @@ func (c *Cluster) AddOutside(ctx context.Context, name string, ips []netip.Addr,
 		}
 	}
 	host := state.Host{Name: name, Kind: state.KindOutside, IPs: ips, DNS: names}
-	err := c.addHost(ctx, &host)
+	err := c.addHost(ctx, &host, nil)
 	return host, err
 }
 
@@ -69,8 +58,8 @@ func checkDNSName(name string) error {
 	return nil
 }
 
-// addHost adds the host and completes what is said about it.
-func (c *Cluster) addHost(ctx context.Context, host *state.Host) error {
+// addHost adds the host and completes what is said about it. The ports are those of a pod's Pod object.
+func (c *Cluster) addHost(ctx context.Context, host *state.Host, ports []dataplane.Port) error {
 	if err := state.ValidateLabel("name", host.Name); err != nil {
 		return err
 	}
@@ -89,7 +78,7 @@ func (c *Cluster) addHost(ctx context.Context, host *state.Host) error {
 		if host.Index, err = network.FreeIndex(used); err != nil {
 			return err
 		}
-		spec := network.Host{Namespace: c.networkNamespace(*host), Link: network.LinkName(host.Index)}
+		spec := c.networkHost(*host)
 		if host.Kind == state.KindPod {
 			host.IPs = network.PodIPs(host.Index, r.DataPlane.IPv6)
 			spec.ResolvConf = dataplane.PodResolvConf(host.Namespace)
@@ -97,18 +86,18 @@ func (c *Cluster) addHost(ctx context.Context, host *state.Host) error {
 			spec.ResolvConf = dataplane.OutsideResolvConf()
 		}
 		spec.IPs = host.IPs
-		if err := c.connect(ctx, r, *host, spec); err != nil {
+		if err := c.connect(ctx, r, *host, ports, spec); err != nil {
 			// What is to be taken back must be taken back, however little time there is.
 			ctx := context.WithoutCancel(ctx)
-			return errors.Join(err, c.net.RemoveHost(ctx, spec), dataplane.WriteHosts(c.dir, r.Hosts))
+			return errors.Join(err, c.removeObject(ctx, r, *host), c.net.RemoveHost(ctx, spec), dataplane.WriteHosts(c.dir, r.Hosts))
 		}
 		return nil
 	})
 }
 
-// connect makes the host's network, waits until its names are known and records it. The record comes last: a host that
-// is in it is complete, and one that is not can be added again.
-func (c *Cluster) connect(ctx context.Context, r *state.Record, host state.Host, spec network.Host) error {
+// connect makes the host's network, waits until its names are known, creates its Pod object if it has one, and records
+// it. The record comes last: a host that is in it is complete, and one that is not can be added again.
+func (c *Cluster) connect(ctx context.Context, r *state.Record, host state.Host, ports []dataplane.Port, spec network.Host) error {
 	if err := c.net.AddHost(ctx, spec, network.Slot(r.DataPlane.Slot), r.DataPlane.IPv6); err != nil {
 		return fmt.Errorf("add %s %q: %w", describe(host.Kind), host.Name, err)
 	}
@@ -123,25 +112,40 @@ func (c *Cluster) connect(ctx context.Context, r *state.Record, host state.Host,
 			return err
 		}
 	}
+	if err := c.createObject(ctx, r, host, ports); err != nil {
+		return fmt.Errorf("add pod %q to the Kubernetes API: %w", host.Name, err)
+	}
 	r.Hosts = hosts
 	return c.dir.Save(r)
 }
 
 // waitForName waits until the cluster's DNS answers a name with all of the addresses.
 func (c *Cluster) waitForName(ctx context.Context, name string, want []netip.Addr) error {
-	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
+	err := poll(ctx, func() error {
+		got, err := c.resolve(ctx, name, time.Second)
+		if err == nil && !slices.Equal(sorted(got), sorted(want)) {
+			err = fmt.Errorf("it answers %v", got)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the cluster's DNS does not answer %q with %v: %w", name, want, err)
+	}
+	return nil
+}
+
+// poll calls check until it succeeds, and returns what it said last when that takes too long.
+func poll(ctx context.Context, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, addTimeout)
 	defer cancel()
 	for {
-		got, err := c.resolve(ctx, name, time.Second)
+		err := check()
 		if err == nil {
-			if slices.Equal(sorted(got), sorted(want)) {
-				return nil
-			}
-			err = fmt.Errorf("it answers %v", got)
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the cluster's DNS does not answer %q with %v: %w", name, want, err)
+			return err
 		case <-time.After(pollInterval):
 		}
 	}
@@ -199,6 +203,11 @@ func describe(kind state.Kind) string {
 		return "outside host"
 	}
 	return string(kind)
+}
+
+// networkHost is the host as the network knows it, but for what it reads as /etc/resolv.conf.
+func (c *Cluster) networkHost(h state.Host) network.Host {
+	return network.Host{Namespace: c.networkNamespace(h), Link: network.LinkName(h.Index), IPs: h.IPs}
 }
 
 // networkNamespace is the name of the host's network namespace.

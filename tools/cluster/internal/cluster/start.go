@@ -30,7 +30,7 @@ const (
 	portAttempts = 5
 )
 
-// starter is one start of a cluster.
+// starter is one start of a cluster, or of a component of it.
 type starter struct {
 	*Cluster
 	binary  string
@@ -218,22 +218,32 @@ func (s *starter) reachable(ctx context.Context) error {
 
 // component starts a component in the given network namespace or, when it is empty, on the machine itself.
 func (s *starter) component(name, namespace string, args []string) error {
-	command := append([]string{s.binary, name}, args...)
-	if namespace != "" {
+	component := state.Component{Name: name, Binary: s.binary, Args: append([]string{name}, args...), NetworkNamespace: namespace}
+	if err := s.launch(&component); err != nil {
+		return err
+	}
+	s.record.Components = append(s.record.Components, component)
+	return s.dir.Save(s.record)
+}
+
+// launch starts a component and completes what is said about it.
+func (s *starter) launch(component *state.Component) error {
+	command := append([]string{component.Binary}, component.Args...)
+	if component.NetworkNamespace != "" {
 		var err error
-		if command, err = network.Command(namespace, command); err != nil {
+		if command, err = network.Command(component.NetworkNamespace, command); err != nil {
 			return err
 		}
 	}
 	p, err := process.Start(process.Spec{
-		Name: name, Command: command, Dir: string(s.dir), Log: s.dir.Log(name), Env: s.env,
+		Name: component.Name, Command: command, Dir: string(s.dir), Log: s.dir.Log(component.Name), Env: s.env,
 	})
 	if err != nil {
 		return err
 	}
 	s.running = append(s.running, p)
-	s.record.Components = append(s.record.Components, state.Component{Name: name, PID: p.PID, Started: p.Started})
-	return s.dir.Save(s.record)
+	component.PID, component.Started = p.PID, p.Started
+	return nil
 }
 
 // forget takes a component that has ended out of the record.
@@ -268,7 +278,7 @@ func (s *starter) wait(ctx context.Context, what string, check func(context.Cont
 	}
 }
 
-// componentError is a component that ended while the cluster started.
+// componentError is a component that ended while the cluster, or it alone, was started.
 type componentError struct {
 	name, outcome, log string
 	lines              []string
@@ -281,7 +291,7 @@ func newComponentError(p *process.Process) error {
 }
 
 func (e *componentError) Error() string {
-	text := fmt.Sprintf("%s ended while the cluster started: %s; its log is %s", e.name, e.outcome, e.log)
+	text := fmt.Sprintf("%s ended during the start: %s; its log is %s", e.name, e.outcome, e.log)
 	if len(e.lines) > 0 {
 		text += " and ends with:\n  " + strings.Join(e.lines, "\n  ")
 	}

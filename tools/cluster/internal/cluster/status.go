@@ -75,6 +75,8 @@ type HostStatus struct {
 	IPs              []netip.Addr `json:"ips"`
 	// Namespace is the Kubernetes namespace of a pod.
 	Namespace string `json:"namespace,omitempty"`
+	// Labels are those of a pod's Pod object. A pod without labels has no such object.
+	Labels map[string]string `json:"labels,omitempty"`
 	// DNS are the names of an outside host in the cluster's DNS.
 	DNS []string `json:"dns,omitempty"`
 }
@@ -141,7 +143,7 @@ func (c *Cluster) hosts(r *state.Record) []HostStatus {
 	for _, h := range r.Hosts {
 		hosts = append(hosts, HostStatus{
 			Name: h.Name, Kind: string(h.Kind), NetworkNamespace: c.networkNamespace(h), IPs: h.IPs,
-			Namespace: h.Namespace, DNS: h.DNS,
+			Namespace: h.Namespace, Labels: h.Labels, DNS: h.DNS,
 		})
 	}
 	return hosts

@@ -58,6 +58,26 @@ func (c *Client) Create(ctx context.Context, path string, object Object) error {
 	return err
 }
 
+// Patch changes the fields of an object that are in the patch, which takes their values. The path is that of the
+// object, or of a part of it such as its status.
+func (c *Client) Patch(ctx context.Context, path string, patch Object) error {
+	body, err := json.Marshal(patch)
+	if err != nil {
+		return fmt.Errorf("encode a patch for %s: %w", path, err)
+	}
+	_, err = c.do(ctx, http.MethodPatch, path, "application/merge-patch+json", body)
+	return err
+}
+
+// Delete deletes an object. One that is not there is no error.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	_, err := c.Do(ctx, http.MethodDelete, path, nil)
+	if IsStatus(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}
+
 // Get asks for path and fails unless the server answers with success.
 func (c *Client) Get(ctx context.Context, path string) ([]byte, error) {
 	return c.Do(ctx, http.MethodGet, path, nil)
@@ -74,12 +94,16 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
 // Do sends a request, with a body of JSON unless it is nil, and returns the answer. Any answer but success is an error.
 func (c *Client) Do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	return c.do(ctx, method, path, "application/json", body)
+}
+
+func (c *Client) do(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", contentType)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -90,9 +114,23 @@ func (c *Client) Do(ctx context.Context, method, path string, body []byte) ([]by
 		return nil, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, reason(answer))
+		return nil, fmt.Errorf("%s %s: %w", method, path, &statusError{resp.StatusCode, resp.Status, reason(answer)})
 	}
 	return answer, nil
+}
+
+// statusError is an answer other than success.
+type statusError struct {
+	code           int
+	status, reason string
+}
+
+func (e *statusError) Error() string { return e.status + ": " + e.reason }
+
+// IsStatus reports whether an error is an answer with that HTTP status code.
+func IsStatus(err error, code int) bool {
+	var e *statusError
+	return errors.As(err, &e) && e.code == code
 }
 
 // reason takes the message out of an answer that is a Status object, and the text of any other.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,9 +85,26 @@ func CommandLine(pid int) string {
 // KillAll ends every process that carries the marker of the cluster in dir: it asks first, then kills. It returns what
 // it ended. It comes back only when none is left, also not one that another was starting in the meantime.
 func KillAll(dir string) ([]Found, error) {
+	return killWhile(dir, func() ([]Found, error) { return Find(dir) })
+}
+
+// KillAmong is KillAll for those of the processes whose ids are listed, which is asked for again each time.
+func KillAmong(dir string, ids func() ([]int, error)) ([]Found, error) {
+	return killWhile(dir, func() ([]Found, error) {
+		pids, err := ids()
+		if err != nil {
+			return nil, err
+		}
+		found, err := Find(dir)
+		return slices.DeleteFunc(found, func(f Found) bool { return !slices.Contains(pids, f.PID) }), err
+	})
+}
+
+// killWhile ends what find finds until it finds nothing.
+func killWhile(dir string, find func() ([]Found, error)) ([]Found, error) {
 	var ended []Found
 	for {
-		found, err := Find(dir)
+		found, err := find()
 		if err != nil || len(found) == 0 {
 			return ended, err
 		}
@@ -96,6 +114,23 @@ func KillAll(dir string) ([]Found, error) {
 			return ended, err
 		}
 	}
+}
+
+// Kill ends at once, without asking, the process with that id and start time if it carries the marker of the cluster in
+// dir. One that has ended already is no error.
+func Kill(dir string, pid int, started uint64) (err error) {
+	t, err := hold(Found{PID: pid, Command: CommandLine(pid)}, dir)
+	if err != nil || t == nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unix.Close(t.pidfd)) }()
+	if !Running(pid, started) {
+		return nil
+	}
+	if err := signal(*t, unix.SIGKILL); err != nil {
+		return err
+	}
+	return mustEnd(*t, time.Now().Add(killTimeout))
 }
 
 // target is a process held by a descriptor, which stays with that process when its id is used again.
@@ -141,12 +176,8 @@ func kill(found []Found, dir string) (killed []Found, err error) {
 	}
 	deadline = time.Now().Add(killTimeout)
 	for _, t := range targets {
-		ended, err := waitEnd(t, deadline)
-		if err != nil {
+		if err := mustEnd(t, deadline); err != nil {
 			return nil, err
-		}
-		if !ended {
-			return nil, fmt.Errorf("process %d (%s) does not end, not even when killed", t.PID, t.Command)
 		}
 		killed = append(killed, t.Found)
 	}
@@ -176,6 +207,15 @@ func signal(t target, sig unix.Signal) error {
 		return fmt.Errorf("send %s to process %d (%s): %w", unix.SignalName(sig), t.PID, t.Command, err)
 	}
 	return nil
+}
+
+// mustEnd waits until a process that was killed has ended.
+func mustEnd(t target, deadline time.Time) error {
+	ended, err := waitEnd(t, deadline)
+	if err == nil && !ended {
+		err = fmt.Errorf("process %d (%s) does not end, not even when killed", t.PID, t.Command)
+	}
+	return err
 }
 
 // waitEnd reports whether the process ended before the deadline.

@@ -99,6 +99,49 @@ func TestKillAllEndsWhatIgnoresTheRequest(t *testing.T) {
 	}
 }
 
+func TestKillAmongEndsOnlyWhatIsListed(t *testing.T) {
+	dir := t.TempDir()
+	listed, other := startMarked(t, dir, "sleep", "600"), startMarked(t, dir, "sleep", "601")
+	// A process without the marker is left alone, also when it is listed.
+	ids := func() ([]int, error) { return []int{listed.PID, os.Getpid(), os.Getppid()}, nil }
+	ended, err := KillAmong(dir, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ended) != 1 || ended[0].PID != listed.PID {
+		t.Errorf("KillAmong = %+v, want process %d", ended, listed.PID)
+	}
+	if !Running(other.PID, other.Started) {
+		t.Error("a process that was not listed was ended")
+	}
+}
+
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	p := startMarked(t, dir, "sh", "-c", "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+	waitForLine(t, p.Log, "ready")
+	for _, c := range []struct {
+		why, dir string
+		started  uint64
+	}{
+		{"another cluster", dir + "-other", p.Started}, {"a former process of the same id", dir, p.Started - 1},
+	} {
+		if err := Kill(c.dir, p.PID, c.started); err != nil || !Running(p.PID, p.Started) {
+			t.Errorf("the kill of %s = %v, running: %t", c.why, err, Running(p.PID, p.Started))
+		}
+	}
+	if err := Kill(dir, p.PID, p.Started); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if got := p.Outcome(); got != "signal: killed" {
+		t.Errorf("the process ended by %q", got)
+	}
+	if err := Kill(dir, p.PID, p.Started); err != nil {
+		t.Errorf("the kill of a process that has ended = %v", err)
+	}
+}
+
 func TestStartInSessionOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	p := startMarked(t, dir, "sleep", "600")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -73,8 +74,10 @@ func TestRecord(t *testing.T) {
 	}
 	want := &Record{
 		Name: "default", Phase: PhaseUp, StartedAt: time.Unix(1e9, 0).UTC(),
-		Components: []Component{{Name: "etcd", PID: 42, Started: 1 << 60}},
-		Hosts:      []Host{{Name: "db", Kind: KindOutside, Index: 1}},
+		Components: []Component{{
+			Name: "etcd", PID: 42, Started: 1 << 60, Binary: "/bin/components", Args: []string{"etcd", "--name=etcd"}, NetworkNamespace: "node",
+		}},
+		Hosts: []Host{{Name: "db", Kind: KindOutside, Index: 1}},
 	}
 	if err := dir.Save(want); err != nil {
 		t.Fatal(err)
@@ -83,7 +86,7 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Phase != want.Phase || !got.StartedAt.Equal(want.StartedAt) || got.Components[0] != want.Components[0] {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Load = %+v, want %+v", got, want)
 	}
 	if _, ok := got.Host("db"); !ok {

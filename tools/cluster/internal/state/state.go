@@ -73,6 +73,12 @@ type Component struct {
 	// Started is the start time of the process in the kernel's own unit: with it, a process id that the kernel gave
 	// to another program is not taken for the component.
 	Started uint64 `json:"started"`
+
+	// Binary and Args are what to start it again with, and NetworkNamespace is where, which is empty for the machine
+	// itself.
+	Binary           string   `json:"binary"`
+	Args             []string `json:"args"`
+	NetworkNamespace string   `json:"networkNamespace,omitempty"`
 }
 
 // Kind is what a host stands for.
@@ -91,8 +97,10 @@ type Host struct {
 	// Index is different for each host of a cluster, and part of a pod's addresses.
 	Index int `json:"index"`
 	// Namespace is the Kubernetes namespace of a pod.
-	Namespace string       `json:"namespace,omitempty"`
-	IPs       []netip.Addr `json:"ips"`
+	Namespace string `json:"namespace,omitempty"`
+	// Labels are those of a pod's Pod object. A pod without labels has no such object.
+	Labels map[string]string `json:"labels,omitempty"`
+	IPs    []netip.Addr      `json:"ips"`
 	// DNS are the names of an outside host that the cluster's DNS answers.
 	DNS []string `json:"dns,omitempty"`
 }

@@ -1,0 +1,305 @@
+package matrix
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"external-services/tests/internal/release"
+)
+
+const (
+	// service is the name of the entry, and so of its Service.
+	service = "orders"
+	// releaseName is the name of the release in each namespace.
+	releaseName = "outside"
+	// settle is what the controllers get to write endpoints.
+	settle = 15 * time.Second
+)
+
+// Every ordered pair of states: as an upgrade, undone by a rollback; and as an upgrade
+// that fails in the middle and is tried again.
+func TestMatrix(t *testing.T) {
+	for _, c := range clusters {
+		for _, program := range []string{"helm", "helm4"} {
+			for _, from := range states {
+				for _, to := range states {
+					if from.name == to.name {
+						continue
+					}
+					name := strings.Join([]string{c.version, program, from.name, to.name}, "/")
+					t.Run(name+"/rollback", func(t *testing.T) {
+						t.Parallel()
+						upgradeAndRollback(newTrial(t, c, program, from, "r"), from, to)
+					})
+					t.Run(name+"/retry", func(t *testing.T) {
+						t.Parallel()
+						failAndRetry(newTrial(t, c, program, from, "f"), from, to)
+					})
+				}
+			}
+		}
+	}
+}
+
+func upgradeAndRollback(r trial, from, to state) {
+	clusterIP := r.clusterIP()
+	want := transition(from, to)
+	r.upgrade("upgrade", to, want)
+
+	back := transition(to, from)
+	switch {
+	case want.result == refused:
+		back = outcome{fine, situation{from.service, from.slices, from.endpoints}, ""}
+	case want.result == kept:
+		// It is still headless, so that nothing is taken away from it.
+		back.result, back.message = fine, ""
+		back.situation = situation{from.service, from.slices, from.endpoints}
+		if slices.Contains(to.slices, podPort) {
+			back.result = stale
+			back.situation.slices, back.situation.endpoints = union(pod, from.slices), pod
+		}
+	}
+	out, err := r.Output("rollback", releaseName, "1")
+	r.want("rollback", back, out, err)
+
+	if from.service == "ClusterIP" && to.service == "ClusterIP" && r.clusterIP() != clusterIP {
+		r.t.Errorf("the ClusterIP was %s and is %s", clusterIP, r.clusterIP())
+	}
+}
+
+// failAndRetry lets the upgrade fail at the objects that come last, if it writes any, and
+// else at the Service.
+func failAndRetry(r trial, from, to state) {
+	want := transition(from, to)
+	denied := "services"
+	if to.service != "ExternalName" && to.name != "cluster" && to.name != "absent" {
+		denied = "endpoints"
+	}
+	if from.name == "absent" || to.name == "absent" {
+		denied = "services"
+	}
+	r.deny(denied)
+	out, err := r.Try("upgrade", r.values(to))
+	r.deny("")
+	switch {
+	case err == nil && to.name == "absent":
+		// What it cannot delete, Helm leaves behind.
+	case err == nil:
+		r.t.Errorf("the upgrade was to fail and did not")
+	case want.result != refused && !strings.Contains(out, "denied"):
+		r.t.Errorf("the upgrade was to fail, and does so otherwise: %s", out)
+	}
+	r.upgrade("retry", to, want)
+}
+
+// trial is a release in a namespace of its own, beside a pod that may take over.
+type trial struct {
+	release.Release
+	t       *testing.T
+	cluster *testCluster
+}
+
+func newTrial(t *testing.T, c *testCluster, program string, from state, suffix string) trial {
+	t.Helper()
+	namespace := strings.ToLower(strings.ReplaceAll(t.Name()[len("TestMatrix/"+c.version+"/"):], "/", "-"))
+	ctx := t.Context()
+	if _, err := c.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r := trial{release.Of(t, program, releaseName, namespace, c.Kubeconfig), t, c}
+	r.makePod()
+	r.Do("install", r.values(from))
+	r.eventually("the installation", situation{from.service, from.slices, from.endpoints})
+	return r
+}
+
+// values writes a values file with the entry in a state.
+func (r trial) values(s state) []string {
+	r.t.Helper()
+	text := "services: []\n"
+	if s.entry != "" {
+		text = fmt.Sprintf("services: [{name: %s, %s}]\n", service, s.entry)
+	}
+	file := filepath.Join(r.t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	return []string{file}
+}
+
+func (r trial) upgrade(step string, to state, want outcome) {
+	r.t.Helper()
+	out, err := r.Try("upgrade", r.values(to))
+	r.want(step, want, out, err)
+}
+
+// want fails unless helm said, and the cluster has, what the outcome is.
+func (r trial) want(step string, want outcome, out string, err error) {
+	r.t.Helper()
+	if want.result == refused {
+		if err == nil || !strings.Contains(out, want.message) {
+			r.t.Errorf("the %s was to be refused with %q: %v\n%s", step, want.message, err, out)
+		}
+		return
+	}
+	if err != nil {
+		r.t.Errorf("the %s: %v\n%s", step, err, out)
+	}
+	r.eventually("the "+step, want.situation)
+}
+
+// eventually waits until the cluster has what is wanted, and looks again a moment later:
+// a controller that has more to write would do it then.
+func (r trial) eventually(what string, want situation) {
+	r.t.Helper()
+	deadline := time.Now().Add(settle)
+	var got situation
+	for time.Now().Before(deadline) {
+		if got = r.observe(); got.String() == want.String() {
+			time.Sleep(500 * time.Millisecond)
+			if got = r.observe(); got.String() == want.String() {
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	r.t.Errorf("after %s there is %s, want %s", what, got, want)
+}
+
+// observe reads the Service, all its EndpointSlices, and its Endpoints.
+func (r trial) observe() situation {
+	r.t.Helper()
+	ctx := context.WithoutCancel(r.t.Context())
+	var s situation
+	if svc := r.service(); svc != nil {
+		s.service = string(svc.Spec.Type)
+		if svc.Spec.ClusterIP == corev1.ClusterIPNone {
+			s.service = corev1.ClusterIPNone
+		}
+	}
+	list, err := r.cluster.client.DiscoveryV1().EndpointSlices(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, slice := range list.Items {
+		for _, endpoint := range slice.Endpoints {
+			for _, port := range slice.Ports {
+				s.slices = union(s.slices, []string{fmt.Sprintf("%s:%d", endpoint.Addresses[0], *port.Port)})
+			}
+		}
+	}
+	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
+	endpoints, err := r.cluster.client.CoreV1().Endpoints(r.Namespace).Get(ctx, service, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		r.t.Fatal(err)
+	}
+	for _, subset := range endpoints.Subsets {
+		for _, address := range subset.Addresses {
+			for _, port := range subset.Ports {
+				s.endpoints = union(s.endpoints, []string{fmt.Sprintf("%s:%d", address.IP, port.Port)})
+			}
+		}
+	}
+	return s
+}
+
+// service is the Service, or nil if there is none.
+func (r trial) service() *corev1.Service {
+	r.t.Helper()
+	svc, err := r.cluster.client.CoreV1().Services(r.Namespace).Get(context.WithoutCancel(r.t.Context()), service, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return svc
+}
+
+func (r trial) clusterIP() string {
+	r.t.Helper()
+	if svc := r.service(); svc != nil {
+		return svc.Spec.ClusterIP
+	}
+	return ""
+}
+
+// deny keeps helm from writing and deleting objects of a kind, see denyPolicy. It returns
+// when the API server does as it is told.
+func (r trial) deny(kind string) {
+	r.t.Helper()
+	ctx := context.WithoutCancel(r.t.Context())
+	patch := fmt.Sprintf(`{"metadata": {"labels": {%q: %q}}}`, denyLabel, kind)
+	if _, err := r.cluster.client.CoreV1().Namespaces().Patch(ctx, r.Namespace, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		r.t.Fatal(err)
+	}
+	denied := func() bool {
+		var err error
+		meta, dryRun := metav1.ObjectMeta{Name: "deny-check"}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+		switch kind {
+		case "services":
+			spec := corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "deny.example"}
+			_, err = r.cluster.client.CoreV1().Services(r.Namespace).Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: spec}, dryRun)
+			return err != nil
+		case "endpoints":
+			_, err = r.cluster.client.DiscoveryV1().EndpointSlices(r.Namespace).Create(ctx, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4}, dryRun)
+			return err != nil
+		}
+		_, err = r.cluster.client.DiscoveryV1().EndpointSlices(r.Namespace).Create(ctx, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4}, dryRun)
+		if err != nil {
+			return true
+		}
+		_, err = r.cluster.client.CoreV1().Services(r.Namespace).Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "deny.example"}}, dryRun)
+		return err != nil
+	}
+	for deadline := time.Now().Add(settle); denied() != (kind != ""); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("the API server does not begin or end to deny %q", kind)
+		}
+	}
+}
+
+// makePod makes a pod that the selector matches, ready, as a kubelet would report it.
+func (r trial) makePod() {
+	r.t.Helper()
+	ctx := r.t.Context()
+	pods := r.cluster.client.CoreV1().Pods(r.Namespace)
+	made := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "orders-0", Labels: map[string]string{"app": service}},
+		Spec: corev1.PodSpec{
+			NodeName:                      r.cluster.node,
+			TerminationGracePeriodSeconds: new(int64),
+			AutomountServiceAccountToken:  new(bool),
+			Containers:                    []corev1.Container{{Name: "orders", Image: "orders"}},
+		},
+	}
+	var err error
+	// The controller for service accounts makes that of a new namespace.
+	for deadline := time.Now().Add(settle); ; time.Sleep(50 * time.Millisecond) {
+		if made, err = pods.Create(ctx, made.DeepCopy(), metav1.CreateOptions{}); err == nil || time.Now().After(deadline) {
+			break
+		}
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	made.Status = corev1.PodStatus{
+		Phase: corev1.PodRunning, PodIP: podIP, PodIPs: []corev1.PodIP{{IP: podIP}},
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+	}
+	if _, err := pods.UpdateStatus(ctx, made, metav1.UpdateOptions{}); err != nil {
+		r.t.Fatal(err)
+	}
+}
