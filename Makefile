@@ -37,6 +37,7 @@ test-unit: ## The inner loop: tests of the tools, in process
 
 .PHONY: test
 test: packages tools ## All tests, with what they need installed and built
+	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	@$(PROGRESS) "compile the tests" go test -run '^$$' ./...
 	go test ./tools/...
 	@echo "next, about 3 minutes: the embedded cluster is started, killed and looked at many times"
@@ -56,6 +57,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Check that what is genera
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
+	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
 
 .PHONY: lint
 lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct ## Lint the chart, with Helm 3 and 4, and the Go code

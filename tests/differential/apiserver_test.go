@@ -33,8 +33,8 @@ type apiServer struct {
 
 // startAPIServer starts the API server of an embedded cluster, with the namespaces of
 // the documents.
-func startAPIServer(ctx context.Context, name string, progress io.Writer, flags ...string) (*embedded.Cluster, *apiServer, error) {
-	c, err := embedded.Start(ctx, name, progress, append(flags, "--data-plane", "off")...)
+func startAPIServer(ctx context.Context, name string, progress io.Writer, options ...embedded.Option) (*embedded.Cluster, *apiServer, error) {
+	c, err := embedded.Start(ctx, name, progress, append(options, embedded.WithoutDataPlane())...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,6 +24,9 @@ import (
 	"k8s.io/client-go/rest"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
+
+	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/testenv"
 )
 
 var (
@@ -48,16 +51,23 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int, err error) {
 	ctx := context.Background()
 	rest.SetDefaultWarningHandler(rest.NoWarnings{}) // of what is deprecated
-	cluster, server, err := startAPIServer(ctx, "differential", os.Stderr)
-	if err != nil {
-		return 1, err
-	}
-	defer func() {
-		if stop := cluster.Stop(ctx); stop != nil && err == nil {
-			code, err = 1, stop
+	for _, variable := range []string{"KUBERNETES_VERSION", "KUBERNETES_OLDEST_VERSION"} {
+		version, err := testenv.Version(variable)
+		if err != nil {
+			return 1, err
 		}
-	}()
-	servers = append(servers, server)
+		name := "differential" + strings.ReplaceAll(strings.Join(strings.Split(version, ".")[:2], ""), "v", "")
+		cluster, server, err := startAPIServer(ctx, name, os.Stderr, embedded.Kubernetes(version))
+		if err != nil {
+			return 1, err
+		}
+		defer func() {
+			if stop := cluster.Stop(ctx); stop != nil && err == nil {
+				code, err = 1, stop
+			}
+		}()
+		servers = append(servers, server)
+	}
 	return m.Run(), nil
 }
 
@@ -129,7 +139,7 @@ func judge(ctx context.Context, charts charts, c class, d document, apply bool) 
 	if err := v.ask(ctx, apply); err != nil {
 		return v, err
 	}
-	v.compare()
+	v.compare(charts, d)
 	return v, nil
 }
 
@@ -183,7 +193,7 @@ func (v *verdict) ask(ctx context.Context, apply bool) error {
 }
 
 // compare holds the answers of the API servers against that of the chart.
-func (v *verdict) compare() {
+func (v *verdict) compare(charts charts, d document) {
 	for _, server := range servers {
 		answer := v.answers[server.version]
 		switch {
@@ -191,7 +201,7 @@ func (v *verdict) compare() {
 			v.found = append(v.found, disagreement{"the chart accepts and Kubernetes refuses", server.version + ": " + answer})
 		case v.refused != nil && answer == "" && !v.refused.unclear:
 			for _, message := range v.refused.messages {
-				name := explain(message)
+				name := v.explain(charts, d, message)
 				if name == "" {
 					v.found = append(v.found, disagreement{"the chart refuses and Kubernetes accepts", server.version + " accepts: " + message})
 				} else if !slices.Contains(v.rules, name) {
@@ -203,9 +213,9 @@ func (v *verdict) compare() {
 }
 
 // explain returns the rule that a message is of, or nothing.
-func explain(message string) string {
+func (v *verdict) explain(charts charts, d document, message string) string {
 	for _, rule := range stricter {
-		if rule.says.MatchString(message) {
+		if rule.says.MatchString(message) && (rule.when == nil || rule.when(charts, d, v.objects, message)) {
 			return rule.what
 		}
 	}
@@ -506,11 +516,15 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// marshal is for messages.
-func marshal(value any) string {
+// copyOf is a copy of decoded JSON.
+func copyOf[T any](value T) T {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return err.Error()
+		panic(err) // it was decoded
 	}
-	return string(text)
+	var result T
+	if err := json.Unmarshal(text, &result); err != nil {
+		panic(err)
+	}
+	return result
 }

@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-
-	"external-services/tools/render"
 )
 
 // rule is one by which the chart refuses, on purpose, what an API server takes.
@@ -244,13 +243,8 @@ func remove(in any, path []string) {
 			}
 			in = v[key]
 		case []any:
-			i := slices.IndexFunc(v, func(any) bool { return false })
-			for n := range v {
-				if key == itoa(n) {
-					i = n
-				}
-			}
-			if i < 0 {
+			i, err := strconv.Atoi(key)
+			if err != nil || i >= len(v) {
 				return
 			}
 			if len(path) == 1 {
@@ -263,5 +257,3 @@ func remove(in any, path []string) {
 		path = path[1:]
 	}
 }
-
-var _ = render.Release{}

@@ -35,14 +35,15 @@ func read(t *testing.T, elements ...string) string {
 // ci/versions.env names the versions that the go.mod files pin.
 func TestVersionsAgree(t *testing.T) {
 	pinned := map[string]struct{ goMod, module string }{
-		"KUBERNETES_VERSION":      {"tools/cluster/go.mod", "k8s.io/kubernetes"},
-		"ETCD_VERSION":            {"tools/cluster/go.mod", "go.etcd.io/etcd/server/v3"},
-		"COREDNS_VERSION":         {"tools/cluster/go.mod", "github.com/coredns/coredns"},
-		"HELM_VERSION":            {"go.mod", "helm.sh/helm/v3"},
-		"HELM_KUBERNETES_VERSION": {"go.mod", "k8s.io/client-go"},
-		"HELM4_VERSION":           {"ci/tools/go.mod", "helm.sh/helm/v4"},
-		"TERRATEST_VERSION":       {"go.mod", "github.com/gruntwork-io/terratest"},
-		"CHART_TESTING_VERSION":   {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
+		"KUBERNETES_VERSION":        {"tools/cluster/go.mod", "k8s.io/kubernetes"},
+		"KUBERNETES_OLDEST_VERSION": {"tools/cluster/kubernetes-1.34.mod", "k8s.io/kubernetes"},
+		"ETCD_VERSION":              {"tools/cluster/go.mod", "go.etcd.io/etcd/server/v3"},
+		"COREDNS_VERSION":           {"tools/cluster/go.mod", "github.com/coredns/coredns"},
+		"HELM_VERSION":              {"go.mod", "helm.sh/helm/v3"},
+		"HELM_KUBERNETES_VERSION":   {"go.mod", "k8s.io/client-go"},
+		"HELM4_VERSION":             {"ci/tools/go.mod", "helm.sh/helm/v4"},
+		"TERRATEST_VERSION":         {"go.mod", "github.com/gruntwork-io/terratest"},
+		"CHART_TESTING_VERSION":     {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
 	}
 	found := map[string]bool{}
 	for _, match := range regexp.MustCompile(`(?m)^([A-Z0-9_]+)=(.*)$`).FindAllStringSubmatch(read(t, "ci", "versions.env"), -1) {
@@ -67,15 +68,54 @@ func TestVersionsAgree(t *testing.T) {
 // required lists the versions that a go.mod requires.
 func required(t *testing.T, goMod string) map[string]string {
 	t.Helper()
+	versions := map[string]string{}
+	for _, r := range parse(t, goMod).Require {
+		versions[r.Mod.Path] = r.Mod.Version
+	}
+	return versions
+}
+
+func parse(t *testing.T, goMod string) *modfile.File {
+	t.Helper()
 	file, err := modfile.Parse(goMod, []byte(read(t, goMod)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	versions := map[string]string{}
-	for _, r := range file.Require {
-		versions[r.Mod.Path] = r.Mod.Version
+	return file
+}
+
+// The embedded cluster is built for two versions of Kubernetes. Each takes all of its
+// modules from one release, and what is not Kubernetes is the same, so that it is
+// compiled once.
+func TestModulesOfTheCluster(t *testing.T) {
+	const latest, oldest = "tools/cluster/go.mod", "tools/cluster/kubernetes-1.34.mod"
+	replaced := map[string]bool{}
+	for _, goMod := range []string{latest, oldest} {
+		file := parse(t, goMod)
+		want := strings.Replace(required(t, goMod)["k8s.io/kubernetes"], "v1.", "v0.", 1)
+		for _, r := range file.Replace {
+			replaced[r.Old.Path] = true
+			if r.New.Path != r.Old.Path || r.New.Version != want {
+				t.Errorf("%s replaces %s by %s %s, want version %s", goMod, r.Old.Path, r.New.Path, r.New.Version, want)
+			}
+		}
+		if len(file.Replace) < 25 {
+			t.Errorf("%s has %d replaced modules, want those of Kubernetes", goMod, len(file.Replace))
+		}
 	}
-	return versions
+	var different []string
+	versions := required(t, oldest)
+	for module, version := range required(t, latest) {
+		if other, ok := versions[module]; ok && other != version && !replaced[module] {
+			different = append(different, module)
+		}
+	}
+	slices.Sort(different)
+	// Kubernetes 1.34 does not compile with later versions of the first two.
+	want := []string{"github.com/container-storage-interface/spec", "github.com/opencontainers/cgroups", "k8s.io/kubernetes"}
+	if !slices.Equal(different, want) {
+		t.Errorf("%s and %s have different versions of %q, want so of %q", latest, oldest, different, want)
+	}
 }
 
 // The tools stay quick to build: they hold neither terratest nor the AWS SDK that

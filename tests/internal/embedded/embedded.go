@@ -42,17 +42,31 @@ type Cluster struct {
 	LeftOut   string
 }
 
+// Option is a choice about the cluster that Start starts.
+type Option struct{ flags []string }
+
+// Kubernetes chooses the version of Kubernetes, such as v1.34.4 or 1.34. The default is
+// the newest.
+func Kubernetes(version string) Option { return Option{[]string{"--kubernetes", version}} }
+
+// WithoutDataPlane leaves out everything but the control plane, also where the machine
+// permits more.
+func WithoutDataPlane() Option { return Option{[]string{"--data-plane", "off"}} }
+
 // Start starts the cluster of a name afresh and writes what it does to progress. An
 // older one of the name is taken down first, unless it is another process of this user
 // that has started it: then Start waits until that process has stopped it or ended.
-// Flags are further ones of the cluster's command up.
-func Start(ctx context.Context, name string, progress io.Writer, flags ...string) (*Cluster, error) {
+func Start(ctx context.Context, name string, progress io.Writer, options ...Option) (*Cluster, error) {
 	file, err := lock(ctx, name, progress)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{name: name, lock: file}
-	up := c.command(ctx, append([]string{"up", "--fresh"}, flags...)...)
+	args := []string{"up", "--fresh"}
+	for _, option := range options {
+		args = append(args, option.flags...)
+	}
+	up := c.command(ctx, args...)
 	up.Stdout, up.Stderr = progress, progress
 	if err := up.Run(); err != nil {
 		return nil, errors.Join(file.Close(), fmt.Errorf("start the embedded cluster %q: %w", name, err))

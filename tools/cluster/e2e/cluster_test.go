@@ -70,6 +70,45 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
+// TestOlderKubernetes starts another version than the default one.
+func TestOlderKubernetes(t *testing.T) {
+	name := newName(t, "older")
+	up := cluster(t, name, "up", "--kubernetes", olderKubernetes).mustSucceed(t)
+	if want := "kubernetes  v" + olderKubernetes + "."; !strings.Contains(up.stdout, want) {
+		t.Errorf("the summary has no %q:\n%s", want, up.stdout)
+	}
+	s := mustBeHealthy(t, name)
+	version := s.Versions["kubernetes"]
+	if !strings.HasPrefix(version, "v"+olderKubernetes+".") {
+		t.Errorf("it is Kubernetes %s", version)
+	}
+	for _, c := range s.Components {
+		if strings.HasPrefix(c.Name, "kube-") != (c.Version == version) {
+			t.Errorf("%s is %s in Kubernetes %s", c.Name, c.Version, version)
+		}
+	}
+	t.Run("API", func(t *testing.T) { testAPI(t, name) })
+
+	// It stays as it is until another version is asked for.
+	if again := cluster(t, name, "up").mustSucceed(t); !strings.Contains(again.stdout, "is already up") {
+		t.Errorf("up without a version: %s", again)
+	}
+	cluster(t, name, "up", "--kubernetes", "1.37").mustFail(t, 1, "is up with Kubernetes "+version+": add --fresh")
+	cluster(t, name, "up", "--kubernetes", "1.20", "--fresh").mustFail(t, 1, `--kubernetes "1.20": use v1.37.`)
+	if again := mustBeHealthy(t, name); again.Components[0].PID != s.Components[0].PID {
+		t.Error("a version that there is not took the cluster down")
+	}
+
+	t.Run("data plane", func(t *testing.T) {
+		needsRoot(t, "the data plane works with Kubernetes "+olderKubernetes)
+		testHosts(t, name)
+		testTraffic(t, name)
+		testBackends(t, name)
+		cluster(t, name, "restart", "kube-apiserver").mustSucceed(t)
+		mustBeHealthy(t, name)
+	})
+}
+
 func testAPI(t *testing.T, name string) {
 	kubeconfig := cluster(t, name, "kubeconfig").mustSucceed(t).stdout
 	path := strings.TrimSpace(cluster(t, name, "kubeconfig", "--path").mustSucceed(t).stdout)

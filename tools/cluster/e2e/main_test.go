@@ -22,8 +22,11 @@ import (
 	"time"
 )
 
-// program is the path of the program under test, and components the folder of the binary that it starts.
+// program is the path of the program under test, and components the folder of the binaries that it starts.
 var program, components string
+
+// olderKubernetes is the version of Kubernetes that is tested beside the default one.
+const olderKubernetes = "1.34"
 
 // namePrefix tells the clusters of this run from those of another one at the same time.
 var namePrefix = fmt.Sprintf("e2e%04x", rand.IntN(1<<16))
@@ -62,7 +65,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	// The first build takes minutes: its progress is to be seen, and it must not count as the time of a test.
-	prepare := exec.Command(program, "build")
+	prepare := exec.Command(program, "build", "--kubernetes", olderKubernetes)
 	prepare.Stderr = os.Stderr
 	output, err := prepare.Output()
 	if err != nil {

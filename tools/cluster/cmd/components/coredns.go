@@ -1,9 +1,12 @@
+//go:build !kubernetes_only
+
 package main
 
 import (
 	"slices"
 
 	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/coremain"
 
 	// Only the plugins that the cluster's Corefile uses are linked: the full list pulls in the SDKs of three clouds.
 	_ "github.com/coredns/coredns/plugin/cache"
@@ -16,6 +19,13 @@ import (
 
 // linkedPlugins names the plugins imported above.
 var linkedPlugins = []string{"cache", "errors", "file", "hosts", "kubernetes", "ready"}
+
+func init() {
+	components["coredns"] = func() {
+		limitPlugins()
+		coremain.Run()
+	}
+}
 
 // limitPlugins takes the plugins that are not linked out of CoreDNS's list of directives. Its order stays, which is
 // the order that plugins see a query in. A Corefile that names another plugin is then refused as an unknown directive

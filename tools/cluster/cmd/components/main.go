@@ -3,37 +3,31 @@
 //
 // One binary is linked once, where five of them would link the same Kubernetes libraries five times. It is heavy to
 // build, so nothing imports it and it has no tests of its own; cmd/cluster builds and runs it.
+//
+// With the build tag kubernetes_only it has the programs of Kubernetes alone. That is how it is built for another
+// version of Kubernetes than the default one, whose binary has the rest.
 package main
 
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/coredns/coredns/coremain"
-	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 )
 
-// component is one of the programs in this binary.
-type component struct {
-	name string
-	// run never comes back with a failure: each program reports its own and exits with its own code.
-	run func()
-}
-
-// components is sorted by name, which is the order of the usage message.
-var components = []component{
-	{"coredns", runCoreDNS},
-	{"etcd", func() { etcdmain.Main(os.Args) }},
-	{"kube-apiserver", func() { os.Exit(cli.Run(apiserver.NewAPIServerCommand())) }},
-	{"kube-controller-manager", func() { os.Exit(cli.Run(controllermanager.NewControllerManagerCommand())) }},
-	{"kube-proxy", func() { os.Exit(cli.Run(proxy.NewProxyCommand())) }},
+// components maps the name of each program in this binary to what runs it. That never comes back with a failure: each
+// program reports its own and exits with its own code. The files beside this one add the programs of other projects.
+var components = map[string]func(){
+	"kube-apiserver":          func() { os.Exit(cli.Run(apiserver.NewAPIServerCommand())) },
+	"kube-controller-manager": func() { os.Exit(cli.Run(controllermanager.NewControllerManagerCommand())) },
+	"kube-proxy":              func() { os.Exit(cli.Run(proxy.NewProxyCommand())) },
 }
 
 func main() {
@@ -41,8 +35,8 @@ func main() {
 		usage("no component named")
 	}
 	name := os.Args[1]
-	i := slices.IndexFunc(components, func(c component) bool { return c.name == name })
-	if i < 0 {
+	run, ok := components[name]
+	if !ok {
 		usage(fmt.Sprintf("unknown component %q", name))
 	}
 
@@ -54,20 +48,12 @@ func main() {
 		// that set over as its own: its --version would be CoreDNS's.
 		flag.CommandLine = flag.NewFlagSet(name, flag.ExitOnError)
 	}
-	components[i].run()
+	run()
 }
 
 // usage says what was wrong with the command line and ends the program with the conventional exit code for it.
 func usage(problem string) {
-	names := make([]string, len(components))
-	for i, c := range components {
-		names[i] = c.name
-	}
+	names := slices.Sorted(maps.Keys(components))
 	fmt.Fprintf(os.Stderr, "components: %s\nusage: components %s [ARG...]\n", problem, strings.Join(names, "|"))
 	os.Exit(2)
-}
-
-func runCoreDNS() {
-	limitPlugins()
-	coremain.Run()
 }

@@ -19,6 +19,8 @@ func newRepository(t *testing.T) string {
 	root := t.TempDir()
 	write(t, filepath.Join(root, modulePath, "go.mod"), "module x\n\nrequire (\n\tk8s.io/api v0.37.2\n\tk8s.io/kubernetes v1.37.2\n)\n")
 	write(t, filepath.Join(root, modulePath, "go.sum"), "sums\n")
+	write(t, filepath.Join(root, modulePath, "kubernetes-1.34.mod"), "module x\n\nrequire k8s.io/kubernetes v1.34.4\n")
+	write(t, filepath.Join(root, modulePath, "kubernetes-1.34.sum"), "sums\n")
 	write(t, filepath.Join(root, modulePath, componentsPackage, "main.go"), "package main\n")
 	return root
 }
@@ -33,13 +35,14 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// fakeGo puts a go command of our own in PATH. It counts its builds in the returned file.
+// fakeGo puts a go command of our own in PATH. It adds a line for each of its builds to the returned file, with its flags.
 func fakeGo(t *testing.T, buildScript string) (builds string) {
 	t.Helper()
 	dir := t.TempDir()
 	builds = filepath.Join(dir, "builds")
 	write(t, filepath.Join(dir, "go"), fmt.Sprintf(`#!/bin/sh
 command=$1
+flags="$2 $3"
 while [ $# -gt 0 ]; do
 	[ "$1" = -o ] && out=$2
 	shift
@@ -48,7 +51,7 @@ if [ "$command" = list ]; then
 	printf 'a\nb\nc\n'
 	exit 0
 fi
-echo build >> %q
+echo $flags >> %q
 %s
 `, builds, buildScript))
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
@@ -67,21 +70,68 @@ func count(t *testing.T, path string) int {
 func TestBuildsOnce(t *testing.T) {
 	root := newRepository(t)
 	builds := fakeGo(t, `echo binary > "$out"`)
-	path, built, err := ensure(t.Context(), Options{Source: root})
+	p, err := ensure(t.Context(), Options{Source: root})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !built || filepath.Dir(path) != filepath.Join(root, ".bin") || !strings.HasPrefix(filepath.Base(path), "components-v1.37.2-") {
-		t.Errorf("ensure = %q, %t", path, built)
+	if p.kubernetes != p.others || filepath.Dir(p.others) != filepath.Join(root, ".bin") || !strings.HasPrefix(filepath.Base(p.others), "components-v1.37.2-") {
+		t.Errorf("ensure = %+v", p)
 	}
 	// Nothing of the go command is needed now.
 	t.Setenv("PATH", "")
-	again, built, err := ensure(t.Context(), Options{Source: root})
-	if err != nil || built || again != path {
-		t.Errorf("ensure with a binary = %q, %t, %v", again, built, err)
+	for _, version := range []string{"", "1.37", "v1.37.2"} {
+		if again, err := ensure(t.Context(), Options{Source: root, Kubernetes: version}); err != nil || again != p {
+			t.Errorf("ensure of %q with a binary = %+v, %v", version, again, err)
+		}
 	}
 	if n := count(t, builds); n != 1 {
 		t.Errorf("%d builds, want 1", n)
+	}
+}
+
+func TestBuildsAnotherVersion(t *testing.T) {
+	root := newRepository(t)
+	builds := fakeGo(t, `echo binary > "$out"`)
+	p, err := ensure(t.Context(), Options{Source: root, Kubernetes: "1.34"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(filepath.Base(p.others), "components-v1.37.2-") || !strings.HasPrefix(filepath.Base(p.kubernetes), "kubernetes-v1.34.4-") {
+		t.Errorf("ensure = %+v", p)
+	}
+	data, err := os.ReadFile(builds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := filepath.Join(root, modulePath)
+	want := fmt.Sprintf("-modfile=%[1]s/go.mod -tags=\n-modfile=%[1]s/kubernetes-1.34.mod -tags=kubernetes_only\n", module)
+	if string(data) != want {
+		t.Errorf("the builds are\n%s\nwant\n%s", data, want)
+	}
+	// The default version shares its binary with it, and neither build removes the other's.
+	t.Setenv("PATH", "")
+	if again, err := ensure(t.Context(), Options{Source: root}); err != nil || again != (paths{p.others, p.others}) {
+		t.Errorf("ensure of the default version = %+v, %v", again, err)
+	}
+	if again, err := ensure(t.Context(), Options{Source: root, Kubernetes: "v1.34.4"}); err != nil || again != p {
+		t.Errorf("ensure of the other version = %+v, %v", again, err)
+	}
+}
+
+func TestUnknownVersion(t *testing.T) {
+	root := newRepository(t)
+	for _, version := range []string{"1.33", "1.3", "1", "v1.34.3", "latest", "kubernetes"} {
+		o := Options{Source: root, Kubernetes: version}
+		want := fmt.Sprintf("--kubernetes %q: use v1.37.2 or v1.34.4, or the first two numbers of one", version)
+		if _, err := ensure(t.Context(), o); err == nil || err.Error() != want {
+			t.Errorf("ensure = %v, want %s", err, want)
+		}
+		if err := Check(o); err == nil || err.Error() != want {
+			t.Errorf("Check = %v, want %s", err, want)
+		}
+	}
+	if err := Check(Options{Source: root, Kubernetes: "1.34"}); err != nil {
+		t.Errorf("Check of a version that there is = %v", err)
 	}
 }
 
@@ -96,7 +146,7 @@ func TestSecondBuilderWaits(t *testing.T) {
 	var group sync.WaitGroup
 	for range 3 {
 		group.Go(func() {
-			if _, _, err := ensure(t.Context(), Options{Source: root, Progress: progress.New(log)}); err != nil {
+			if _, err := ensure(t.Context(), Options{Source: root, Progress: progress.New(log)}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -121,7 +171,7 @@ i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo "some/package$i" >&2; echo "# mess
 echo half > "$out"
 printf 'undefined: x' >&2
 exit 1`)
-	_, _, err := ensure(t.Context(), Options{Source: root})
+	_, err := ensure(t.Context(), Options{Source: root})
 	if err == nil {
 		t.Fatal("a failed build is no error")
 	}
@@ -143,7 +193,7 @@ exit 1`)
 func TestNoGoCommand(t *testing.T) {
 	root := newRepository(t)
 	t.Setenv("PATH", t.TempDir())
-	if _, _, err := ensure(t.Context(), Options{Source: root}); err == nil || !strings.Contains(err.Error(), "install Go") {
+	if _, err := ensure(t.Context(), Options{Source: root}); err == nil || !strings.Contains(err.Error(), "install Go") {
 		t.Errorf("ensure without Go = %v", err)
 	}
 }
@@ -156,11 +206,11 @@ func TestRemovesOlderBuildsOfTheSameVersion(t *testing.T) {
 	write(t, filepath.Join(bin, "components-v1.34.0-000000000000"), "another version")
 	write(t, filepath.Join(bin, ".components-12345"), "an interrupted build")
 	write(t, filepath.Join(bin, "helm"), "another program")
-	path, _, err := ensure(t.Context(), Options{Source: root})
+	p, err := ensure(t.Context(), Options{Source: root})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"components-v1.34.0-000000000000", filepath.Base(path), "helm"}
+	want := []string{"components-v1.34.0-000000000000", filepath.Base(p.others), "helm"}
 	if got := list(t, bin); !slices.Equal(got, want) {
 		t.Errorf("the folder has %q, want %q", got, want)
 	}
@@ -181,13 +231,14 @@ func list(t *testing.T, dir string) []string {
 
 func TestKeyDependsOnEveryInput(t *testing.T) {
 	root := newRepository(t)
+	var version string
 	key := func() string {
 		t.Helper()
-		target, err := newTarget(Options{Source: root})
+		kubernetes, _, err := targets(Options{Source: root, Kubernetes: version})
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, err := target.key()
+		key, err := kubernetes.key()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,6 +268,16 @@ func TestKeyDependsOnEveryInput(t *testing.T) {
 	write(t, filepath.Join(module, "internal", "x.go"), "package internal\n")
 	if key() != before {
 		t.Error("the key depends on what the binary is not built from")
+	}
+	write(t, filepath.Join(module, "kubernetes-1.34.sum"), "other sums\n")
+	if key() != before {
+		t.Error("the key depends on what another version is built from")
+	}
+	version = "1.34"
+	before = key()
+	write(t, filepath.Join(module, "kubernetes-1.34.sum"), "sums\n")
+	if key() == before {
+		t.Error("the key of another version does not depend on its sums")
 	}
 }
 
@@ -255,17 +316,45 @@ func sameFile(t *testing.T, a, b string) bool {
 func TestBinDirWithoutSource(t *testing.T) {
 	t.Chdir("/")
 	bin := t.TempDir()
-	if _, _, err := ensure(t.Context(), Options{BinDir: bin}); err == nil || !strings.Contains(err.Error(), "has no binary") {
+	if _, err := ensure(t.Context(), Options{BinDir: bin}); err == nil || !strings.Contains(err.Error(), "has no binary") {
 		t.Errorf("ensure with an empty folder = %v", err)
 	}
-	path := filepath.Join(bin, "components-v1.37.2-000000000000")
-	write(t, path, "binary")
-	if got, _, err := ensure(t.Context(), Options{BinDir: bin}); err != nil || got != path {
-		t.Errorf("ensure = %q, %v, want %q", got, err, path)
+	all := filepath.Join(bin, "components-v1.37.2-000000000000")
+	write(t, all, "binary")
+	other := filepath.Join(bin, "kubernetes-v1.34.4-000000000000")
+	write(t, other, "binary")
+	for version, want := range map[string]paths{"": {all, all}, "1.37": {all, all}, "1.34": {other, all}} {
+		o := Options{BinDir: bin, Kubernetes: version}
+		if got, err := ensure(t.Context(), o); err != nil || got != want {
+			t.Errorf("ensure of %q = %+v, %v, want %+v", version, got, err, want)
+		}
+		if err := Check(o); err != nil {
+			t.Errorf("Check of %q = %v", version, err)
+		}
+	}
+	if err := Check(Options{BinDir: bin, Kubernetes: "1.35"}); err == nil || !strings.Contains(err.Error(), "use v1.37.2 or v1.34.4") {
+		t.Errorf("Check of a version that is not there = %v", err)
+	}
+	write(t, filepath.Join(bin, "kubernetes-v1.34.4-000000000001"), "binary")
+	if _, err := ensure(t.Context(), Options{BinDir: bin, Kubernetes: "1.34"}); err == nil || !strings.Contains(err.Error(), "2 binaries of Kubernetes 1.34: remove all but one") {
+		t.Errorf("ensure with two binaries of a version = %v", err)
 	}
 	write(t, filepath.Join(bin, "components-v1.34.0-000000000000"), "binary")
-	if _, _, err := ensure(t.Context(), Options{BinDir: bin}); err == nil || !strings.Contains(err.Error(), "remove all but one") {
+	if _, err := ensure(t.Context(), Options{BinDir: bin}); err == nil || !strings.Contains(err.Error(), "remove all but one") {
 		t.Errorf("ensure with two binaries = %v", err)
+	}
+}
+
+func TestIsVersion(t *testing.T) {
+	for _, wanted := range []string{"v1.34.4", "1.34.4", "v1.34", "1.34"} {
+		if !IsVersion("v1.34.4", wanted) {
+			t.Errorf("v1.34.4 is not %s", wanted)
+		}
+	}
+	for _, wanted := range []string{"", "1", "1.3", "1.34.", "1.34.40", "1.340"} {
+		if IsVersion("v1.34.4", wanted) {
+			t.Errorf("v1.34.4 is %q", wanted)
+		}
 	}
 }
 
@@ -298,13 +387,13 @@ func TestLinkerFlags(t *testing.T) {
 	}
 }
 
-func TestVersionsRefusesOtherPrograms(t *testing.T) {
+func TestOpenRefusesOtherPrograms(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Versions(self); err == nil || !strings.Contains(err.Error(), "was not built from cmd/components") {
-		t.Errorf("Versions of this test = %v", err)
+	if _, err := open(self, kubernetes); err == nil || !strings.Contains(err.Error(), "was not built from cmd/components") {
+		t.Errorf("open of this test = %v", err)
 	}
 }
 

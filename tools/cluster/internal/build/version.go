@@ -4,6 +4,7 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -13,6 +14,13 @@ const (
 	kubernetesModule = "k8s.io/kubernetes"
 	etcdModule       = "go.etcd.io/etcd/server/v3"
 	coreDNSModule    = "github.com/coredns/coredns"
+)
+
+// What versions are called.
+const (
+	kubernetes = "kubernetes"
+	etcd       = "etcd"
+	coreDNS    = "coredns"
 )
 
 var (
@@ -48,22 +56,35 @@ func linkerFlags(version string) string {
 	return strings.Join(flags, " ")
 }
 
-// Versions reads out of a binary which versions of the components it was built from. The keys are "kubernetes", "etcd"
-// and "coredns".
+// IsVersion reports whether a version of Kubernetes is the wanted one, which may be a minor version such as 1.34.
+func IsVersion(version, wanted string) bool {
+	version, wanted = strings.TrimPrefix(version, "v"), strings.TrimPrefix(wanted, "v")
+	return version == wanted || strings.Count(wanted, ".") == 1 && strings.HasPrefix(version, wanted+".")
+}
+
+// versionIn returns the version in the name of a binary, as in components-v1.37.2-0123456789ab.
+func versionIn(path, prefix string) string {
+	version, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), prefix), "-")
+	return version
+}
+
+func unknownVersion(wanted string, versions []string) error {
+	return fmt.Errorf("--kubernetes %q: use %s, or the first two numbers of one", wanted, strings.Join(versions, " or "))
+}
+
+// Versions reads out of a binary which versions of the components it was built from. The keys are those of "kubernetes",
+// "etcd" and "coredns" that are in it.
 func Versions(binary string) (map[string]string, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return nil, fmt.Errorf("read the versions of the components: %w", err)
 	}
-	names := map[string]string{kubernetesModule: "kubernetes", etcdModule: "etcd", coreDNSModule: "coredns"}
+	names := map[string]string{kubernetesModule: kubernetes, etcdModule: etcd, coreDNSModule: coreDNS}
 	versions := make(map[string]string, len(names))
 	for _, dep := range info.Deps {
 		if name, ok := names[dep.Path]; ok {
 			versions[name] = dep.Version
 		}
-	}
-	if len(versions) != len(names) {
-		return nil, fmt.Errorf("%s was not built from cmd/components: remove it", binary)
 	}
 	return versions, nil
 }

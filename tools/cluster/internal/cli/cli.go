@@ -31,8 +31,8 @@ const (
 type app struct {
 	stdout, stderr io.Writer
 
-	name, source, binDir string
-	quiet                bool
+	name, source, binDir, kubernetes string
+	quiet                            bool
 }
 
 // exitError ends the program with a code, and with a message when there is an error.
@@ -104,7 +104,7 @@ a control plane only. Clusters with different names run side by side.`,
 	flags.StringVar(&a.source, "source", "",
 		"root of the repository to build the components from (default: the nearest folder, from here upwards, with tools/cluster/go.mod)")
 	flags.StringVar(&a.binDir, "bin-dir", "",
-		"folder for the binary of the components (default: .bin at the root of the repository)")
+		"folder for the binaries of the components (default: .bin at the root of the repository)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print neither progress nor a summary")
 
 	root.AddCommand(
@@ -127,7 +127,12 @@ func (a *app) progress() *progress.Printer {
 func (a *app) open() (*cluster.Cluster, error) { return cluster.Open(a.name, a.progress()) }
 
 func (a *app) buildOptions() build.Options {
-	return build.Options{Source: a.source, BinDir: a.binDir, Progress: a.progress()}
+	return build.Options{Kubernetes: a.kubernetes, Source: a.source, BinDir: a.binDir, Progress: a.progress()}
+}
+
+// kubernetesFlag adds the flag that chooses a version of Kubernetes.
+func (a *app) kubernetesFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.kubernetes, "kubernetes", "", "version of Kubernetes, such as 1.34 (default: that of tools/cluster/go.mod)")
 }
 
 // printf prints a result, unless the user wants to be told nothing.

@@ -47,6 +47,7 @@ the start is interrupted, it takes down what it started.`,
 	}
 	cmd.Flags().StringVar(&dataPlane, "data-plane", string(cluster.ModeAuto),
 		"make network namespaces, kube-proxy and DNS: auto (where the machine permits it), on (or fail), off")
+	a.kubernetesFlag(cmd)
 	cmd.Flags().BoolVar(&o.Fresh, "fresh", false, "take the cluster down first")
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", startTimeout, "how long the components may take to be ready")
 	return cmd
@@ -131,23 +132,38 @@ once.`,
 }
 
 func (a *app) build() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build the components of clusters without starting one",
-		Args:  cobra.NoArgs,
+		Long: `Build the components of clusters without starting one.
+
+Another version of Kubernetes than the default one is a binary of its own. It has no etcd and no CoreDNS, which are those
+of the default binary, so that is built too.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			binary, err := build.Ensure(cmd.Context(), a.buildOptions())
+			components, err := build.Ensure(cmd.Context(), a.buildOptions())
 			if err != nil {
 				return err
 			}
-			var versions []string
-			for name, version := range binary.Versions {
-				versions = append(versions, name+" "+version)
+			binaries := []build.Binary{components.Others}
+			if components.Kubernetes.Path != components.Others.Path {
+				binaries = append(binaries, components.Kubernetes)
 			}
-			slices.Sort(versions)
-			return a.printf("%s: %s\n", binary.Path, strings.Join(versions, ", "))
+			for _, binary := range binaries {
+				var versions []string
+				for name, version := range binary.Versions {
+					versions = append(versions, name+" "+version)
+				}
+				slices.Sort(versions)
+				if err := a.printf("%s: %s\n", binary.Path, strings.Join(versions, ", ")); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
+	a.kubernetesFlag(cmd)
+	return cmd
 }
 
 func (a *app) kubeconfig() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"external-services/tools/cluster/internal/build"
 	"external-services/tools/cluster/internal/controlplane"
 	"external-services/tools/cluster/internal/dataplane"
 	"external-services/tools/cluster/internal/kube"
@@ -33,10 +34,10 @@ const (
 // starter is one start of a cluster, or of a component of it.
 type starter struct {
 	*Cluster
-	binary  string
-	begin   time.Time
-	record  *state.Record
-	running []*process.Process
+	binaries build.Components
+	begin    time.Time
+	record   *state.Record
+	running  []*process.Process
 }
 
 // run starts everything and waits until it is ready.
@@ -218,7 +219,11 @@ func (s *starter) reachable(ctx context.Context) error {
 
 // component starts a component in the given network namespace or, when it is empty, on the machine itself.
 func (s *starter) component(name, namespace string, args []string) error {
-	component := state.Component{Name: name, Binary: s.binary, Args: append([]string{name}, args...), NetworkNamespace: namespace}
+	binary := s.binaries.Kubernetes
+	if name == controlplane.Etcd || name == dataplane.CoreDNS {
+		binary = s.binaries.Others
+	}
+	component := state.Component{Name: name, Binary: binary.Path, Args: append([]string{name}, args...), NetworkNamespace: namespace}
 	if err := s.launch(&component); err != nil {
 		return err
 	}

@@ -61,6 +61,12 @@ func (c *Cluster) Up(ctx context.Context, o UpOptions) (result UpResult, err err
 	if !slices.Contains(Modes, o.DataPlane) {
 		return result, fmt.Errorf("data plane %q: use one of %q", o.DataPlane, Modes)
 	}
+	if o.Build.Kubernetes != "" {
+		// It is too late to say so when a cluster of another version was removed.
+		if err := build.Check(o.Build); err != nil {
+			return result, err
+		}
+	}
 	err = c.locked(ctx, func() error {
 		result.Record, err = c.alreadyUp(ctx, o)
 		if err != nil || result.Record != nil {
@@ -71,12 +77,12 @@ func (c *Cluster) Up(ctx context.Context, o UpOptions) (result UpResult, err err
 		if err != nil {
 			return err
 		}
-		binary, err := build.Ensure(ctx, o.Build)
+		binaries, err := build.Ensure(ctx, o.Build)
 		if err != nil {
 			return err
 		}
 		begin := time.Now()
-		result.Record, err = c.start(ctx, binary, obstacle, o.Timeout)
+		result.Record, err = c.start(ctx, binaries, obstacle, o.Timeout)
 		result.Took = time.Since(begin)
 		return err
 	})
@@ -102,7 +108,7 @@ func (c *Cluster) alreadyUp(ctx context.Context, o UpOptions) (*state.Record, er
 			status = &Status{Problem: err.Error()}
 		}
 		if status.Healthy {
-			return status.record, c.matches(status.record, o.DataPlane)
+			return status.record, c.matches(status.record, o)
 		}
 		why = "removing what an earlier start left: " + status.Problem
 	}
@@ -118,12 +124,15 @@ func (c *Cluster) alreadyUp(ctx context.Context, o UpOptions) (*state.Record, er
 	return nil, nil
 }
 
-// matches says whether a cluster that is up has the data plane that is asked for.
-func (c *Cluster) matches(r *state.Record, mode Mode) error {
-	if mode == ModeOn && r.DataPlane == nil {
+// matches says whether a cluster that is up has the data plane and the version that are asked for.
+func (c *Cluster) matches(r *state.Record, o UpOptions) error {
+	if version := r.Versions["kubernetes"]; o.Build.Kubernetes != "" && !build.IsVersion(version, o.Build.Kubernetes) {
+		return fmt.Errorf("cluster %q is up with Kubernetes %s: add --fresh to start it anew", c.name, version)
+	}
+	if o.DataPlane == ModeOn && r.DataPlane == nil {
 		return fmt.Errorf("cluster %q is up without a data plane: add --fresh to start it anew", c.name)
 	}
-	if mode == ModeOff && r.DataPlane != nil {
+	if o.DataPlane == ModeOff && r.DataPlane != nil {
 		return fmt.Errorf("cluster %q is up with a data plane: add --fresh to start it anew", c.name)
 	}
 	return nil
@@ -145,16 +154,17 @@ func (c *Cluster) obstacle(ctx context.Context, mode Mode) (*network.Obstacle, e
 }
 
 // start starts a cluster of which nothing is there. On failure it stops what it started.
-func (c *Cluster) start(ctx context.Context, binary build.Binary, obstacle *network.Obstacle, timeout time.Duration) (*state.Record, error) {
-	c.out.Line("starting cluster %q: Kubernetes %s", c.name, binary.Versions["kubernetes"])
+func (c *Cluster) start(ctx context.Context, binaries build.Components, obstacle *network.Obstacle, timeout time.Duration) (*state.Record, error) {
+	versions := binaries.Versions()
+	c.out.Line("starting cluster %q: Kubernetes %s", c.name, versions["kubernetes"])
 	if err := c.dir.Create(); err != nil {
 		return nil, err
 	}
-	s := &starter{Cluster: c, binary: binary.Path, begin: time.Now(), record: &state.Record{
+	s := &starter{Cluster: c, binaries: binaries, begin: time.Now(), record: &state.Record{
 		Name:      c.name,
 		Phase:     state.PhaseStarting,
 		StartedAt: time.Now().UTC().Truncate(time.Second),
-		Versions:  binary.Versions,
+		Versions:  versions,
 	}}
 	err := c.dir.Save(s.record)
 	if err == nil {
