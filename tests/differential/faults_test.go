@@ -515,9 +515,9 @@ var classes = []class{
 	{"any limit", everyShape, tests(rapid.OneOf(strange, quantityForms), "resources", "limits", "memory"), ""},
 	{"any resource", everyShape, func(t *rapid.T, d *document, e entry) {
 		name := rapid.OneOf(strange, just("cpu", "memory", "ephemeral-storage", "hugepages-2Mi", "example.com/gpu", "storage", "pods", "kubernetes.io/x", "requests.cpu", "attachable-volumes-x")).Draw(t, "name")
-		tests(quantities, "resources", pick(t, "map", "requests", "limits"), name)(t, d, e)
+		tests(lots, "resources", pick(t, "map", "requests", "limits"), name)(t, d, e)
 	}, ""},
-	{"request over its limit", everyShape, every(tests(rapid.OneOf(quantities, quantityForms), "resources", "requests", "memory"), tests(rapid.OneOf(quantities, quantityForms), "resources", "limits", "memory")), ""},
+	{"request over its limit", everyShape, every(tests(rapid.OneOf(lots, littles, quantityForms), "resources", "requests", "memory"), tests(rapid.OneOf(lots, littles, quantityForms), "resources", "limits", "memory")), ""},
 	{"any annotation that Kubernetes knows", everyShape, func(t *rapid.T, d *document, e entry) {
 		enabled(t, d, e)
 		if oneIn(t, "tests", 1) {

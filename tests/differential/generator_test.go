@@ -103,7 +103,9 @@ var (
 		}
 		return netip.AddrFrom16(address).String()
 	}).Filter(reachable)
-	quantities = rapid.SampledFrom([]string{"1", "10m", "0.5", "2", "1500m", "1e3", "64Mi", "1Gi", "128M", "1.5Gi", "3E", "100k", "+1", ".5", "1.", "2E3"})
+	// what is not over the default limits of the test Pod, and not below its requests
+	littles = rapid.SampledFrom([]string{"1", "10m", "0.5", "1500m", "1e3", "16Mi", "100k", "+1", ".5", "1.", "2E3", "32Mi", "1u", "0"})
+	lots    = rapid.SampledFrom([]string{"1Gi", "64Mi", "128M", "1.5Gi", "3E", "1e9", "2E9", "1Ei", "999999999"})
 )
 
 // prefixed is a key with a domain of up to 253 characters.
@@ -371,14 +373,16 @@ func drawTests(t *rapid.T, tests *values.Tests) {
 		tests.Resources = values.Resources{Requests: map[string]string{}, Limits: map[string]string{}}
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"cpu", "memory", "ephemeral-storage"}), 0, 3, rapid.ID).Draw(t, "resources")
 		for _, name := range names {
-			quantity := quantities.Draw(t, "quantity")
-			switch pick(t, "kind", "request", "limit", "both") {
+			little, lot := littles.Draw(t, "little"), lots.Draw(t, "lot")
+			switch pick(t, "kind", "request", "limit", "both", "equal") {
 			case "request":
-				tests.Resources.Requests[name] = quantity
+				tests.Resources.Requests[name] = little
 			case "limit":
-				tests.Resources.Limits[name] = quantity
+				tests.Resources.Limits[name] = lot
 			case "both":
-				tests.Resources.Requests[name], tests.Resources.Limits[name] = quantity, quantity
+				tests.Resources.Requests[name], tests.Resources.Limits[name] = little, lot
+			case "equal":
+				tests.Resources.Requests[name], tests.Resources.Limits[name] = lot, lot
 			}
 		}
 	}

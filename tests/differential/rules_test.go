@@ -196,7 +196,9 @@ func rendered(text string) func(charts, document, []object, string) bool {
 }
 
 func not(when func(charts, document, []object, string) bool) func(charts, document, []object, string) bool {
-	return func(c charts, d document, objects []object, message string) bool { return !when(c, d, objects, message) }
+	return func(c charts, d document, objects []object, message string) bool {
+		return !when(c, d, objects, message)
+	}
 }
 
 var (
