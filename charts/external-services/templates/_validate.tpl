@@ -88,7 +88,6 @@ the root context.
 {{- define "external-services.validate.release" -}}
 {{- $release := dict "faults" .faults -}}
 {{- include "external-services.validate.labels" (list $release "commonLabels" .Values.commonLabels) -}}
-{{- include "external-services.validate.annotations" (list $release "commonAnnotations" .Values.commonAnnotations) -}}
 {{- if or .Values.overrides .Values.namespaceOverrides -}}
 {{- $names := dict -}}
 {{- range .Values.services -}}
@@ -191,9 +190,6 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- end -}}
 {{- with .labels -}}
 {{- include "external-services.validate.labels" (list $mapping "labels" .) -}}
-{{- end -}}
-{{- with .annotations -}}
-{{- include "external-services.validate.annotations" (list $mapping "annotations" .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -528,16 +524,34 @@ that holds the label, its key and its value.
 
 {{/*
 external-services.validate.annotations takes a list: the mapping or the release, the
-field that holds the annotations, and the annotations.
+field that holds the annotations, and the annotations with their templates expanded.
 */}}
 {{- define "external-services.validate.annotations" -}}
 {{- $of := index . 0 -}}
 {{- $field := index . 1 -}}
-{{- range $key, $_ := index . 2 -}}
+{{- range $key, $value := index . 2 -}}
+{{- if not (kindIs "invalid" $value) -}}
 {{- /* unlike a label's key, an annotation's may have upper case in its domain */}}
 {{- include "external-services.validate.key" (list $of $field $key (lower $key)) -}}
 {{- if hasPrefix "helm.sh/hook" $key -}}
 {{- include "external-services.refuse" (list $of $field (printf "%q takes the objects out of the release, and nothing would remove them" $key) "leave it out" $key) -}}
+{{- end -}}
+{{- if eq $key "service.beta.kubernetes.io/load-balancer-source-ranges" -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q is for Services of the type LoadBalancer" $key) "leave it out" $key) -}}
+{{- end -}}
+{{- /* The API server refuses the two beside each other with different values. */}}
+{{- if eq $key "service.kubernetes.io/topology-aware-hints" -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q is the old name of service.kubernetes.io/topology-mode" $key) "write trafficDistribution, or that annotation" $key) -}}
+{{- end -}}
+{{- /* The test Pod has the common ones, and the API server reads these of a Pod. */}}
+{{- if regexMatch "^(kubernetes[.]io/config[.]mirror|scheduler[.]alpha[.]kubernetes[.]io/tolerations|controller[.]kubernetes[.]io/pod-deletion-cost|seccomp[.]security[.]alpha[.]kubernetes[.]io/pod|container[.](seccomp[.]security[.]alpha|apparmor[.]security[.]beta)[.]kubernetes[.]io/.*)$" $key -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q is for pods" $key) "leave it out" $key) -}}
+{{- end -}}
+{{- /* Helm 4 applies on the server, which reads JSON as YAML and takes only what YAML
+       calls printable. Helm 3 would get them in. */}}
+{{- with regexFind "[\\x7f\\x{80}-\\x{84}\\x{86}-\\x{9f}\\x{fffe}\\x{ffff}]" $value -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q has the character %+q, which the API server cannot read from Helm 4" $key .) "leave the character out" $key) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
