@@ -242,11 +242,11 @@ var classes = []class{
 	{"enabled of another type", everyShape, root(just("false", "no", ""), "enabled"), "want boolean"},
 	{"a label of another type", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
 		put(e, anything.Filter(func(v any) bool { return !strings.Contains("string null", kindOf(v)) }).Draw(t, "value"), pick(t, "map", "labels", "annotations", "selector"), "a")
-	}), "want string or null"},
+	}), "want null or string"},
 
 	// names and namespaces
 	{"name missing", everyShape, unset("name"), "missing property 'name'"},
-	{"name empty", everyShape, set(just(""), "name"), "name is not a Service name"},
+	{"name empty", everyShape, every(enabled, set(just(""), "name")), "name is not a Service name"},
 	{"name null", everyShape, set(rapid.Just[any](nil), "name"), "got null, want string"},
 	{"name a number", everyShape, set(rapid.Float64Range(1, 99), "name"), "got number, want string"},
 	{"name with a digit first", everyShape, every(enabled, set(matching(`[0-9]([-a-z0-9]{0,8}[a-z0-9])?`), "name")), "name is not a Service name"},

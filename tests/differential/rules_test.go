@@ -2,6 +2,7 @@ package differential
 
 import (
 	"bytes"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -99,6 +100,17 @@ var stricter = []rule{
 		says: says(inEntry + `addresses\[\d+\] "(22[4-9]|23[0-9]|2[45][0-9]|ff[0-9a-f]{2}:)[0-9a-f.:]*" is (a multicast address|an address of the reserved network 240.0.0.0/4): `),
 	},
 	{
+		what: "an IP address that is not in its canonical form, such as `010.0.0.1` or `2001:DB8::1`",
+		why:  "EndpointSlices take no other form since Kubernetes 1.36, and programs disagree on what such forms mean.",
+		says: says(inEntry + `addresses\[\d+\] "[0-9A-Fa-f.:]+" is not an (IPv4 address|IPv6 address in its canonical form): `),
+		when: anotherForm,
+	},
+	{
+		what: "an IPv4 address mapped into IPv6",
+		why:  "EndpointSlices take none since Kubernetes 1.36.",
+		says: says(inEntry + `addresses\[\d+\] "::(ffff|FFFF):[0-9a-f.:]+" is an IPv4 address mapped into IPv6: `),
+	},
+	{
 		what: "an address twice",
 		why:  "It is a slip of the pen that shifts traffic.",
 		says: says(inEntry + `addresses\[\d+\] "[0-9a-f.:]+" is addresses\[\d+\] already: `),
@@ -178,13 +190,28 @@ var stricter = []rule{
 		says: says(`^(commonAnnotations|services\[(?s:.*): annotations): "helm.sh/hook(?s:.*)" takes the objects out of the release, `),
 	},
 	{
+		what: "annotations of pods, and `service.kubernetes.io/topology-aware-hints`",
+		why:  "Kubernetes refuses them with some values. Services have no use for the former, and the latter has a new name.",
+		says: says(`^(commonAnnotations|services\[(?s:.*): annotations): "(kubernetes.io/config.mirror|scheduler.alpha.kubernetes.io/tolerations|controller.kubernetes.io/pod-deletion-cost|seccomp.security.alpha.kubernetes.io/pod|container.(seccomp.security.alpha|apparmor.security.beta).kubernetes.io/(?s:.*)|service.kubernetes.io/topology-aware-hints)" is (for pods|the old name of service.kubernetes.io/topology-mode): `),
+	},
+	{
 		what: "annotations of more than 261888 bytes together",
 		why:  "The limit is 262144, and Helm adds two of its own.",
-		says: says(inEntry + `annotations take 26(188[89]|189[0-9]|19[0-9]{2}|20[0-9]{2}|21[0-3][0-9]|214[0-4]) bytes together with the common ones, `),
+		says: says(inEntry + `annotations take (261889|26189[0-9]|2619[0-9]{2}|2620[0-9]{2}|2621[0-3][0-9]|26214[0-4]) bytes together with the common ones, `),
+	},
+	{
+		what: "an image, a name in `imagePullSecrets` or a resource for the test Pod that it cannot have",
+		why:  "It would not start.",
+		says: says(`^tests[.](image[.](repository|tag|digest) (?s:.*) is not (the name of an image|a tag|a digest)|imagePullSecrets\[\d+\][.]name (?s:.*) is not the name of a Secret|resources[.](limits|requests): (?s:.*) is no resource that the test Pod uses): `),
+	},
+	{
+		what: "a quantity in `tests.resources` with an exponent of three digits",
+		why:  "No machine has that much or little.",
+		says: says(`^tests[.]resources[.](limits|requests)[.][a-z-]+ "[+]?[0-9.]+[eE][+-]?[0-9]{3,}" is not a quantity: `),
 	},
 }
 
-const inEntry = `^services\[\d+\] "(?s:.*)": `
+const inEntry = `^services\[\d+\] "(?s:.*)"( with [^:]*)?: `
 
 func says(expression string) *regexp.Regexp { return regexp.MustCompile(expression) }
 
@@ -199,6 +226,21 @@ func not(when func(charts, document, []object, string) bool) func(charts, docume
 	return func(c charts, d document, objects []object, message string) bool {
 		return !when(c, d, objects, message)
 	}
+}
+
+var leadingZeros = regexp.MustCompile(`(^|[.])0+([0-9])`)
+
+var quoted = regexp.MustCompile(`addresses\[\d+\] "([^"]*)"`)
+
+// anotherForm says whether the text that a message is about is an IP address all the
+// same, as it was read in former times.
+func anotherForm(_ charts, _ document, _ []object, message string) bool {
+	text := quoted.FindStringSubmatch(message)
+	if text == nil {
+		return false
+	}
+	_, err := netip.ParseAddr(leadingZeros.ReplaceAllString(text[1], "$1$2"))
+	return err == nil
 }
 
 var (

@@ -88,6 +88,7 @@ the root context.
 {{- define "external-services.validate.release" -}}
 {{- $release := dict "faults" .faults -}}
 {{- include "external-services.validate.labels" (list $release "commonLabels" .Values.commonLabels) -}}
+{{- include "external-services.validate.tests" (list $release (.Values.tests | default dict)) -}}
 {{- if or .Values.overrides .Values.namespaceOverrides -}}
 {{- $names := dict -}}
 {{- range .Values.services -}}
@@ -591,6 +592,77 @@ Helm, which adds its release. What is printed is longer than what counts.
 {{- if gt $size 261888 -}}
 {{- include "external-services.refuse" (list . "annotations" (printf "take %d bytes together with the common ones, and an object has room for 261888" $size) "shorten them") -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.tests checks what the test Pod is made of. It takes a list:
+the release, and .Values.tests. The rules are those of references to images and of the
+API server for resources of a container.
+*/}}
+{{- define "external-services.validate.tests" -}}
+{{- $release := index . 0 -}}
+{{- $tests := index . 1 -}}
+{{- if ne (toString $tests.enabled) "false" -}}
+{{- with $tests.image -}}
+{{- $part := "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*" -}}
+{{- if and .repository (not (regexMatch (printf "^(([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:]+\\])(:[0-9]+)?/)?%s(/%s)*$" $part $part) .repository)) -}}
+{{- include "external-services.refuse" (list $release "tests.image.repository" (printf "%q is not the name of an image" .repository) "write it without tag and digest, such as registry.example/busybox") -}}
+{{- end -}}
+{{- if and .tag (not (regexMatch "^[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$" .tag)) -}}
+{{- include "external-services.refuse" (list $release "tests.image.tag" (printf "%q is not a tag" .tag) "write at most 128 letters, digits, \"_\", \"-\" and \".\", with no \"-\" or \".\" first") -}}
+{{- end -}}
+{{- if and .digest (not (regexMatch "^[a-z0-9]+:[0-9a-f]{32,}$" .digest)) -}}
+{{- include "external-services.refuse" (list $release "tests.image.digest" (printf "%q is not a digest" .digest) "write it as the registry shows it, such as sha256: and 64 hexadecimal digits") -}}
+{{- end -}}
+{{- end -}}
+{{- range $index, $secret := $tests.imagePullSecrets -}}
+{{- if or (gt (len $secret.name) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" $secret.name)) -}}
+{{- include "external-services.refuse" (list $release (printf "tests.imagePullSecrets[%d].name" $index) (printf "%q is not the name of a Secret" $secret.name) "write at most 253 lower-case letters, digits, \"-\" and \".\", with a letter or digit first and last") -}}
+{{- end -}}
+{{- end -}}
+{{- $resources := $tests.resources | default dict -}}
+{{- range $kind := list "limits" "requests" -}}
+{{- range $name, $quantity := get $resources $kind -}}
+{{- $field := printf "tests.resources.%s" $kind -}}
+{{- if not (has $name (list "cpu" "memory" "ephemeral-storage")) -}}
+{{- include "external-services.refuse" (list $release $field (printf "%q is no resource that the test Pod uses" $name) "write cpu, memory or ephemeral-storage" $name) -}}
+{{- else -}}
+{{- $field = printf "%s.%s" $field $name -}}
+{{- $amount := include "external-services.nano" $quantity -}}
+{{- $limit := get ($resources.limits | default dict) $name -}}
+{{- if not $amount -}}
+{{- include "external-services.refuse" (list $release $field (printf "%q is not a quantity" $quantity) "write a number, with a unit if it needs one, such as 10m or 16Mi") -}}
+{{- else if and (eq $kind "requests") $limit -}}
+{{- with include "external-services.nano" $limit -}}
+{{- if gt (float64 $amount) (float64 .) -}}
+{{- include "external-services.refuse" (list $release $field (printf "is %s, over the limit of %s" $quantity $limit) "write no more than the limit, or a higher limit") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.nano prints how many thousand millionths a quantity of a resource is,
+rounded up and at most 2^63-1 whole ones, as the API server has it, or nothing for what
+is no quantity. It takes the quantity. An exponent has at most two digits here.
+*/}}
+{{- define "external-services.nano" -}}
+{{- $units := dict "" 1 "n" 0.000000001 "u" 0.000001 "m" 0.001 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "P" 1000000000000000 "E" 1000000000000000000
+      "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 -}}
+{{- $number := regexFind "^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)" . -}}
+{{- $unit := trimPrefix $number . -}}
+{{- $amount := float64 $number -}}
+{{- if regexMatch "^[eE][+-]?[0-9]{1,2}$" $unit -}}
+{{- $amount = float64 . -}}
+{{- $unit = "" -}}
+{{- end -}}
+{{- if and $number (hasKey $units $unit) -}}
+{{- printf "%.0f" (minf (ceil (mulf $amount (get $units $unit) 1000000000)) 9223372036854775807000000000.0) -}}
 {{- end -}}
 {{- end -}}
 
