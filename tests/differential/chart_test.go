@@ -36,6 +36,15 @@ func loadCharts() (charts, error) {
 	return charts{chart, lenient}, nil
 }
 
+// version is that of the chart.
+var version = func() string {
+	chart, err := render.Embedded()
+	if err != nil {
+		panic(err) // it is part of this program
+	}
+	return chart.Metadata.Version
+}()
+
 // refusal is why a chart does not render.
 type refusal struct {
 	schema   bool     // values.schema.json refuses, and not the templates

@@ -30,9 +30,11 @@ import (
 )
 
 var (
-	count = flag.Int("values", 2_000, "how many random values TestDifferential sends")
-	seed  = flag.Int("seed", 1, "where the random values begin")
-	only  = flag.String("class", "", "send values of the classes that match this regular expression only")
+	count       = flag.Int("values", 2_000, "how many random values TestDifferential sends")
+	seed        = flag.Int("seed", 1, "where the random values begin")
+	only        = flag.String("class", "", "send values of the classes that match this regular expression only")
+	clusterName = flag.String("cluster", "differential", "what the names of the embedded clusters begin with, for two runs at once")
+	whole       = flag.Bool("table", false, "print what became of the values of each class")
 )
 
 // servers are the API servers that are asked.
@@ -56,13 +58,13 @@ func run(m *testing.M) (code int, err error) {
 		if err != nil {
 			return 1, err
 		}
-		name := "differential" + strings.ReplaceAll(strings.Join(strings.Split(version, ".")[:2], ""), "v", "")
-		cluster, server, err := startAPIServer(ctx, name, os.Stderr, embedded.Kubernetes(version))
+		name := *clusterName + strings.ReplaceAll(strings.Join(strings.Split(version, ".")[:2], ""), "v", "")
+		started, server, err := startAPIServer(ctx, name, os.Stderr, embedded.Kubernetes(version))
 		if err != nil {
 			return 1, err
 		}
 		defer func() {
-			if stop := cluster.Stop(ctx); stop != nil && err == nil {
+			if stop := started.Stop(ctx); stop != nil && err == nil {
 				code, err = 1, stop
 			}
 		}()
@@ -285,11 +287,11 @@ func TestDifferential(t *testing.T) {
 		what  string
 	}
 	var (
-		mutex               sync.Mutex
-		failures            []failure
-		next, done          atomic.Int64
-		rendering, requests atomic.Int64
-		wg                  sync.WaitGroup
+		mutex      sync.Mutex
+		failures   []failure
+		next, done atomic.Int64
+		requests   atomic.Int64
+		wg         sync.WaitGroup
 	)
 	start := time.Now()
 	ticker := time.NewTicker(10 * time.Second)
@@ -349,8 +351,7 @@ func TestDifferential(t *testing.T) {
 	}
 	wg.Wait()
 	close(finished)
-	_ = rendering.Load()
-	table(tallies, time.Since(start), requests.Load())
+	report(tallies, *whole, time.Since(start), requests.Load())
 	for i, f := range failures {
 		if i == 5 {
 			t.Errorf("and %d more disagreements", len(failures)-i)
@@ -435,46 +436,57 @@ func keep(c class, d document, what string) (path, text string, err error) {
 	return path, string(data), os.WriteFile(path, data, 0o644)
 }
 
-// table prints the classes, and how they were answered.
-func table(tallies map[string]*tally, took time.Duration, requests int64) {
+// report prints what became of the values: of each class where that is asked for, of each
+// rule by which the chart is stricter, and of all.
+func report(tallies map[string]*tally, classes bool, took time.Duration, objects int64) {
 	var versions []string
 	for _, server := range servers {
 		versions = append(versions, server.version)
 	}
-	row := func(cells ...any) {
-		fmt.Printf("%-60s %7v %7v", cells[0], cells[1], cells[2])
-		for i := range versions {
-			fmt.Printf(" %7v", cells[3+i])
-		}
-		fmt.Printf(" %7v  %v\n", cells[3+len(versions)], cells[4+len(versions)])
-	}
-	head := []any{"CLASS", "VALUES", "CHART"}
-	for _, version := range versions {
-		head = append(head, version)
-	}
-	row(append(head, "NONE", "STRICTER THAN KUBERNETES")...)
 	total := &tally{answers: map[string]int{}, rules: map[string]int{}}
-	for _, name := range slices.Sorted(maps.Keys(tallies)) {
-		c := tallies[name]
-		cells := []any{name, c.values, c.refused}
+	for _, c := range tallies {
+		total.values, total.refused, total.nothing = total.values+c.values, total.refused+c.refused, total.nothing+c.nothing
 		for _, version := range versions {
-			cells = append(cells, c.answers[version])
 			total.answers[version] += c.answers[version]
 		}
-		var rules []string
-		for _, rule := range slices.Sorted(maps.Keys(c.rules)) {
-			rules = append(rules, fmt.Sprintf("%s (%d)", rule, c.rules[rule]))
+		for rule, count := range c.rules {
+			total.rules[rule] += count
 		}
-		row(append(cells, c.nothing, strings.Join(rules, ", "))...)
-		total.values, total.refused, total.nothing = total.values+c.values, total.refused+c.refused, total.nothing+c.nothing
 	}
-	cells := []any{"all", total.values, total.refused}
+	row := func(name string, c *tally) {
+		fmt.Printf("%-60s %7d %7d", name, c.values, c.refused)
+		for _, version := range versions {
+			fmt.Printf(" %7d", c.answers[version])
+		}
+		fmt.Printf(" %8d", c.nothing)
+	}
+	if classes {
+		fmt.Printf("\n%-60s %7s %7s", "CLASS", "VALUES", "CHART")
+		for _, version := range versions {
+			fmt.Printf(" %7s", version)
+		}
+		fmt.Printf(" %8s  STRICTER THAN KUBERNETES\n", "UNSENT")
+		for _, name := range slices.Sorted(maps.Keys(tallies)) {
+			row(name, tallies[name])
+			var rules []string
+			for _, rule := range slices.Sorted(maps.Keys(tallies[name].rules)) {
+				rules = append(rules, fmt.Sprintf("%s (%d)", rule, tallies[name].rules[rule]))
+			}
+			fmt.Printf("  %s\n", strings.Join(rules, "; "))
+		}
+		row("all", total)
+		fmt.Printf("\nCHART and the versions of Kubernetes: how many values each refuses. UNSENT: without its rules the chart renders nothing to send.\n\n")
+		fmt.Printf("%-7s  STRICTER THAN KUBERNETES\n", "VALUES")
+		for _, rule := range stricter {
+			fmt.Printf("%7d  %s\n", total.rules[rule.what], rule.what)
+		}
+		fmt.Println()
+	}
+	fmt.Printf("differential: %d values of %d classes; the chart refuses %d", total.values, len(tallies), total.refused)
 	for _, version := range versions {
-		cells = append(cells, total.answers[version])
+		fmt.Printf(", Kubernetes %s refuses %d", version, total.answers[version])
 	}
-	row(append(cells, total.nothing, "")...)
-	fmt.Printf("VALUES: sent; CHART, and the versions of Kubernetes: how many of them each refuses; NONE: there is nothing to send, also without the chart's rules\n")
-	fmt.Printf("%d values with %d objects in %.0f s, %.1f ms a value\n", total.values, requests, took.Seconds(), float64(took.Milliseconds())/float64(max(1, total.values)))
+	fmt.Printf("; %d objects sent to each; %.0f s, %.1f ms a value\n", objects, took.Seconds(), float64(took.Milliseconds())/float64(max(1, total.values)))
 }
 
 // Values that were a disagreement once are none.

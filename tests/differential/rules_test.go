@@ -2,6 +2,7 @@ package differential
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -119,7 +120,7 @@ var stricter = []rule{
 		what: "a `zone` that no node can have as its label",
 		why:  "It would match no client.",
 		says: says(inEntry + `addresses\[\d+\][.]zone (?s:.*) is not a zone: `),
-		when: not(rendered(`"hints"`)),
+		when: withoutHint,
 	},
 	{
 		what: "a `zone` in an Endpoints object, or more than 1000 addresses there",
@@ -169,10 +170,9 @@ var stricter = []rule{
 		says: says(inEntry + `selector:? has "external-services/parked", by which the chart keeps pods out: `),
 	},
 	{
-		what: "`sessionAffinityTimeoutSeconds` of an alias, without `sessionAffinity: ClientIP`",
-		why:  "It is misplaced: Kubernetes refuses it at every other Service.",
+		what: "`sessionAffinityTimeoutSeconds` without `sessionAffinity: ClientIP`",
+		why:  "Kubernetes refuses it beside `None`, and drops it where there is neither.",
 		says: says(inEntry + `sessionAffinityTimeoutSeconds stands without the session affinity it is for: `),
-		when: rendered(`"type":"ExternalName"`),
 	},
 	{
 		what: "labels that the chart sets itself",
@@ -205,9 +205,9 @@ var stricter = []rule{
 		says: says(`^tests[.](image[.](repository|tag|digest) (?s:.*) is not (the name of an image|a tag|a digest)|imagePullSecrets\[\d+\][.]name (?s:.*) is not the name of a Secret|resources[.](limits|requests): (?s:.*) is no resource that the test Pod uses): `),
 	},
 	{
-		what: "a quantity in `tests.resources` with an exponent of three digits",
-		why:  "No machine has that much or little.",
-		says: says(`^tests[.]resources[.](limits|requests)[.][a-z-]+ "[+]?[0-9.]+[eE][+-]?[0-9]{3,}" is not a quantity: `),
+		what: "a quantity in `tests.resources` without digits, of minus zero or with an exponent of three digits",
+		why:  "Kubernetes reads something into them that nobody means.",
+		says: says(`^tests[.]resources[.](limits|requests)[.][a-z-]+ "([+-]?[0.]*[A-Za-z]*([eE][+-]?[0-9]*)?|[+]?[0-9.]+[eE][+-]?[0-9]{3,})" is not a quantity: `),
 	},
 }
 
@@ -222,10 +222,18 @@ func rendered(text string) func(charts, document, []object, string) bool {
 	}
 }
 
-func not(when func(charts, document, []object, string) bool) func(charts, document, []object, string) bool {
-	return func(c charts, d document, objects []object, message string) bool {
-		return !when(c, d, objects, message)
+// withoutHint says whether the zone that a message is about is in no hint.
+func withoutHint(_ charts, _ document, objects []object, message string) bool {
+	zone := regexp.MustCompile(`[.]zone (".*") is not a zone: `).FindStringSubmatch(message)
+	if zone == nil {
+		return false
 	}
+	text, err := strconv.Unquote(zone[1])
+	if err != nil {
+		return false
+	}
+	hint, err := json.Marshal(map[string]any{"forZones": []any{map[string]any{"name": text}}})
+	return err == nil && !rendered(string(hint))(charts{}, document{}, objects, message)
 }
 
 var leadingZeros = regexp.MustCompile(`(^|[.])0+([0-9])`)
