@@ -3,12 +3,21 @@ package differential
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
+
+	"external-services/tests/internal/testenv"
 )
+
+var update = flag.Bool("update", false, "write the table of the chart's README")
 
 // rule is one by which the chart refuses, on purpose, what an API server takes.
 type rule struct {
@@ -57,7 +66,7 @@ var stricter = []rule{
 	},
 	{
 		what: "a `name` with a digit first",
-		why:  "Kubernetes before 1.36 refuses it.",
+		why:  "Older versions of Kubernetes refuse it.",
 		says: says(`^services\[\d+\] "[0-9]([-a-z0-9]{0,61}[a-z0-9])?"[^:]*: name is not a Service name: `),
 	},
 	{
@@ -102,13 +111,13 @@ var stricter = []rule{
 	},
 	{
 		what: "an IP address that is not in its canonical form, such as `010.0.0.1` or `2001:DB8::1`",
-		why:  "EndpointSlices take no other form since Kubernetes 1.36, and programs disagree on what such forms mean.",
+		why:  "Newer versions of Kubernetes refuse them in EndpointSlices, as programs disagree on what they mean.",
 		says: says(inEntry + `addresses\[\d+\] "[0-9A-Fa-f.:]+" is not an (IPv4 address|IPv6 address in its canonical form): `),
 		when: anotherForm,
 	},
 	{
 		what: "an IPv4 address mapped into IPv6",
-		why:  "EndpointSlices take none since Kubernetes 1.36.",
+		why:  "The same: write the IPv4 address.",
 		says: says(inEntry + `addresses\[\d+\] "::(ffff|FFFF):[0-9a-f.:]+" is an IPv4 address mapped into IPv6: `),
 	},
 	{
@@ -209,6 +218,33 @@ var stricter = []rule{
 		why:  "Kubernetes reads something into them that nobody means.",
 		says: says(`^tests[.]resources[.](limits|requests)[.][a-z-]+ "([+-]?[0.]*[A-Za-z]*([eE][+-]?[0-9]*)?|[+]?[0-9.]+[eE][+-]?[0-9]{3,})" is not a quantity: `),
 	},
+}
+
+// The table in the chart's README is the list.
+func TestStricter(t *testing.T) {
+	const begin, end = "<!-- generated from tests/differential by make generate: begin -->\n", "<!-- generated from tests/differential by make generate: end -->\n"
+	path := filepath.Join(testenv.Chart(), "README.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, foundEnd := strings.Cut(rest, end)
+	if !found || !foundEnd {
+		t.Fatalf("%s has no table between %q and %q", path, begin, end)
+	}
+	table := "\n| Refused | Why |\n| --- | --- |\n"
+	for _, rule := range stricter {
+		table += fmt.Sprintf("| %s | %s |\n", strings.ToUpper(rule.what[:1])+rule.what[1:], rule.why)
+	}
+	want := before + begin + table + "\n" + end + after
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(text) {
+		t.Errorf("the table in %s is not the list of this package: run make generate", path)
+	}
 }
 
 const inEntry = `^services\[\d+\] "(?s:.*)"( with [^:]*)?: `
