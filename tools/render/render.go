@@ -114,7 +114,7 @@ func Parse(text []byte) (map[string]any, error) {
 // Render validates the values against the chart's schema and renders the chart.
 // The errors are Helm's own, so that they read as they do at installation.
 func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
-	documents, notes, err := renderInstall(c, release, vals)
+	documents, notes, err := Manifests(c, release, vals)
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +127,12 @@ func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
 	return result, nil
 }
 
-// renderInstall renders what an installation would make, without a cluster.
-func renderInstall(c *Chart, release Release, vals map[string]any) (documents []releaseutil.Manifest, notes string, err error) {
+// Manifest is a YAML document that a chart renders, and the template it is from.
+type Manifest = releaseutil.Manifest
+
+// Manifests does what Render does, and returns the documents as they are, those of
+// helm test last, and the notes.
+func Manifests(c *Chart, release Release, vals map[string]any) (documents []Manifest, notes string, err error) {
 	options, err := installation(release)
 	if err != nil {
 		return nil, "", err
@@ -139,7 +143,7 @@ func renderInstall(c *Chart, release Release, vals map[string]any) (documents []
 // Mappings is Render for a chart that may hold other charts too: it returns only the
 // objects that this chart makes for its entries.
 func Mappings(c *Chart, release Release, vals map[string]any) (*Result, error) {
-	documents, _, err := renderInstall(c, release, vals)
+	documents, _, err := Manifests(c, release, vals)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +151,7 @@ func Mappings(c *Chart, release Release, vals map[string]any) (*Result, error) {
 }
 
 // mappings decodes those documents that are objects of entries.
-func mappings(documents []releaseutil.Manifest) (*Result, error) {
+func mappings(documents []Manifest) (*Result, error) {
 	result := &Result{}
 	for _, document := range documents {
 		if !isMapping(document.Content) {
@@ -163,7 +167,7 @@ func mappings(documents []releaseutil.Manifest) (*Result, error) {
 // renderDocuments renders a chart, after checking the values against its schema. It
 // returns the documents in the order in which Helm installs them, hooks last, and the
 // notes.
-func renderDocuments(c *Chart, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, vals map[string]any) (documents []releaseutil.Manifest, notes string, err error) {
+func renderDocuments(c *Chart, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, vals map[string]any) (documents []Manifest, notes string, err error) {
 	run, err := prepare(c, options, capabilities, vals)
 	if err != nil {
 		return nil, "", err
@@ -188,7 +192,7 @@ func renderDocuments(c *Chart, options chartutil.ReleaseOptions, capabilities *c
 		return nil, "", err
 	}
 	for _, hook := range hooks {
-		documents = append(documents, releaseutil.Manifest{Name: hook.Path, Content: hook.Manifest})
+		documents = append(documents, Manifest{Name: hook.Path, Content: hook.Manifest})
 	}
 	return documents, notes, nil
 }

@@ -37,6 +37,20 @@ func Path(elements ...string) string {
 // Chart returns the path of the chart.
 func Chart() string { return Path("charts", "external-services") }
 
+// Version returns a version that ci/versions.env names.
+func Version(name string) (string, error) {
+	text, err := os.ReadFile(Path("ci", "versions.env"))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if version, found := strings.CutPrefix(line, name+"="); found {
+			return strings.TrimSpace(version), nil
+		}
+	}
+	return "", fmt.Errorf("ci/versions.env has no %s", name)
+}
+
 // Binary returns the path of a program in .bin.
 func Binary(name string) (string, error) {
 	path := Path(".bin", name)
