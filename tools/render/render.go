@@ -93,6 +93,14 @@ func Load(path string) (*Chart, error) {
 	return c, nil
 }
 
+// Open loads the chart at a path, or the embedded one where the path is empty.
+func Open(path string) (*Chart, error) {
+	if path == "" {
+		return Embedded()
+	}
+	return Load(path)
+}
+
 // Merge reads values as Helm layers them.
 func Merge(v Values) (map[string]any, error) {
 	return v.MergeValues(getter.Providers{})
@@ -106,14 +114,14 @@ func Parse(text []byte) (map[string]any, error) {
 // Render validates the values against the chart's schema and renders the chart.
 // The errors are Helm's own, so that they read as they do at installation.
 func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
-	manifests, notes, err := Manifests(c, release, vals)
+	documents, notes, err := Manifests(c, release, vals)
 	if err != nil {
 		return nil, err
 	}
 	result := &Result{Notes: notes}
-	for _, manifest := range manifests {
-		if err := result.add(manifest.Content); err != nil {
-			return nil, fmt.Errorf("%s: %w", manifest.Name, err)
+	for _, document := range documents {
+		if err := result.add(document.Content); err != nil {
+			return nil, fmt.Errorf("%s: %w", document.Name, err)
 		}
 	}
 	return result, nil
@@ -124,31 +132,50 @@ type Manifest = releaseutil.Manifest
 
 // Manifests does what Render does, and returns the documents as they are, those of
 // helm test last, and the notes.
-func Manifests(c *Chart, release Release, vals map[string]any) (manifests []Manifest, notes string, err error) {
-	if release.Name == "" {
-		release.Name = "release-name"
-	}
-	if release.Namespace == "" {
-		release.Namespace = "default"
-	}
-	if err := chartutil.ValidateReleaseName(release.Name); err != nil {
-		return nil, "", fmt.Errorf("release name %q: %w", release.Name, err)
-	}
-	if err := chartutil.ProcessDependenciesWithMerge(c, vals); err != nil {
-		return nil, "", err
-	}
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
-	all, err := chartutil.ToRenderValues(c, vals, chartutil.ReleaseOptions{
-		Name:      release.Name,
-		Namespace: release.Namespace,
-		Revision:  1,
-		IsInstall: true,
-	}, capabilities)
+func Manifests(c *Chart, release Release, vals map[string]any) (documents []Manifest, notes string, err error) {
+	options, err := installation(release)
 	if err != nil {
 		return nil, "", err
 	}
-	files, err := engine.Render(c, all)
+	return renderDocuments(c, options, capabilities(), vals)
+}
+
+// Mappings is Render for a chart that may hold other charts too: it returns only the
+// objects that this chart makes for its entries.
+func Mappings(c *Chart, release Release, vals map[string]any) (*Result, error) {
+	documents, _, err := Manifests(c, release, vals)
+	if err != nil {
+		return nil, err
+	}
+	return mappings(documents)
+}
+
+// mappings decodes those documents that are objects of entries.
+func mappings(documents []Manifest) (*Result, error) {
+	result := &Result{}
+	for _, document := range documents {
+		if !isMapping(document.Content) {
+			continue
+		}
+		if err := result.add(document.Content); err != nil {
+			return nil, fmt.Errorf("%s: %w", document.Name, err)
+		}
+	}
+	return result, nil
+}
+
+// renderDocuments renders a chart, after checking the values against its schema. It
+// returns the documents in the order in which Helm installs them, hooks last, and the
+// notes.
+func renderDocuments(c *Chart, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, vals map[string]any) (documents []Manifest, notes string, err error) {
+	run, err := prepare(c, options, capabilities, vals)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := run.Validate(); err != nil {
+		return nil, "", err
+	}
+	files, err := engine.Render(run.chart, run.values)
 	if err != nil {
 		return nil, "", err
 	}
@@ -160,14 +187,14 @@ func Manifests(c *Chart, release Release, vals map[string]any) (manifests []Mani
 			delete(files, name)
 		}
 	}
-	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
+	hooks, documents, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, hook := range hooks {
-		manifests = append(manifests, Manifest{Name: hook.Path, Content: hook.Manifest})
+		documents = append(documents, Manifest{Name: hook.Path, Content: hook.Manifest})
 	}
-	return manifests, notes, nil
+	return documents, notes, nil
 }
 
 // kubeVersion is the Kubernetes that templates see, as that of Helm's own client
@@ -216,20 +243,67 @@ func firstLines(document string) string {
 // Decode reads the YAML documents that helm template or helm get manifest prints.
 func Decode(documents string) (*Result, error) {
 	result := &Result{}
+	if err := eachDocument(documents, result.add); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// DecodeMappings is Decode for a release that may hold other charts too: it reads
+// only the objects that this chart made for its entries, told by their labels.
+func DecodeMappings(documents string) (*Result, error) {
+	result := &Result{}
+	err := eachDocument(documents, func(document string) error {
+		if !isMapping(document) {
+			return nil
+		}
+		return result.add(document)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// isMapping says whether a document is one of the objects that the chart makes for an
+// entry. What cannot be read is another chart's: Helm is to judge it.
+func isMapping(document string) bool {
+	var object struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Metadata   struct {
+			Labels map[string]any `json:"labels"`
+		} `json:"metadata"`
+	}
+	if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+		return false
+	}
+	switch object.APIVersion + " " + object.Kind {
+	case "v1 Service", "v1 Endpoints", "discovery.k8s.io/v1 EndpointSlice":
+		return object.Metadata.Labels[nameLabel] == charts.Dir
+	}
+	return false
+}
+
+// nameLabel has the name of the chart on every object of it.
+const nameLabel = "app.kubernetes.io/name"
+
+// eachDocument calls a function with each YAML document that is not empty.
+func eachDocument(documents string, do func(document string) error) error {
 	reader := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(documents)))
 	for {
 		document, err := reader.Read()
 		if errors.Is(err, io.EOF) {
-			return result, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(bytes.TrimSpace(document)) == 0 {
 			continue
 		}
-		if err := result.add(string(document)); err != nil {
-			return nil, err
+		if err := do(string(document)); err != nil {
+			return err
 		}
 	}
 }

@@ -41,7 +41,8 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- define "external-services.collect" -}}
 {{- $mappings := dict -}}
 {{- $_ := set . "faults" (dict "found" dict "known" dict) -}}
-{{- if or (not (hasKey .Values "enabled")) .Values.enabled -}}
+{{- include "external-services.validate.valuesShape" . -}}
+{{- if and (not .faults.found) (or (not (hasKey .Values "enabled")) .Values.enabled) -}}
 {{- include "external-services.validate.release" . -}}
 {{- /* What a user sets to null is gone from the values, also from the defaults. */}}
 {{- $endpoints := .Values.endpoints | default dict -}}
@@ -54,7 +55,11 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- $_ := set . "common" (dict "labels" $commonLabels "annotations" $printedAnnotations) -}}
 {{- $overrides := .Values.overrides | default dict -}}
 {{- $namespaceOverrides := .Values.namespaceOverrides | default dict -}}
+{{- $kinds := .faults.kinds.entry -}}
 {{- range $index, $base := .Values.services -}}
+{{- if or (not (kindIs "map" $base)) (not (kindIs "string" $base.name)) -}}
+{{- include "external-services.refuse.unnamed" (list $ $index $base) -}}
+{{- else -}}
 {{- $entry := $base -}}
 {{- $entryWith := "" -}}
 {{- with get $overrides $base.name -}}
@@ -63,6 +68,16 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- include "external-services.lay" (list $entry .) -}}
 {{- $entryWith = " with overrides" -}}
 {{- end -}}
+{{- $wrong := false -}}
+{{- range $key, $value := $entry -}}
+{{- if ne (get $kinds $key) (kindOf $value) -}}
+{{- $wrong = true -}}
+{{- end -}}
+{{- end -}}
+{{- if $wrong -}}
+{{- $wrong = include "external-services.validate.shape" (list $.faults $index $base.name $entryWith $entry) -}}
+{{- end -}}
+{{- if not $wrong -}}
 {{- include "external-services.validate.placement" (dict "faults" $.faults "index" $index "name" $base.name "with" $entryWith "entry" $entry) -}}
 {{- range $namespace := $entry.namespaces | default (list ($entry.namespace | default $.Release.Namespace)) -}}
 {{- $settings := $entry -}}
@@ -72,6 +87,9 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- include "external-services.lay" (list $settings $entry) -}}
 {{- include "external-services.lay" (list $settings .) -}}
 {{- $with = printf "%s namespaceOverrides %q" (ternary " with" (printf "%s and" $with) (eq $with "")) $namespace -}}
+{{- if include "external-services.validate.shape" (list $.faults $index $base.name $with $settings) -}}
+{{- $settings = dict "enabled" false -}}
+{{- end -}}
 {{- end -}}
 {{- if or (not (hasKey $settings "enabled")) $settings.enabled -}}
 {{- $externalName := $settings.externalName | default "" -}}
@@ -124,6 +142,8 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- end -}}
 {{- include "external-services.validate.annotationsSize" $mapping -}}
 {{- $_ := set $mappings (printf "%s/%s" $namespace $base.name) $mapping -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

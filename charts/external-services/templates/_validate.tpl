@@ -26,6 +26,7 @@ either has faults, the map that every fault of a run is put into:
   found    the faults in the order of their keys; each has a text, what that is made
            of, and the place of the entry and the namespace it is for
   known    which faults of which entry there are, as its namespaces share most of them
+Beside them it has the kinds, see external-services.kinds.
 */}}
 {{- define "external-services.refuse" -}}
 {{- $of := index . 0 -}}
@@ -82,6 +83,138 @@ faults of a run.
 {{- end -}}
 
 {{/*
+external-services.kinds puts the kinds of the fields of an entry, a port and an address
+into the faults of a run. They repeat what values.schema.json says: a run can be without
+it (--skip-schema-validation), and a key that no template reads, or a "false" that is a
+string, would render another object than the one that is meant. What the API server
+refuses is left to it.
+*/}}
+{{- define "external-services.kinds" -}}
+{{- $_ := set . "kinds" (dict
+      "entry" (dict "name" "string" "enabled" "bool" "namespace" "string" "namespaces" "slice" "externalName" "string" "addresses" "slice" "ports" "slice" "backend" "string" "selector" "map" "headless" "bool" "endpointsKind" "string" "sessionAffinity" "string" "sessionAffinityTimeoutSeconds" "float64" "trafficDistribution" "string" "publishNotReadyAddresses" "bool" "labels" "map" "annotations" "map")
+      "port" (dict "name" "string" "port" "float64" "targetPort" "float64" "podPort" "either" "protocol" "string" "appProtocol" "string")
+      "address" (dict "ip" "string" "hostname" "string" "zone" "string" "ready" "bool")
+      "values" (dict "enabled" "bool" "global" "map" "services" "slice" "overrides" "map" "namespaceOverrides" "map" "endpoints" "map" "commonLabels" "map" "commonAnnotations" "map" "tests" "map")
+      "endpoints" (dict "kind" "string" "maxPerSlice" "float64")
+      "tests" (dict "enabled" "bool" "image" "map" "imagePullSecrets" "slice" "timeoutSeconds" "float64" "resources" "map")
+      "tests.image" (dict "repository" "string" "tag" "string" "digest" "string" "pullPolicy" "string")
+) -}}
+{{- end -}}
+
+{{/*
+external-services.validate.kind checks the kind of one value. It takes a list: what is
+refused, the path before the key, the key, the value and the kind. It prints something
+where it refuses. Null is as good as nothing there.
+*/}}
+{{- define "external-services.validate.kind" -}}
+{{- $field := printf "%s%s" (index . 1) (index . 2) -}}
+{{- $value := index . 3 -}}
+{{- $kind := index . 4 -}}
+{{- $is := kindOf $value -}}
+{{- $number := and (has $is (list "float64" "int64" "int")) (eq (toString $value) (toString (int64 $value))) (gt (int64 $value) 0) -}}
+{{- $write := "" -}}
+{{- if not $kind -}}
+{{- include "external-services.refuse" (list (index . 0) $field "is not a key that the chart has" "correct it or leave it out") -}}
+{{- else if eq $is "invalid" -}}
+{{- else if eq $kind "either" -}}
+{{- $write = ternary "" "write a whole number over 0, or a name" (or $number (eq $is "string")) -}}
+{{- else if eq $kind "float64" -}}
+{{- $write = ternary "" "write a whole number over 0" $number -}}
+{{- else if ne $is $kind -}}
+{{- $write = printf "write %s" (get (dict "string" "a string, in quotes" "bool" "true or false" "slice" "a list" "map" "a map") $kind) -}}
+{{- end -}}
+{{- if $write -}}
+{{- include "external-services.refuse" (list (index . 0) $field (printf "is %s" (toJson $value | trunc 60)) $write) -}}
+{{- end -}}
+{{- if or $write (not $kind) -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.valuesShape checks the kinds of what is given once a release.
+It takes the root context.
+*/}}
+{{- define "external-services.validate.valuesShape" -}}
+{{- include "external-services.kinds" .faults -}}
+{{- $release := dict "faults" .faults -}}
+{{- $maps := dict "values" .Values "endpoints" .Values.endpoints "tests" .Values.tests -}}
+{{- if kindIs "map" .Values.tests -}}
+{{- $_ := set $maps "tests.image" .Values.tests.image -}}
+{{- end -}}
+{{- range $path, $map := $maps -}}
+{{- if kindIs "map" $map -}}
+{{- range $key, $value := $map -}}
+{{- $_ := include "external-services.validate.kind" (list $release (ternary "" (printf "%s." $path) (eq $path "values")) $key $value (get (get $release.faults.kinds $path) $key)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not .faults.found -}}
+{{- range $name, $patch := .Values.overrides -}}
+{{- include "external-services.validate.patch" (list $release (printf "overrides.%s" $name) $patch (list "name")) -}}
+{{- end -}}
+{{- range $namespace, $patches := .Values.namespaceOverrides -}}
+{{- if kindIs "map" $patches -}}
+{{- range $name, $patch := $patches -}}
+{{- include "external-services.validate.patch" (list $release (printf "namespaceOverrides.%s.%s" $namespace $name) $patch (list "name" "namespace" "namespaces")) -}}
+{{- end -}}
+{{- else -}}
+{{- include "external-services.validate.patch" (list $release (printf "namespaceOverrides.%s" $namespace) $patches (list)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.patch refuses a partial entry that is no map, or that has a
+field of an entry which cannot be changed there. It takes a list: the release, where the
+partial entry stands, the partial entry, and those fields.
+*/}}
+{{- define "external-services.validate.patch" -}}
+{{- $release := index . 0 -}}
+{{- $field := index . 1 -}}
+{{- with index . 2 -}}
+{{- if not (kindIs "map" .) -}}
+{{- include "external-services.refuse" (list $release $field (printf "is %s" (toJson . | trunc 60)) "write a map with fields of the entry") -}}
+{{- else -}}
+{{- range $key := index $ 3 -}}
+{{- if hasKey (index $ 2) $key -}}
+{{- include "external-services.refuse" (list $release (printf "%s.%s" $field $key) "cannot be changed here" "change the entry itself, or leave it out") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.refuse.unnamed refuses an entry that is no map or has no name. It takes
+a list: the root context, the place of the entry, and the entry.
+*/}}
+{{- define "external-services.refuse.unnamed" -}}
+{{- $release := dict "faults" (index . 0).faults -}}
+{{- $field := printf "services[%d]" (int (index . 1)) -}}
+{{- if not (kindIs "map" (index . 2)) -}}
+{{- include "external-services.refuse" (list $release $field (printf "is %s" (toJson (index . 2) | trunc 60)) "write a map with a name") -}}
+{{- else if kindIs "invalid" (index . 2).name -}}
+{{- include "external-services.refuse" (list $release (printf "%s.name" $field) "is missing" "write the name of the Service") -}}
+{{- else -}}
+{{- include "external-services.refuse" (list $release (printf "%s.name" $field) (printf "is %s" (toJson (index . 2).name | trunc 60)) "write a string, in quotes") -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.shape checks the kinds of the fields of an entry and prints
+something where it refuses one. It takes a list: the faults, the place of the entry, its
+name, the overrides that were laid over it, and the entry.
+*/}}
+{{- define "external-services.validate.shape" -}}
+{{- $of := dict "faults" (index . 0) "index" (index . 1) "name" (index . 2) "with" (index . 3) -}}
+{{- range $key, $value := index . 4 -}}
+{{- include "external-services.validate.kind" (list $of "" $key $value (get $of.faults.kinds.entry $key)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 external-services.validate.release checks what is given once a release. It takes
 the root context.
 */}}
@@ -92,7 +225,9 @@ the root context.
 {{- if or .Values.overrides .Values.namespaceOverrides -}}
 {{- $names := dict -}}
 {{- range .Values.services -}}
-{{- $_ := set $names .name true -}}
+{{- if kindIs "map" . -}}
+{{- $_ := set $names (toString .name) true -}}
+{{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.overrides -}}
 {{- include "external-services.validate.overridden" (list $release "overrides" $name $names) -}}
@@ -186,7 +321,11 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- include "external-services.validate.backend" $mapping -}}
 {{- include "external-services.validate.ports" $mapping -}}
 {{- with $mapping.settings -}}
-{{- if and .sessionAffinityTimeoutSeconds (ne (.sessionAffinity | default "None") "ClientIP") -}}
+{{- if not .sessionAffinityTimeoutSeconds -}}
+{{- if hasKey . "sessionAffinityTimeoutSeconds" -}}
+{{- $_ := include "external-services.validate.kind" (list $mapping "" "sessionAffinityTimeoutSeconds" .sessionAffinityTimeoutSeconds "float64") -}}
+{{- end -}}
+{{- else if ne (.sessionAffinity | default "None") "ClientIP" -}}
 {{- include "external-services.refuse" (list $mapping "sessionAffinityTimeoutSeconds" "stands without the session affinity it is for" "write sessionAffinity: ClientIP beside it") -}}
 {{- end -}}
 {{- with .labels -}}
@@ -238,7 +377,9 @@ and the last is a slip of the pen that shifts traffic.
 {{- $ip = $address.ip -}}
 {{- include "external-services.validate.longAddress" (list $mapping $index $address) -}}
 {{- end -}}
-{{- if regexMatch "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$" $ip -}}
+{{- if not (kindIs "string" $ip) -}}
+{{- include "external-services.refuse" (list $mapping (printf "addresses[%d]" $index) (ternary "has no ip" (printf "is %s" (toJson $ip | trunc 60)) (kindIs "invalid" $ip)) "write an IP address, in quotes") -}}
+{{- else if regexMatch "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$" $ip -}}
 {{- $_ := set $mapping "ipv4" true -}}
 {{- if regexMatch "^(0[.]0[.]0[.]0$|127[.]|169[.]254[.]|2(2[4-9]|[345][0-9])[.])" $ip -}}
 {{- include "external-services.refuse.unroutable" (list $mapping $index $ip) -}}
@@ -249,6 +390,7 @@ and the last is a slip of the pen that shifts traffic.
 {{- else -}}
 {{- include "external-services.refuse.notAnAddress" (list $mapping $index $ip) -}}
 {{- end -}}
+{{- $ip = toString $ip -}}
 {{- if hasKey $seen $ip -}}
 {{- include "external-services.refuse" (list $mapping (printf "addresses[%d]" $index) (printf "%q is addresses[%d] already" $ip (get $seen $ip)) "write each address once, since traffic is divided evenly among them") -}}
 {{- end -}}
@@ -264,8 +406,14 @@ server takes any zone; one that no node can have in its label would match none.
 {{- define "external-services.validate.longAddress" -}}
 {{- $mapping := index . 0 -}}
 {{- $field := printf "addresses[%d]" (index . 1) -}}
+{{- range $key, $value := index . 2 -}}
+{{- $kind := get $mapping.faults.kinds.address $key -}}
+{{- if ne $kind (kindOf $value) -}}
+{{- $_ := include "external-services.validate.kind" (list $mapping (printf "%s." $field) $key $value $kind) -}}
+{{- end -}}
+{{- end -}}
 {{- with (index . 2).hostname -}}
-{{- if not (include "external-services.isLabel" .) -}}
+{{- if not (include "external-services.isLabel" (toString .)) -}}
 {{- include "external-services.refuse" (list $mapping (printf "%s.hostname" $field) (printf "%q is not a host name of one label" .) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
 {{- end -}}
 {{- end -}}
@@ -273,7 +421,7 @@ server takes any zone; one that no node can have in its label would match none.
 {{- if eq $mapping.kind "Endpoints" -}}
 {{- include "external-services.refuse" (list $mapping (printf "%s.zone" $field) "has no place in an Endpoints object" "leave it out, or write endpointsKind: EndpointSlice") -}}
 {{- end -}}
-{{- if not (regexMatch "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" .) -}}
+{{- if not (regexMatch "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" (toString .)) -}}
 {{- include "external-services.refuse" (list $mapping (printf "%s.zone" $field) (printf "%q is not a zone" .) "write what the nodes of the zone have as the label topology.kubernetes.io/zone") -}}
 {{- end -}}
 {{- end -}}
@@ -420,7 +568,21 @@ external-services.validate.ports takes a mapping.
 {{- $numbers := dict -}}
 {{- $names := dict -}}
 {{- $unnamed := -1 -}}
+{{- $kinds := .faults.kinds.port -}}
 {{- range $index, $port := .ports -}}
+{{- $wrong := not (kindIs "map" $port) -}}
+{{- if $wrong -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d]" $index) (printf "is %s" (toJson $port | trunc 60)) "write a map with the key port") -}}
+{{- else -}}
+{{- range $key, $value := $port -}}
+{{- if ne (get $kinds $key) (kindOf $value) -}}
+{{- if include "external-services.validate.kind" (list $mapping (printf "ports[%d]." $index) $key $value (get $kinds $key)) -}}
+{{- $wrong = true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not $wrong -}}
 {{- $number := printf "%v/%s" .port (.protocol | default "TCP") -}}
 {{- if hasKey $numbers $number -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d]" $index) (printf "has the port %s of ports[%d]" $number (get $numbers $number)) "write each port and protocol once") -}}
@@ -438,7 +600,11 @@ external-services.validate.ports takes a mapping.
 {{- else if lt $unnamed 0 -}}
 {{- $unnamed = $index -}}
 {{- end -}}
-{{- if and .targetPort (ne (int .targetPort) (int .port)) -}}
+{{- if not .targetPort -}}
+{{- if hasKey . "targetPort" -}}
+{{- $_ := include "external-services.validate.kind" (list $mapping (printf "ports[%d]." $index) "targetPort" .targetPort "float64") -}}
+{{- end -}}
+{{- else if ne (int .targetPort) (int .port) -}}
 {{- if and (eq $mapping.kind "ExternalName") (not $mapping.addresses) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a DNS alias cannot change the port" .targetPort .port) "leave targetPort out, or write the IP addresses outside under addresses instead of externalName") -}}
 {{- else if $mapping.settings.headless -}}
@@ -451,6 +617,7 @@ external-services.validate.ports takes a mapping.
 {{- if .appProtocol -}}
 {{- if not (include "external-services.isQualifiedName" .appProtocol) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].appProtocol" $index) (printf "%q is not a protocol name" .appProtocol) "write a standard name such as http, or a name with a domain such as kubernetes.io/h2c") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -518,7 +685,9 @@ that holds the label, its key and its value.
 {{- $key := index . 2 -}}
 {{- $value := index . 3 -}}
 {{- include "external-services.validate.key" (list (index . 0) (index . 1) $key $key) -}}
-{{- if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $value) -}}
+{{- if not (kindIs "string" $value) -}}
+{{- include "external-services.refuse" (list (index . 0) (index . 1) (printf "%q is %s" $key (toJson $value | trunc 60)) "write a string, in quotes" $key) -}}
+{{- else if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $value) -}}
 {{- include "external-services.refuse" (list (index . 0) (index . 1) (printf "%q has the value %q, which is not a label value" $key $value) "write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last" $key) -}}
 {{- end -}}
 {{- end -}}
@@ -532,6 +701,9 @@ field that holds the annotations, and the annotations with their templates expan
 {{- $field := index . 1 -}}
 {{- range $key, $value := index . 2 -}}
 {{- if not (kindIs "invalid" $value) -}}
+{{- if not (kindIs "string" $value) -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q is %s" $key (toJson $value | trunc 60)) "write a string, in quotes" $key) -}}
+{{- end -}}
 {{- /* unlike a label's key, an annotation's may have upper case in its domain */}}
 {{- include "external-services.validate.key" (list $of $field $key (lower $key)) -}}
 {{- if hasPrefix "helm.sh/hook" $key -}}
@@ -550,7 +722,7 @@ field that holds the annotations, and the annotations with their templates expan
 {{- end -}}
 {{- /* Helm 4 applies on the server, which reads JSON as YAML and takes only what YAML
        calls printable. Helm 3 would get them in. */}}
-{{- with regexFind "[\\x7f\\x{80}-\\x{84}\\x{86}-\\x{9f}\\x{fffe}\\x{ffff}]" $value -}}
+{{- with regexFind "[\\x7f\\x{80}-\\x{84}\\x{86}-\\x{9f}\\x{fffe}\\x{ffff}]" (toString $value) -}}
 {{- include "external-services.refuse" (list $of $field (printf "%q has the character %+q, which the API server cannot read from Helm 4" $key .) "leave the character out" $key) -}}
 {{- end -}}
 {{- end -}}

@@ -122,8 +122,8 @@ func (l listening) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// smallestTTL is that of all records that answer a question for IPv4 or IPv6 addresses, also of the
-// aliases on the way to them. The two questions are asked at the same time.
+// smallestTTL is that of all records in the answers to a lookup, those of the aliases on
+// the way too. The library asks for IPv4 and IPv6 addresses at the same time.
 type smallestTTL struct {
 	mu   sync.Mutex
 	seen bool

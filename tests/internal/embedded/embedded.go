@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"external-services/tests/internal/testenv"
@@ -139,7 +140,8 @@ func (c *Cluster) Client() (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.QPS = -1 // the cluster serves nobody else
+	config.QPS = -1                           // the cluster serves nobody else
+	config.WarningHandler = rest.NoWarnings{} // the tests know that Endpoints are deprecated
 	return kubernetes.NewForConfig(config)
 }
 

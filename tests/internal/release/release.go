@@ -35,11 +35,16 @@ func (r Release) Do(command string, files []string, args ...string) {
 
 // Try is Do for what may fail; it returns what helm says.
 func (r Release) Try(command string, files []string, args ...string) (string, error) {
-	args = append([]string{command, r.Name, testenv.Chart()}, args...)
+	return r.Output(append(r.WithChart(command, files), args...)...)
+}
+
+// WithChart are the arguments that install or upgrade the release with values files.
+func (r Release) WithChart(command string, files []string) []string {
+	args := []string{command, r.Name, testenv.Chart()}
 	for _, file := range files {
 		args = append(args, "-f", file)
 	}
-	return r.Output(args...)
+	return args
 }
 
 // Uninstall uninstalls the release, if it is there.

@@ -15,21 +15,22 @@ type Scenario struct {
 	Files []string
 }
 
-// Scenarios lists every scenario: each file of values-examples, each environment over
-// its base, and each file that chart-testing uses.
+// Scenarios lists every scenario: each file of values-examples, each environment and
+// each step of the migration over its base, and each file that chart-testing uses.
 func Scenarios() ([]Scenario, error) {
 	var scenarios []Scenario
-	for _, pattern := range []string{"values-examples/*.yaml", "values-examples/environments/*.yaml", "charts/external-services/ci/*-values.yaml"} {
+	for _, pattern := range []string{"values-examples/*.yaml", "values-examples/environments/*.yaml", "values-examples/migration/*.yaml", "charts/external-services/ci/*-values.yaml"} {
 		files, err := filepath.Glob(Path(pattern))
 		if err != nil || len(files) == 0 {
 			return nil, fmt.Errorf("no files at %s: %v", pattern, err)
 		}
 		for _, file := range files {
 			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
-			if folder := filepath.Dir(file); filepath.Base(folder) == "environments" {
-				base := filepath.Join(folder, "base.yaml")
+			folder := filepath.Dir(file)
+			base := filepath.Join(folder, "base.yaml")
+			if _, err := os.Stat(base); err == nil {
 				if file != base {
-					scenarios = append(scenarios, Scenario{"environments-" + name, []string{base, file}})
+					scenarios = append(scenarios, Scenario{filepath.Base(folder) + "-" + name, []string{base, file}})
 				}
 				continue
 			}

@@ -70,3 +70,18 @@ func UsePath(names ...string) error {
 	}
 	return os.Setenv("PATH", Path(".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
+
+// Versions returns the versions of ci/versions.env by their names.
+func Versions() (map[string]string, error) {
+	text, err := os.ReadFile(Path("ci", "versions.env"))
+	if err != nil {
+		return nil, err
+	}
+	versions := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, version, found := strings.Cut(strings.TrimSpace(line), "="); found && !strings.HasPrefix(name, "#") {
+			versions[name] = version
+		}
+	}
+	return versions, nil
+}

@@ -1,4 +1,5 @@
-// Package traffic has the types that the program probe prints and its callers read.
+// Package traffic has the types that the program probe prints and its callers read,
+// and runs the probe's load.
 package traffic
 
 import "time"

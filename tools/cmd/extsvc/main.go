@@ -1,18 +1,29 @@
-// Command extsvc is the companion of the chart external-services: it renders the
-// chart, and generates the chart's schema and documentation from the Go types of
-// its values.
+// Command extsvc is the companion of the chart external-services: it lints values,
+// renders the chart, says what an upgrade would do, and generates the chart's schema and
+// documentation from the Go types of its values.
 package main
 
 import (
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	if err := newRootCommand().Execute(); err != nil {
-		os.Exit(1) // cobra has printed the error
+	os.Exit(exitStatus(newRootCommand().Execute())) // cobra has printed an error
+}
+
+// exitStatus is what the program ends with: 1 for an error that names no code.
+func exitStatus(err error) int {
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
 	}
+	return 1
 }
 
 func newRootCommand() *cobra.Command {
@@ -22,6 +33,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newTemplateCommand(), newSchemaCommand(), newDocsCommand())
+	cmd.AddCommand(newLintCommand(), newPlanCommand(), newTemplateCommand(), newSchemaCommand(), newDocsCommand())
 	return cmd
 }

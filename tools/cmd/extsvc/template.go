@@ -9,11 +9,7 @@ import (
 )
 
 func newTemplateCommand() *cobra.Command {
-	var (
-		chartPath string
-		release   render.Release
-		values    render.Values
-	)
+	var chart chartFlags
 	cmd := &cobra.Command{
 		Use:   "template [RELEASE]",
 		Short: "Print the objects that values render",
@@ -25,9 +21,17 @@ the Kubernetes API.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				release.Name = args[0]
+				chart.release.Name = args[0]
 			}
-			result, err := renderChart(chartPath, release, values)
+			vals, err := render.Merge(chart.values)
+			if err != nil {
+				return err
+			}
+			c, err := render.Open(chart.path)
+			if err != nil {
+				return err
+			}
+			result, err := render.Render(c, chart.release, vals)
 			if err != nil {
 				return err
 			}
@@ -35,28 +39,6 @@ the Kubernetes API.`,
 			return err
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&chartPath, "chart", "", "folder or archive of the chart (default: the one built into extsvc)")
-	flags.StringVarP(&release.Namespace, "namespace", "n", "default", "release namespace")
-	flags.StringArrayVarP(&values.ValueFiles, "values", "f", nil, "values file, or - for standard input; later ones win")
-	flags.StringArrayVar(&values.Values, "set", nil, "set a value: key=value")
-	flags.StringArrayVar(&values.StringValues, "set-string", nil, "set a value that stays a string: key=value")
-	flags.StringArrayVar(&values.JSONValues, "set-json", nil, "set a value written as JSON: key=json")
+	chart.add(cmd)
 	return cmd
-}
-
-func renderChart(path string, release render.Release, values render.Values) (*render.Result, error) {
-	vals, err := render.Merge(values)
-	if err != nil {
-		return nil, err
-	}
-	load := render.Embedded
-	if path != "" {
-		load = func() (*render.Chart, error) { return render.Load(path) }
-	}
-	c, err := load()
-	if err != nil {
-		return nil, err
-	}
-	return render.Render(c, release, vals)
 }

@@ -1,0 +1,205 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/cli"
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage/driver"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// ErrNoRelease is the error of Cluster.Deployed for a release that Helm would install
+// and not upgrade.
+var ErrNoRelease = errors.New("release not found")
+
+// ClusterOptions says which cluster and namespace, as the flags of helm do. What is
+// empty comes from the environment as helm reads it: KUBECONFIG, HELM_KUBECONTEXT,
+// HELM_NAMESPACE and so on, and then from the kubeconfig.
+type ClusterOptions struct {
+	Kubeconfig string
+	Context    string
+	Namespace  string
+}
+
+// Cluster is where releases are read.
+type Cluster struct {
+	// Namespace is the namespace of the releases.
+	Namespace string
+
+	settings *cli.EnvSettings
+	config   action.Configuration
+}
+
+// Connect prepares reading from a cluster. HELM_DRIVER is where its releases are
+// stored, as helm has it.
+func Connect(options ClusterOptions) (*Cluster, error) {
+	settings := cli.New()
+	if options.Kubeconfig != "" {
+		settings.KubeConfig = options.Kubeconfig
+	}
+	if options.Context != "" {
+		settings.KubeContext = options.Context
+	}
+	if options.Namespace != "" {
+		settings.SetNamespace(options.Namespace)
+	}
+	cluster := &Cluster{Namespace: settings.Namespace(), settings: settings}
+	quiet := func(string, ...any) {}
+	if err := cluster.config.Init(settings.RESTClientGetter(), cluster.Namespace, os.Getenv("HELM_DRIVER"), quiet); err != nil {
+		return nil, fmt.Errorf("HELM_DRIVER=%s: %w", os.Getenv("HELM_DRIVER"), err)
+	}
+	return cluster, nil
+}
+
+// Client returns a client of the API server.
+func (c *Cluster) Client() (kubernetes.Interface, error) {
+	config, err := c.settings.RESTClientGetter().ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	config.WarningHandler = rest.NoWarnings{} // that Endpoints are deprecated is no news here
+	return kubernetes.NewForConfig(config)
+}
+
+// Deployed is a release as helm upgrade finds it.
+type Deployed struct {
+	Name      string
+	Namespace string
+
+	// Revision is the last one, and Status what became of it: deployed, failed,
+	// pending-upgrade and so on.
+	Revision int
+	Status   string
+
+	// Blocked says that helm upgrade refuses, as another operation is in progress or
+	// was killed.
+	Blocked bool
+
+	current *release.Release
+}
+
+// Deployed reads a release from Helm's storage. The error is ErrNoRelease where none of
+// the name is there, or only an uninstalled one whose history was kept: then
+// helm upgrade --install installs it.
+func (c *Cluster) Deployed(name string) (*Deployed, error) {
+	if err := chartutil.ValidateReleaseName(name); err != nil {
+		return nil, fmt.Errorf("release name %q: %w", name, err)
+	}
+	last, err := c.config.Releases.Last(name)
+	if errors.Is(err, driver.ErrReleaseNotFound) {
+		return nil, ErrNoRelease
+	}
+	if err != nil {
+		return nil, err
+	}
+	deployed := &Deployed{
+		Name:      name,
+		Namespace: last.Namespace,
+		Revision:  last.Version,
+		Status:    last.Info.Status.String(),
+		Blocked:   last.Info.Status.IsPending() || last.Info.Status == release.StatusUninstalling,
+		current:   last,
+	}
+	// As in Helm's action.Upgrade: what is compared with is the deployed revision, and
+	// where none is, a failed one. A pending one is compared too, so that there is more
+	// to say than that it has to be rolled back.
+	if last.Info.Status != release.StatusDeployed {
+		current, err := c.config.Releases.Deployed(name)
+		switch {
+		case err == nil:
+			deployed.current = current
+		case !errors.Is(err, driver.ErrNoDeployedReleases):
+			return nil, err
+		case last.Info.Status == release.StatusUninstalled:
+			return nil, ErrNoRelease
+		}
+	}
+	return deployed, nil
+}
+
+// Manifest returns the documents that helm upgrade compares the new ones with.
+func (d *Deployed) Manifest() string { return d.current.Manifest }
+
+// Reuse says what helm upgrade does with the values of the release, as its flags do.
+// Without any of them, the values of the release count where no new ones are given.
+type Reuse struct {
+	Reset          bool // --reset-values
+	Reuse          bool // --reuse-values
+	ResetThenReuse bool // --reset-then-reuse-values
+}
+
+// Upgrade renders what helm upgrade would make of a release, or, where deployed is nil,
+// what helm install would make, and returns the objects of this chart in it. The errors
+// are Helm's own.
+func (c *Cluster) Upgrade(chart *Chart, name string, deployed *Deployed, vals map[string]any, reuse Reuse) (*Result, error) {
+	options := chartutil.ReleaseOptions{Name: name, Namespace: c.Namespace, Revision: 1, IsInstall: true}
+	if deployed != nil {
+		var err error
+		if vals, err = deployed.values(chart, vals, reuse); err != nil {
+			return nil, err
+		}
+		options = chartutil.ReleaseOptions{Name: name, Namespace: deployed.Namespace, Revision: deployed.Revision + 1, IsUpgrade: true}
+	}
+	capabilities, err := c.capabilities()
+	if err != nil {
+		return nil, err
+	}
+	if want := chart.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, capabilities.KubeVersion.Version) {
+		return nil, fmt.Errorf("the chart %s requires Kubernetes %s, and the cluster has %s", chart.Name(), want, capabilities.KubeVersion.Version)
+	}
+	documents, _, err := renderDocuments(chart, options, capabilities, vals)
+	if err != nil {
+		return nil, err
+	}
+	return mappings(documents)
+}
+
+// values are those that helm upgrade renders, as Helm's action.Upgrade makes them of
+// the new ones and of the release's. With Reuse it changes the defaults of the chart.
+func (d *Deployed) values(chart *Chart, vals map[string]any, reuse Reuse) (map[string]any, error) {
+	switch {
+	case reuse.Reset:
+		return vals, nil
+	case reuse.Reuse:
+		defaults, err := chartutil.CoalesceValues(d.current.Chart, d.current.Config)
+		if err != nil {
+			return nil, fmt.Errorf("rebuild the values of the release: %w", err)
+		}
+		chart.Values = defaults
+		return chartutil.CoalesceTables(vals, d.current.Config), nil
+	case reuse.ResetThenReuse:
+		return chartutil.CoalesceTables(vals, d.current.Config), nil
+	case len(vals) == 0:
+		return d.current.Config, nil
+	}
+	return vals, nil
+}
+
+// Chart returns the name of the release's chart.
+func (d *Deployed) Chart() string { return d.current.Chart.Name() }
+
+// capabilities are what the cluster shows to templates.
+func (c *Cluster) capabilities() (*chartutil.Capabilities, error) {
+	client, err := c.config.RESTClientGetter.ToDiscoveryClient()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	version, err := client.ServerVersion()
+	if err != nil {
+		return nil, fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	versions, err := action.GetVersionSet(client)
+	if err != nil {
+		return nil, fmt.Errorf("ask the API server for its API versions: %w", err)
+	}
+	capabilities := chartutil.DefaultCapabilities.Copy()
+	capabilities.APIVersions = versions
+	capabilities.KubeVersion = chartutil.KubeVersion{Version: version.GitVersion, Major: version.Major, Minor: version.Minor}
+	return capabilities, nil
+}
