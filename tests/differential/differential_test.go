@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -51,6 +52,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	log.SetOutput(io.Discard)                        // Helm tells of values that it skips
 	rest.SetDefaultWarningHandler(rest.NoWarnings{}) // of what is deprecated
+	debug.SetGCPercent(400)                          // there is memory, and time is short
 	code := m.Run()
 	for _, cluster := range clusters {
 		if err := cluster.Stop(context.Background()); err != nil {
@@ -320,7 +322,7 @@ func TestDifferential(t *testing.T) {
 			}
 		}
 	}()
-	for range runtime.GOMAXPROCS(0) + 1 {
+	for range 2 * runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			charts, err := loadCharts()
 			if err != nil {

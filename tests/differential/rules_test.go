@@ -90,6 +90,12 @@ var stricter = []rule{
 		says: says(inEntry + `(externalName stands beside addresses|addresses or externalName is missing): `),
 	},
 	{
+		what: "an `externalName` or `addresses` that Kubernetes refuses, while the backend is `cluster`",
+		why:  "It would show on the way back.",
+		says: says(inEntry + `(externalName|addresses\[\d+\][.a-z]*) (?s:.*): `),
+		when: rendered(`"external-services/backend":"cluster"`),
+	},
+	{
 		what: "an `externalName` of digits and dots",
 		why:  "No DNS server resolves an alias to an IP address.",
 		says: says(inEntry + `externalName "[0-9.]+" is an IP address or a number, `),
@@ -216,7 +222,8 @@ var stricter = []rule{
 	{
 		what: "a quantity in `tests.resources` without digits, of minus zero or with an exponent of three digits",
 		why:  "Kubernetes reads something into them that nobody means.",
-		says: says(`^tests[.]resources[.](limits|requests)[.][a-z-]+ "([+-]?[0.]*[A-Za-z]*([eE][+-]?[0-9]*)?|[+]?[0-9.]+[eE][+-]?[0-9]{3,})" is not a quantity: `),
+		// the last one is no text that YAML can hold, and Helm prints no resources at all
+		says: says(`^tests[.]resources[.](limits|requests)[.][a-z-]+ "([+-]?[0.]*[A-Za-z]*([eE][+-]?[0-9]*)?|[+]?[0-9.]+[eE][+-]?[0-9]{3,}|(?s:.*)\\(x7f|u00[89][0-9a-f]|ufff[ef])(?s:.*))" is not a quantity: `),
 	},
 }
 
@@ -293,7 +300,7 @@ var (
 )
 
 // withoutEffect says whether the value that a message of the schema is about has no
-// effect: without it, the lenient chart renders the same.
+// effect: it is empty, or without it the lenient chart renders the same.
 func withoutEffect(c charts, d document, _ []object, message string) bool {
 	place := schemaPlace.FindStringSubmatch(message)
 	if place == nil {
@@ -314,34 +321,37 @@ func withoutEffect(c charts, d document, _ []object, message string) bool {
 	}
 	values := copyOf(d.Values)
 	for _, path := range paths {
-		remove(values, path)
+		if removed := remove(values, path); removed == "" || removed == 0.0 {
+			return true
+		}
 	}
 	without, err := documents(c.lenient, document{Release: d.Release, Values: values})
 	return err == nil && slices.Equal(with, without)
 }
 
-// remove takes away what stands at a path, as a JSON pointer has it.
-func remove(in any, path []string) {
-	for len(path) > 0 {
-		key := strings.NewReplacer("~1", "/", "~0", "~").Replace(path[0])
+// remove takes away what stands at a path, as a JSON pointer has it, and returns it.
+func remove(in any, path []string) (removed any) {
+	for i, key := range path {
+		last := i == len(path)-1
+		key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
 		switch v := in.(type) {
 		case map[string]any:
-			if len(path) == 1 {
+			in = v[key]
+			if last {
 				delete(v, key)
 			}
-			in = v[key]
 		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil || i >= len(v) {
-				return
+			index, err := strconv.Atoi(key)
+			if err != nil || index >= len(v) {
+				return nil
 			}
-			if len(path) == 1 {
-				v[i] = nil // an index that others go by stays
+			in = v[index]
+			if last {
+				v[index] = nil // those behind it keep their places
 			}
-			in = v[i]
 		default:
-			return
+			return nil
 		}
-		path = path[1:]
 	}
+	return in
 }
