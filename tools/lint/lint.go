@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -191,16 +192,23 @@ func (l *linter) explain(run *render.Run, parts []*render.Part, err error) {
 		pruned[i] = &pruning{values: part.Values, unnamed: map[int]bool{}}
 		l.explainSchema(part, pruned[i])
 	}
+	if len(l.faults) >= maxFaults {
+		l.faults = append(l.faults, Finding{Position: l.anywhere(), Reason: fmt.Sprintf("there are more than %d faults", maxFaults), Fix: "correct the first ones"})
+		return
+	}
 	l.explainTemplates(run, parts, pruned)
 	if len(l.faults) == before {
 		l.refused(err)
 	}
 }
 
-// refused notes an error of Helm as it stands.
+// refused notes an error of Helm as it stands, but for the template that it comes from.
 func (l *linter) refused(err error) {
-	l.faults = append(l.faults, Finding{Position: l.anywhere(), Reason: oneLine(err.Error())})
+	reason := failedAt.ReplaceAllString(oneLine(err.Error()), "")
+	l.faults = append(l.faults, Finding{Position: l.anywhere(), Reason: reason, Fix: "correct what helm refuses"})
 }
+
+var failedAt = regexp.MustCompile(`^execution error at \([^)]*\): `)
 
 // oneLine prints a text of several lines as one.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,10 +39,17 @@ where there is a fault.`,
 			if len(args) == 1 {
 				chart.release.Name = args[0]
 			}
+			if !slices.Contains(lint.Formats(), format) {
+				return fmt.Errorf("%q is no output format: write %s", format, strings.Join(lint.Formats(), ", "))
+			}
 			options, err := lintOptions(chart, cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
+			// Helm logs what it leaves out of wrong values: every such place is a fault here.
+			log.SetOutput(io.Discard)
+			// The templates make much garbage, and little of what they make stays.
+			debug.SetGCPercent(200)
 			report, err := lint.Run(options)
 			if err != nil {
 				return err

@@ -1,0 +1,223 @@
+package schema
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"external-services/tests/internal/testenv"
+	"external-services/tools/lint"
+	"external-services/tools/render"
+)
+
+// lintTexts lints texts as values files over each other, with the chart of the repository.
+func lintTexts(t *testing.T, texts ...string) *lint.Report {
+	t.Helper()
+	chart, err := render.Load(testenv.Chart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := lint.Options{Chart: chart}
+	for i, text := range texts {
+		options.Files = append(options.Files, lint.File{Name: fmt.Sprintf("%d.yaml", i), Text: []byte(text)})
+	}
+	report, err := lint.Run(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// Lint has a fault exactly for what helm refuses: the invalid cases are those that
+// TestInvalidValues sees refused. Every fault has a line, and what the chart says stands
+// in it word for word.
+func TestLintAgreesOnInvalidValues(t *testing.T) {
+	files, err := filepath.Glob("testdata/invalid/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata/invalid: %v", err)
+	}
+	for _, file := range files {
+		for _, c := range load[invalid](t, file) {
+			t.Run(c.Name, func(t *testing.T) {
+				t.Parallel()
+				report := lintTexts(t, c.Values)
+				if len(report.Faults) == 0 {
+					t.Fatalf("lint finds no fault in what helm refuses:\n%s", c.Values)
+				}
+				var all strings.Builder
+				for _, f := range report.Faults {
+					if f.Line == 0 || f.Column == 0 || f.File == "" {
+						t.Errorf("no position: %+v", f)
+					}
+					if f.Reason == "" || f.Fix == "" {
+						t.Errorf("no reason or no fix: %+v", f)
+					}
+					if strings.ContainsAny(f.Message(), "^\\\n") && !strings.ContainsAny(c.Values, "^\\\n") {
+						t.Errorf("a regular expression or a line break: %s", f.Message())
+					}
+					fmt.Fprintln(&all, f.Message())
+				}
+				if c.Chart == "" {
+					return
+				}
+				want := strings.Split(c.Chart, "\n")
+				if len(want) > 1 {
+					want = want[1:]
+				}
+				if len(want) > 50 {
+					return
+				}
+				if len(report.Faults) != len(want) {
+					t.Errorf("%d faults, the chart has %d:\n%s\n%s", len(report.Faults), len(want), all.String(), c.Chart)
+				}
+				for _, text := range want {
+					// lint has a form of its own for the entry, and may know the address
+					text = strings.TrimPrefix(text, "  - ")
+					if strings.HasPrefix(text, "services[") {
+						_, text, _ = strings.Cut(text, ": ")
+					}
+					_, text, _ = strings.Cut(text, " ") // after the field
+					reason, _, _ := strings.Cut(text, ": write ")
+					if !strings.Contains(all.String(), reason) {
+						t.Errorf("the chart says %q, lint\n%s", reason, all.String())
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestLintAgreesOnValidValues(t *testing.T) {
+	for _, c := range load[valid](t, "testdata/valid.yaml") {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			if report := lintTexts(t, c.Values); len(report.Faults) > 0 {
+				t.Errorf("%v\n%s", report.Faults, c.Values)
+			}
+		})
+	}
+	scenarios, err := testenv.Scenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scenario := range scenarios {
+		t.Run(scenario.Name, func(t *testing.T) {
+			t.Parallel()
+			var texts []string
+			for _, file := range scenario.Files {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts = append(texts, string(text))
+			}
+			if report := lintTexts(t, texts...); len(report.Faults) > 0 {
+				t.Errorf("%v", report.Faults)
+			}
+		})
+	}
+}
+
+// Random changes of values that are good or bad: whatever they are, helm and lint say
+// the same. A failure prints the values; MUTATION_SEED repeats or varies the run.
+func TestLintAgreesOnMutations(t *testing.T) {
+	var texts []string
+	for _, c := range load[valid](t, "testdata/valid.yaml") {
+		texts = append(texts, c.Values)
+	}
+	files, err := filepath.Glob("testdata/invalid/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for _, c := range load[invalid](t, file) {
+			texts = append(texts, c.Values)
+		}
+	}
+	seed, count := uint64(1), 150
+	if text := os.Getenv("MUTATION_SEED"); text != "" {
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	random := rand.New(rand.NewPCG(seed, 0))
+	refused := 0
+	for i := range count {
+		text := texts[random.IntN(len(texts))]
+		var vals any
+		if err := yaml.Unmarshal([]byte(text), &vals); err != nil {
+			t.Fatal(err)
+		}
+		for range 1 + random.IntN(3) {
+			vals = mutate(random, vals)
+		}
+		if vals == nil {
+			continue
+		}
+		out, err := yaml.Marshal(vals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stderr, err := template(t, string(out))
+		report := lintTexts(t, string(out))
+		if (err == nil) != (len(report.Faults) == 0) {
+			t.Errorf("mutation %d of seed %d: helm says %v, %s\nlint says %v\nof\n%s", i, seed, err, stderr, report.Faults, out)
+		}
+		if err != nil {
+			refused++
+		}
+	}
+	t.Logf("helm refused %d of %d", refused, count)
+	if refused < count/10 || refused > count*9/10 {
+		t.Errorf("helm refused %d of %d: the mutations test one side only", refused, count)
+	}
+}
+
+// mutate changes one place of values.
+func mutate(random *rand.Rand, value any) any {
+	junk := []any{nil, true, "", "x", "10.0.0.1", "2001:DB8::1", "::1", "{{ .Release.Name }}", "{{ .Values.x.y.z }}", "{{ oops", "a.example", 0.0, 80.0, 65536.0, 1.5, []any{}, map[string]any{}, []any{"10.0.0.9"}, map[string]any{"a": "b"}, "Both", "both", "cluster", "UDP", "default"}
+	switch v := value.(type) {
+	case map[string]any:
+		if len(v) == 0 || random.IntN(6) == 0 {
+			keys := []string{"services", "overrides", "namespaceOverrides", "name", "ports", "port", "addresses", "externalName", "headless", "selector", "enabled", "default", "orders", "labels", "annotations", "targetPort", "namespaces", "zone"}
+			v[keys[random.IntN(len(keys))]] = junk[random.IntN(len(junk))]
+			return v
+		}
+		keys := make([]string, 0, len(v))
+		for key := range v {
+			keys = append(keys, key)
+		}
+		slices.Sort(keys)
+		key := keys[random.IntN(len(keys))]
+		switch random.IntN(8) {
+		case 0:
+			delete(v, key)
+		case 1:
+			v[key+"s"] = v[key]
+		default:
+			v[key] = mutate(random, v[key])
+		}
+		return v
+	case []any:
+		if len(v) == 0 {
+			return append(v, junk[random.IntN(len(junk))])
+		}
+		i := random.IntN(len(v))
+		switch random.IntN(8) {
+		case 0:
+			return slices.Delete(v, i, i+1)
+		case 1:
+			return append(v, v[i])
+		}
+		v[i] = mutate(random, v[i])
+		return v
+	}
+	return junk[random.IntN(len(junk))]
+}
