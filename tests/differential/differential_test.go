@@ -33,7 +33,7 @@ import (
 )
 
 var (
-	count       = flag.Int("values", 2_000, "how many random values TestDifferential sends")
+	count       = flag.Int("values", 1_500, "how many random values TestDifferential sends")
 	seed        = flag.Int("seed", 1, "where the random values begin")
 	only        = flag.String("class", "", "send values of the classes that match this regular expression only")
 	clusterName = flag.String("cluster", "differential", "what the names of the embedded clusters begin with, for two runs at once")
