@@ -25,13 +25,20 @@ func loadCharts() (charts, error) {
 		return charts{}, err
 	}
 	lenient.Schema = nil
-	refusals := 0
-	for _, template := range lenient.Templates {
-		refusals += bytes.Count(template.Data, []byte("{{- fail "))
-		template.Data = bytes.ReplaceAll(template.Data, []byte("{{- fail "), []byte("{{- $_ := "))
-	}
-	if refusals == 0 {
-		return charts{}, fmt.Errorf("the templates of the chart have no {{- fail to take out")
+	// Without these two, no fault is noted and none keeps an entry from being rendered.
+	for _, name := range []string{"external-services.refuse", "external-services.validate.kind"} {
+		found := false
+		for _, template := range lenient.Templates {
+			define := fmt.Sprintf("{{- define %q -}}", name)
+			if bytes.Contains(template.Data, []byte(define)) {
+				found = true
+				emptied := fmt.Sprintf("{{- define %q -}}{{- end -}}{{- define %q -}}", name, name+".unused")
+				template.Data = bytes.Replace(template.Data, []byte(define), []byte(emptied), 1)
+			}
+		}
+		if !found {
+			return charts{}, fmt.Errorf("the templates of the chart do not define %s", name)
+		}
 	}
 	return charts{chart, lenient}, nil
 }

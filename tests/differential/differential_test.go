@@ -33,7 +33,7 @@ import (
 )
 
 var (
-	count       = flag.Int("values", 2_000, "how many random values TestDifferential sends")
+	count       = flag.Int("values", 1_500, "how many random values TestDifferential sends")
 	seed        = flag.Int("seed", 1, "where the random values begin")
 	only        = flag.String("class", "", "send values of the classes that match this regular expression only")
 	clusterName = flag.String("cluster", "differential", "what the names of the embedded clusters begin with, for two runs at once")
@@ -84,7 +84,8 @@ func startServers(t *testing.T) {
 	}
 }
 
-// draw draws a document of a class.
+// draw draws a document of a class: valid values, one fault, and one of the ways to write
+// them.
 func draw(c class) *rapid.Generator[document] {
 	return rapid.Custom(func(t *rapid.T) document {
 		shapes := c.shapes
@@ -174,7 +175,8 @@ func (v *verdict) expectRefusal(c class) {
 	}
 }
 
-// ownTemplate is what Helm says of a template that stands in the values.
+// ownTemplate is what Helm says of a template that stands in the values. Then there is
+// nothing that the API server could be asked about.
 var ownTemplate = regexp.MustCompile(`error calling tpl`)
 
 // ask sends the objects. All servers are asked at once.
@@ -286,6 +288,9 @@ func chosen(t *testing.T) []class {
 	return list
 }
 
+// Random values of each class in turn, every second one valid, go through the chart and to
+// the API servers. The number of a value, counted from the seed, is all that it is made of:
+// -seed with the number of one and -class with its class make it again.
 func TestDifferential(t *testing.T) {
 	startServers(t)
 	ctx := t.Context()

@@ -433,7 +433,7 @@ var classes = []class{
 		}
 		e["ports"] = list
 	}), "maxItems: got 101, want 100"},
-	{"podPort without pods", []shape{alias, slices1, legacy, headless}, every(enabled, port(just("http"), "podPort")), "stands without the pods it is for"},
+	{"podPort without pods", []shape{alias, forwarding, legacy, headless}, every(enabled, port(just("http"), "podPort")), "stands without the pods it is for"},
 	{"podPort out of its range", selecting, every(enabled, port(rapid.SampledFrom([]float64{0, -1, 65536, 1e9}), "podPort")), "imum: got"},
 	{"podPort a number in quotes", selecting, every(enabled, port(just("80", "0"), "podPort")), "is a string, and a name has a letter"},
 	{"podPort a name that is none", selecting, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|a--b|[a-z]{16}`), "podPort")), "is not the name of a container port"},

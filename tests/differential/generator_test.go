@@ -34,7 +34,7 @@ type shape int
 
 const (
 	alias        shape = iota // externalName
-	slices1                   // addresses in EndpointSlices
+	forwarding                // addresses in EndpointSlices
 	headless                  // the same without a ClusterIP
 	legacy                    // addresses in an Endpoints object
 	parked                    // addresses in EndpointSlices, and a selector that counts later
@@ -47,10 +47,10 @@ const (
 // everyShape and outward are for faults that fit into several shapes; outward has
 // those that render the addresses.
 var (
-	everyShape = []shape{alias, slices1, headless, legacy, parked, both, cluster, clusterAlias}
-	outward    = []shape{slices1, headless, legacy, parked, both}
-	sliced     = []shape{slices1, headless, parked, both}
-	services   = []shape{slices1, legacy, headless, parked, both, cluster, clusterAlias}
+	everyShape = []shape{alias, forwarding, headless, legacy, parked, both, cluster, clusterAlias}
+	outward    = []shape{forwarding, headless, legacy, parked, both}
+	sliced     = []shape{forwarding, headless, parked, both}
+	services   = []shape{forwarding, legacy, headless, parked, both, cluster, clusterAlias}
 	selecting  = []shape{both, cluster, clusterAlias}
 )
 

@@ -102,10 +102,12 @@ type LocalReference struct {
 
 // Resources are the resources of a container.
 type Resources struct {
-	// Requests are what the container is sure to get, by the name of the resource.
+	// Requests are what the container is sure to get of cpu, memory and
+	// ephemeral-storage.
 	Requests map[string]string `json:"requests"`
 
-	// Limits are what the container gets at most, by the name of the resource.
+	// Limits are what the container gets at most of cpu, memory and
+	// ephemeral-storage.
 	Limits map[string]string `json:"limits"`
 }
 
