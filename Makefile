@@ -43,19 +43,35 @@ test: packages tools ## All tests, with what they need installed and built
 	@echo "next, about 3 minutes: the embedded cluster is started, killed and looked at many times"
 	go -C tools/cluster test ./...
 	@echo "next, about 2 minutes: the chart is rendered, refused, installed and called"
-	go test -count=1 -timeout 30m ./tests/...
+	go test -count=1 -p 1 -timeout 30m $$(go list ./tests/... | grep -v -e /differential -e /matrix)
+	@echo "next, about 3 minutes: an entry goes from each state to each other one, in two versions of Kubernetes"
+	go test -count=1 -v -timeout 30m ./tests/matrix | { grep -v -e '^=== ' -e '^ *--- PASS' || true; }
+	@echo "next, about a minute: the chart and two versions of Kubernetes say what they think of random values"
+	go test -count=1 -v ./tests/differential
+
+.PHONY: matrix
+matrix: tools ## Take an entry from each state to each other one, and write the table of docs/transitions.md
+	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	@go test -C tests/matrix -count=1 -timeout 30m -update
+
+.PHONY: fuzz
+fuzz: tools ## Random values for the chart and real API servers (COUNT=100000, SEED=1)
+	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	go test -count=1 -v -timeout 24h ./tests/differential -run 'TestDifferential|TestKept' -table -values $(or $(COUNT),100000) -seed $(or $(SEED),1)
 
 .PHONY: generate
 generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Write what is generated: schema, values.yaml, README tables, golden files
 	$(BIN)/extsvc schema --write
 	$(BIN)/extsvc docs --write
 	go test -count=1 ./tests/render -run TestGolden -update
+	go test -count=1 ./tests/differential -run TestStricter -update
 
 .PHONY: verify
 verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Check that what is generated is up to date, and lint
 	$(BIN)/extsvc schema --check
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
+	go test -count=1 ./tests/differential -run TestStricter
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
 

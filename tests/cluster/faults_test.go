@@ -45,7 +45,7 @@ func TestBrokenOffUpgrades(t *testing.T) {
 						continue
 					}
 					load.Mark(fmt.Sprintf("%d %s, broken off", i+1, step.name))
-					command := r.UpgradeCommand(migrationStep(step.name))
+					command := r.Command(r.WithChart("upgrade", migrationStep(step.name))...)
 					if err := command.Start(); err != nil {
 						t.Fatal(err)
 					}

@@ -4,16 +4,23 @@ package matrix
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/testenv"
 )
 
 // testCluster is a cluster of one version of Kubernetes.
@@ -21,13 +28,23 @@ type testCluster struct {
 	*embedded.Cluster
 	version string
 	client  kubernetes.Interface
-	node    string // the name of its node
 }
 
-var clusters []*testCluster
+// node is the name of the node of every cluster.
+const node = "matrix-node"
+
+var (
+	clusters []*testCluster
+	programs = []string{"helm", "helm4"}
+	pinned   map[string]string // ci/versions.env
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// A run waits for controllers most of its time.
+	if err := flag.Set("test.parallel", "10"); err != nil {
+		panic(err) // a flag of package testing
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -37,30 +54,53 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	ctx := context.Background()
-	c, err := embedded.Start(ctx, "matrix", os.Stderr)
-	if err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if pinned, err = testenv.Versions(); err != nil {
 		return 1, err
 	}
 	defer func() {
-		if stopErr := c.Stop(ctx); err == nil {
-			err = stopErr
+		for _, c := range clusters {
+			err = errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
 		}
 	}()
-	t := &testCluster{Cluster: c, version: "v1.37.2"}
-	if t.client, err = c.Client(); err != nil {
-		return 1, err
+	for name, version := range map[string]string{"matrix": pinned["KUBERNETES_VERSION"], "matrix-oldest": pinned["KUBERNETES_OLDEST_VERSION"]} {
+		c, err := start(ctx, name, version)
+		if err != nil {
+			return 1, err
+		}
+		clusters = append(clusters, c)
 	}
-	nodes, err := t.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	slices.SortFunc(clusters, func(a, b *testCluster) int { return strings.Compare(b.version, a.version) })
+	// An interrupt ends the process without a chance to clean up, unless it waits for the
+	// tests here.
+	done := make(chan int, 1)
+	go func() { done <- m.Run() }()
+	select {
+	case code = <-done:
+		return code, nil
+	case <-ctx.Done():
+		return 1, ctx.Err()
+	}
+}
+
+// start starts a cluster without a data plane, with a Node object for the pods to be on.
+func start(ctx context.Context, name, version string) (*testCluster, error) {
+	started, err := embedded.Start(ctx, name, os.Stderr, embedded.Kubernetes(version), embedded.WithoutDataPlane())
 	if err != nil {
-		return 1, err
+		return nil, err
 	}
-	t.node = nodes.Items[0].Name
-	if err := t.denyPolicy(ctx); err != nil {
-		return 1, err
+	c := &testCluster{Cluster: started, version: version}
+	if c.client, err = started.Client(); err == nil {
+		_, err = c.client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{})
 	}
-	clusters = append(clusters, t)
-	return m.Run(), nil
+	if err == nil {
+		err = c.denyPolicy(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, started.Stop(context.WithoutCancel(ctx)))
+	}
+	return c, nil
 }
 
 // denyLabel on a namespace is what helm is kept from there: services or endpoints.
@@ -77,7 +117,7 @@ func (c *testCluster) denyPolicy(ctx context.Context) error {
 		policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: meta, Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			MatchConstraints: &admissionv1.MatchResources{ResourceRules: rules},
 			MatchConditions:  []admissionv1.MatchCondition{{Name: "no-controller", Expression: `!request.userInfo.username.startsWith("system:")`}},
-			Validations:      []admissionv1.Validation{{Expression: "false", Message: "denied by the test"}},
+			Validations:      []admissionv1.Validation{{Expression: "false", Message: kind + " are denied"}},
 		}}
 		binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: meta, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName:        meta.Name,

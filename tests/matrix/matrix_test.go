@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"external-services/tests/internal/release"
+	"external-services/tools/plan"
+	"external-services/tools/render"
 )
 
 const (
@@ -29,79 +31,110 @@ const (
 )
 
 // Every ordered pair of states: as an upgrade, undone by a rollback; and as an upgrade
-// that fails in the middle and is tried again.
+// that fails in the middle and is tried again. extsvc plan says before each upgrade what
+// is refused, what is kept and what is left behind.
 func TestMatrix(t *testing.T) {
-	for _, c := range clusters {
-		for _, program := range []string{"helm", "helm4"} {
-			for _, from := range states {
-				for _, to := range states {
-					if from.name == to.name {
-						continue
+	var results results
+	t.Run("all", func(t *testing.T) {
+		for _, c := range clusters {
+			for _, program := range programs {
+				for _, from := range states {
+					for _, to := range states {
+						if from.name == to.name {
+							continue
+						}
+						name := strings.Join([]string{c.version, program, from.name, to.name}, "/")
+						t.Run(name+"/rollback", func(t *testing.T) {
+							t.Parallel()
+							r := newTrial(t, c, program, from)
+							r.upgradeAndRollback(from, to, &results)
+						})
+						t.Run(name+"/retry", func(t *testing.T) {
+							t.Parallel()
+							r := newTrial(t, c, program, from)
+							r.failAndRetry(from, to, &results)
+						})
 					}
-					name := strings.Join([]string{c.version, program, from.name, to.name}, "/")
-					t.Run(name+"/rollback", func(t *testing.T) {
-						t.Parallel()
-						upgradeAndRollback(newTrial(t, c, program, from, "r"), from, to)
-					})
-					t.Run(name+"/retry", func(t *testing.T) {
-						t.Parallel()
-						failAndRetry(newTrial(t, c, program, from, "f"), from, to)
-					})
 				}
 			}
 		}
+	})
+	if !t.Failed() {
+		results.compare(t)
 	}
 }
 
-func upgradeAndRollback(r trial, from, to state) {
+func (r trial) upgradeAndRollback(from, to state, results *results) {
 	clusterIP := r.clusterIP()
-	want := transition(from, to)
-	r.upgrade("upgrade", to, want)
-
-	back := transition(to, from)
-	switch {
-	case want.result == refused:
-		back = outcome{fine, situation{from.service, from.slices, from.endpoints}, ""}
-	case want.result == kept:
-		// It is still headless, so that nothing is taken away from it.
-		back.result, back.message = fine, ""
-		back.situation = situation{from.service, from.slices, from.endpoints}
-		if slices.Contains(to.slices, podPort) {
-			back.result = stale
-			back.situation.slices, back.situation.endpoints = union(pod, from.slices), pod
-		}
+	upgrade, rollback := transition(from, to), undone(from, to, r.program)
+	r.predicts(to, upgrade)
+	out, err := r.Try("upgrade", r.values(to))
+	if r.want("the upgrade", upgrade, out, err) {
+		results.add("upgrade", r, from, to, upgrade.result)
 	}
-	out, err := r.Output("rollback", releaseName, "1")
-	r.want("rollback", back, out, err)
-
+	out, err = r.Output("rollback", releaseName, "1")
+	if r.want("the rollback", rollback, out, err) {
+		results.add("rollback", r, from, to, rollback.result)
+	}
 	if from.service == "ClusterIP" && to.service == "ClusterIP" && r.clusterIP() != clusterIP {
 		r.t.Errorf("the ClusterIP was %s and is %s", clusterIP, r.clusterIP())
 	}
 }
 
-// failAndRetry lets the upgrade fail at the objects that come last, if it writes any, and
-// else at the Service.
-func failAndRetry(r trial, from, to state) {
-	want := transition(from, to)
+// failAndRetry lets the upgrade fail at the endpoints, which come last, if it writes any,
+// and else at the Service.
+func (r trial) failAndRetry(from, to state, results *results) {
+	want := retried(from, to, r.program)
 	denied := "services"
-	if to.service != "ExternalName" && to.name != "cluster" && to.name != "absent" {
+	if len(to.slices) > 0 && to.name != "cluster" && from.name != "absent" {
 		denied = "endpoints"
-	}
-	if from.name == "absent" || to.name == "absent" {
-		denied = "services"
 	}
 	r.deny(denied)
 	out, err := r.Try("upgrade", r.values(to))
 	r.deny("")
-	switch {
-	case err == nil && to.name == "absent":
-		// What it cannot delete, Helm leaves behind.
-	case err == nil:
-		r.t.Errorf("the upgrade was to fail and did not")
-	case want.result != refused && !strings.Contains(out, "denied"):
-		r.t.Errorf("the upgrade was to fail, and does so otherwise: %s", out)
+	if want.result == left {
+		if err != nil {
+			r.t.Errorf("helm 3 was to say nothing of what it cannot delete: %v\n%s", err, out)
+		}
+	} else {
+		if err == nil {
+			r.t.Error("the upgrade was to fail and did not")
+		} else if want.result != refused && !strings.Contains(out, denied+" are denied") {
+			r.t.Errorf("the upgrade was to fail, and does so for another reason: %s", out)
+		}
+		r.predicts(to, want)
 	}
-	r.upgrade("retry", to, want)
+	out, err = r.Try("upgrade", r.values(to))
+	if r.want("the upgrade that is tried again", want, out, err) {
+		results.add("retry", r, from, to, want.result)
+	}
+}
+
+// predicts fails unless extsvc plan says what will come of an upgrade.
+func (r trial) predicts(to state, want outcome) {
+	r.t.Helper()
+	p, err := plan.Upgrade(r.t.Context(), plan.Options{
+		Cluster: render.ClusterOptions{Kubeconfig: r.cluster.Kubeconfig, Namespace: r.Namespace},
+		Release: releaseName,
+		Values:  render.Values{ValueFiles: r.values(to)},
+	})
+	if err != nil {
+		r.t.Errorf("extsvc plan: %v", err)
+		return
+	}
+	for result, effect := range map[string]plan.Effect{refused: plan.Refused, kept: plan.Kept, stale: plan.Stale} {
+		if want.result == refused && result != refused {
+			continue // what would come of it if it were not
+		}
+		says := slices.ContainsFunc(p.Hazards, func(h plan.Hazard) bool { return h.Effect == effect && h.Code != plan.RollbackStale })
+		if says != (want.result == result) {
+			r.t.Errorf("%s comes of it, and extsvc plan has the hazards %+v", want.result, p.Hazards)
+		}
+	}
+	back := undone(r.from, to, r.program).result
+	if wants := r.from.name != "externalName" && !r.from.selector && want.result != refused && (back == stale || back == refused); p.Has(plan.RollbackStale, plan.Key{Namespace: r.Namespace, Name: service}) != wants {
+		r.t.Errorf("a rollback leaves endpoints of pods behind: %t, and extsvc plan has the hazards %+v", wants, p.Hazards)
+	}
 }
 
 // trial is a release in a namespace of its own, beside a pod that may take over.
@@ -109,16 +142,19 @@ type trial struct {
 	release.Release
 	t       *testing.T
 	cluster *testCluster
+	program string
+	from    state
 }
 
-func newTrial(t *testing.T, c *testCluster, program string, from state, suffix string) trial {
+func newTrial(t *testing.T, c *testCluster, program string, from state) trial {
 	t.Helper()
-	namespace := strings.ToLower(strings.ReplaceAll(t.Name()[len("TestMatrix/"+c.version+"/"):], "/", "-"))
+	_, name, _ := strings.Cut(t.Name(), c.version+"/")
+	namespace := strings.ToLower(strings.ReplaceAll(name, "/", "-"))
 	ctx := t.Context()
 	if _, err := c.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	r := trial{release.Of(t, program, releaseName, namespace, c.Kubeconfig), t, c}
+	r := trial{release.Of(t, program, releaseName, namespace, c.Kubeconfig), t, c, program, from}
 	r.makePod()
 	r.Do("install", r.values(from))
 	r.eventually("the installation", situation{from.service, from.slices, from.endpoints})
@@ -139,30 +175,26 @@ func (r trial) values(s state) []string {
 	return []string{file}
 }
 
-func (r trial) upgrade(step string, to state, want outcome) {
-	r.t.Helper()
-	out, err := r.Try("upgrade", r.values(to))
-	r.want(step, want, out, err)
-}
-
-// want fails unless helm said, and the cluster has, what the outcome is.
-func (r trial) want(step string, want outcome, out string, err error) {
+// want fails, and returns false, unless helm said, and the cluster has, what the outcome is.
+func (r trial) want(step string, want outcome, out string, err error) bool {
 	r.t.Helper()
 	if want.result == refused {
 		if err == nil || !strings.Contains(out, want.message) {
-			r.t.Errorf("the %s was to be refused with %q: %v\n%s", step, want.message, err, out)
+			r.t.Errorf("%s was to be refused with %q: %v\n%s", step, want.message, err, out)
+			return false
 		}
-		return
+		return true
 	}
 	if err != nil {
-		r.t.Errorf("the %s: %v\n%s", step, err, out)
+		r.t.Errorf("%s: %v\n%s", step, err, out)
+		return false
 	}
-	r.eventually("the "+step, want.situation)
+	return r.eventually(step, want.situation)
 }
 
 // eventually waits until the cluster has what is wanted, and looks again a moment later:
 // a controller that has more to write would do it then.
-func (r trial) eventually(what string, want situation) {
+func (r trial) eventually(what string, want situation) bool {
 	r.t.Helper()
 	deadline := time.Now().Add(settle)
 	var got situation
@@ -170,12 +202,13 @@ func (r trial) eventually(what string, want situation) {
 		if got = r.observe(); got.String() == want.String() {
 			time.Sleep(500 * time.Millisecond)
 			if got = r.observe(); got.String() == want.String() {
-				return
+				return true
 			}
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	r.t.Errorf("after %s there is %s, want %s", what, got, want)
+	return false
 }
 
 // observe reads the Service, all its EndpointSlices, and its Endpoints.
@@ -245,26 +278,26 @@ func (r trial) deny(kind string) {
 	if _, err := r.cluster.client.CoreV1().Namespaces().Patch(ctx, r.Namespace, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 		r.t.Fatal(err)
 	}
-	denied := func() bool {
-		var err error
-		meta, dryRun := metav1.ObjectMeta{Name: "deny-check"}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
-		switch kind {
-		case "services":
+	meta, dryRun := metav1.ObjectMeta{Name: "deny-check"}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	denied := map[string]func() error{
+		"services": func() error {
 			spec := corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "deny.example"}
-			_, err = r.cluster.client.CoreV1().Services(r.Namespace).Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: spec}, dryRun)
-			return err != nil
-		case "endpoints":
-			_, err = r.cluster.client.DiscoveryV1().EndpointSlices(r.Namespace).Create(ctx, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4}, dryRun)
-			return err != nil
-		}
-		_, err = r.cluster.client.DiscoveryV1().EndpointSlices(r.Namespace).Create(ctx, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4}, dryRun)
-		if err != nil {
-			return true
-		}
-		_, err = r.cluster.client.CoreV1().Services(r.Namespace).Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "deny.example"}}, dryRun)
-		return err != nil
+			_, err := r.cluster.client.CoreV1().Services(r.Namespace).Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: spec}, dryRun)
+			return err
+		},
+		"endpoints": func() error {
+			_, err := r.cluster.client.DiscoveryV1().EndpointSlices(r.Namespace).Create(ctx, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4}, dryRun)
+			return err
+		},
 	}
-	for deadline := time.Now().Add(settle); denied() != (kind != ""); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(settle); ; time.Sleep(50 * time.Millisecond) {
+		asTold := true
+		for name, try := range denied {
+			asTold = asTold && (try() != nil) == (name == kind)
+		}
+		if asTold {
+			return
+		}
 		if time.Now().After(deadline) {
 			r.t.Fatalf("the API server does not begin or end to deny %q", kind)
 		}
@@ -279,7 +312,7 @@ func (r trial) makePod() {
 	made := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "orders-0", Labels: map[string]string{"app": service}},
 		Spec: corev1.PodSpec{
-			NodeName:                      r.cluster.node,
+			NodeName:                      node,
 			TerminationGracePeriodSeconds: new(int64),
 			AutomountServiceAccountToken:  new(bool),
 			Containers:                    []corev1.Container{{Name: "orders", Image: "orders"}},

@@ -66,6 +66,7 @@ const (
 	refused = "refused" // Helm or the API server refuses it
 	kept    = "kept"    // accepted, and the Service stays headless
 	stale   = "stale"   // accepted, and the endpoints of the pods stay beside those of the new state
+	left    = "left"    // accepted, and the Service stays although it was to go
 )
 
 // outcome is what a change has to come to, with the situation afterwards or the message.
@@ -75,7 +76,7 @@ type outcome struct {
 	message   string
 }
 
-// transition is the outcome of a change between two states.
+// transition is the outcome of an upgrade from one state to another.
 func transition(from, to state) outcome {
 	after := situation{to.service, to.slices, to.endpoints}
 	clusterIP := func(s state) bool { return s.service == "ClusterIP" }
@@ -94,6 +95,44 @@ func transition(from, to state) outcome {
 		return outcome{stale, after, ""}
 	}
 	return outcome{fine, after, ""}
+}
+
+// undone is the outcome of a rollback after that upgrade.
+func undone(from, to state, program string) outcome {
+	before := situation{from.service, from.slices, from.endpoints}
+	upgrade, pods := transition(from, to), slices.Contains(to.slices, podPort)
+	switch {
+	case upgrade.result == refused:
+		return outcome{fine, before, ""}
+	case upgrade.result == kept && pods:
+		before.slices, before.endpoints = union(pod, before.slices), union(pod, before.endpoints)
+		return outcome{stale, before, ""}
+	case upgrade.result == kept:
+		// It is headless still, so that nothing is taken away from it.
+		return outcome{fine, before, ""}
+	case from.name == "Endpoints" && pods && program == "helm4":
+		return outcome{refused, situation{}, `conflicts with "kube-controller-manager"`}
+	case from.name == "Endpoints" && pods:
+		// A rollback takes over what an upgrade refuses.
+		before.slices = union(pod, before.slices)
+		return outcome{stale, before, ""}
+	case from.name == "Endpoints" && to.selector:
+		return outcome{fine, before, ""}
+	}
+	return transition(to, from)
+}
+
+// retried is the outcome of the upgrade when it failed before, and is tried again.
+func retried(from, to state, program string) outcome {
+	if to.name == "absent" && program == "helm" {
+		// Helm 3 says nothing of what it cannot delete, and forgets it.
+		after := situation{service: from.service}
+		if slices.Contains(from.slices, podPort) {
+			after.slices, after.endpoints = pod, pod
+		}
+		return outcome{left, after, ""}
+	}
+	return transition(from, to)
 }
 
 func union(a, b []string) []string {

@@ -25,7 +25,7 @@ var effects = map[string][2]string{
 	"tests.enabled":                 tests(`"enabled": false`),
 	"tests.image.repository":        tests(`"image": {"repository": "registry.example/busybox"}`),
 	"tests.image.tag":               tests(`"image": {"tag": "1.36.1"}`),
-	"tests.image.digest":            tests(`"image": {"digest": "sha256:0"}`),
+	"tests.image.digest":            tests(`"image": {"digest": "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`),
 	"tests.image.pullPolicy":        tests(`"image": {"pullPolicy": "Always"}`),
 	"tests.imagePullSecrets":        tests(`"imagePullSecrets": [{"name": "a"}]`),
 	"tests.imagePullSecrets[].name": {tests(`"imagePullSecrets": [{"name": "a"}]`)[1], tests(`"imagePullSecrets": [{"name": "b"}]`)[1]},

@@ -367,9 +367,9 @@ func TestTestPod(t *testing.T) {
 	}
 	digest := decode(t, template(t, helm.Options{
 		SetJSONValues: map[string]string{"services": `[{"name": "a", "externalName": "a.example"}]`},
-		SetValues:     map[string]string{"tests.image.repository": "registry.example/busybox", "tests.image.digest": "sha256:0123"},
+		SetValues:     map[string]string{"tests.image.repository": "registry.example/busybox", "tests.image.digest": "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
 	}))
-	if image := digest.Pods[0].Spec.Containers[0].Image; image != "registry.example/busybox@sha256:0123" {
+	if image := digest.Pods[0].Spec.Containers[0].Image; image != "registry.example/busybox@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" {
 		t.Errorf("with a digest the image is %s", image)
 	}
 	if empty := decode(t, template(t, helm.Options{})); len(empty.Pods) != 0 {

@@ -45,10 +45,11 @@ func TestVersionsAgree(t *testing.T) {
 		"TERRATEST_VERSION":         {"go.mod", "github.com/gruntwork-io/terratest"},
 		"CHART_TESTING_VERSION":     {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
 	}
-	found := map[string]bool{}
-	for _, match := range regexp.MustCompile(`(?m)^([A-Z0-9_]+)=(.*)$`).FindAllStringSubmatch(read(t, "ci", "versions.env"), -1) {
-		name, version := match[1], match[2]
-		found[name] = true
+	versions, err := testenv.Versions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, version := range versions {
 		pin, ok := pinned[name]
 		if !ok {
 			t.Errorf("ci/versions.env has %s, and this test does not know where it is pinned", name)
@@ -59,7 +60,7 @@ func TestVersionsAgree(t *testing.T) {
 		}
 	}
 	for name := range pinned {
-		if !found[name] {
+		if versions[name] == "" {
 			t.Errorf("ci/versions.env does not have %s", name)
 		}
 	}

@@ -33,6 +33,10 @@ type Change struct {
 	Changes []string `json:"changes"`
 }
 
+func (c Change) String() string {
+	return fmt.Sprintf("%s %s: %s", c.Action, c.Key, strings.Join(c.Changes, "; "))
+}
+
 // differences says in words what differs between two states of an entry.
 func differences(now, then *State) []string {
 	var list []string

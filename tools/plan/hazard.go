@@ -54,6 +54,9 @@ const (
 	WithoutBoth Code = "without-both"
 	// SelectorRemoved: the endpoints of pods stay behind.
 	SelectorRemoved Code = "selector-removed"
+	// RollbackStale: the upgrade is fine, and its rollback would leave endpoints of pods
+	// behind.
+	RollbackStale Code = "rollback-stale"
 	// DNSAnswers: clients hold the DNS answer of before, between an alias and an address.
 	DNSAnswers Code = "dns-answers"
 	// PortRenamed: for a moment Service and endpoints have other names for a port.
@@ -83,6 +86,10 @@ type Hazard struct {
 
 	// SafeWay says what to do instead, one step each.
 	SafeWay []string `json:"safeWay"`
+}
+
+func (h Hazard) String() string {
+	return fmt.Sprintf("%s: %s (%s): %s", h.Key, h.Effect, h.Code, h.What)
 }
 
 // partly is what Helm does when the API server refuses an object, measured with Helm
@@ -123,6 +130,12 @@ func (c Change) hazards() []Hazard {
 	}
 	if now.hasPods() && !selectorAfter {
 		add(SelectorRemoved, Stale, selectorRemoved(c), selectorSafeWay(c)...)
+	}
+	if then.hasPods() && !selectorBefore && !now.isAlias() {
+		add(RollbackStale, Stale,
+			fmt.Sprintf("%s gets a selector that it had not, so that helm rollback would take it away again and leave the endpoints of the pods behind (kubernetes/kubernetes#103804): connections would go on to the pods.", c.Key),
+			fmt.Sprintf("Upgrade with backend: external and the selector for %s first, so that the revision to roll back to has it.", c.Name),
+			"Then upgrade to the new values.")
 	}
 	if now.isAlias() != then.isAlias() {
 		add(DNSAnswers, Interrupted, dnsAnswers(c), dnsSafeWay(c)...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -76,21 +77,21 @@ func TestHazards(t *testing.T) {
 		{"another alias", alias, "externalName: b.example", ""},
 		{"pods become an alias", both, alias, "dns-answers interrupted, selector-removed stale"},
 		{"parked becomes an alias", addresses + pods, alias, "dns-answers interrupted"},
-		{"to both", addresses, both, ""},
+		{"to both", addresses, both, "rollback-stale stale"},
 		{"parked to both", addresses + pods, both, ""},
 		{"both to cluster", both, clusterOnly, ""},
 		{"cluster to both", clusterOnly, both, ""},
 		{"both to parked", both, addresses + pods, ""},
 		{"parked to without selector", addresses + pods, addresses, ""},
 		{"both to without selector", both, addresses, "selector-removed stale"},
-		{"external to cluster", addresses, clusterOnly, "without-both interrupted"},
+		{"external to cluster", addresses, clusterOnly, "rollback-stale stale, without-both interrupted"},
 		{"cluster to parked", clusterOnly, addresses + pods, "without-both interrupted"},
 		{"cluster to without selector", clusterOnly, addresses, "selector-removed stale, without-both interrupted"},
 		{"to Endpoints", addresses, endpoints, ""},
 		{"from Endpoints", endpoints, addresses, ""},
 		{"Endpoints to parked", endpoints, addresses + pods, "endpoints-overwritten interrupted"},
-		{"Endpoints to both", endpoints, both, "endpoints-overwritten interrupted"},
-		{"Endpoints to cluster", endpoints, clusterOnly, "endpoints-overwritten interrupted, without-both interrupted"},
+		{"Endpoints to both", endpoints, both, "endpoints-overwritten interrupted, rollback-stale stale"},
+		{"Endpoints to cluster", endpoints, clusterOnly, "endpoints-overwritten interrupted, rollback-stale stale, without-both interrupted"},
 		{"parked to Endpoints", addresses + pods, endpoints, "endpoints-exist refused"},
 		{"both to Endpoints", both, endpoints, "endpoints-exist refused, selector-removed stale"},
 		{"cluster to Endpoints", clusterOnly, endpoints, "endpoints-exist refused, selector-removed stale, without-both interrupted"},
@@ -115,7 +116,7 @@ func TestHazards(t *testing.T) {
 		{"no address is ready", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]", "no-ready-address lost"},
 		{"no address is ready, but used", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], publishNotReadyAddresses: true, ports: [{port: 80}]", ""},
 		{"no address is ready, as before", "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]", "addresses: [{ip: 10.0.0.2, ready: false}], ports: [{port: 80}]", ""},
-		{"pods besides an address that is not ready", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]" + pods + ", backend: both", ""},
+		{"pods besides an address that is not ready", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]" + pods + ", backend: both", "rollback-stale stale"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := compareTexts(t, one(c.from), one(c.to))
@@ -285,5 +286,29 @@ func TestJSONHasLists(t *testing.T) {
 	}
 	if want := `{"release":null,"changes":[],"hazards":[],"notChecked":[]}`; string(data) != want {
 		t.Errorf("got %s, want %s", data, want)
+	}
+}
+
+// The README of the repository has every code, for those who write programs.
+func TestREADMEHasEveryCode(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, name := range []string{"hazard.go", "live.go"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`(?m)(?:Code|Effect) += "([a-z-]+)"$`).FindAllStringSubmatch(string(source), -1) {
+			found++
+			if !strings.Contains(string(readme), "`"+match[1]+"`") {
+				t.Errorf("README.md does not have `%s`", match[1])
+			}
+		}
+	}
+	if found != 27 {
+		t.Errorf("%d codes and effects in the source, want 27", found)
 	}
 }

@@ -114,7 +114,7 @@ func Parse(text []byte) (map[string]any, error) {
 // Render validates the values against the chart's schema and renders the chart.
 // The errors are Helm's own, so that they read as they do at installation.
 func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
-	documents, notes, err := renderInstall(c, release, vals)
+	documents, notes, err := Manifests(c, release, vals)
 	if err != nil {
 		return nil, err
 	}
@@ -127,41 +127,23 @@ func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
 	return result, nil
 }
 
-// renderInstall renders what an installation would make, without a cluster.
-func renderInstall(c *Chart, release Release, vals map[string]any) (documents []releaseutil.Manifest, notes string, err error) {
-	options, capabilities, err := release.install()
+// Manifest is a YAML document that a chart renders, and the template it is from.
+type Manifest = releaseutil.Manifest
+
+// Manifests does what Render does, and returns the documents as they are, those of
+// helm test last, and the notes.
+func Manifests(c *Chart, release Release, vals map[string]any) (documents []Manifest, notes string, err error) {
+	options, err := installation(release)
 	if err != nil {
 		return nil, "", err
 	}
-	return renderDocuments(c, options, capabilities, vals)
-}
-
-// install is what templates see of a first installation, without a cluster.
-func (release Release) install() (chartutil.ReleaseOptions, *chartutil.Capabilities, error) {
-	if release.Name == "" {
-		release.Name = "release-name"
-	}
-	if release.Namespace == "" {
-		release.Namespace = "default"
-	}
-	options := chartutil.ReleaseOptions{
-		Name:      release.Name,
-		Namespace: release.Namespace,
-		Revision:  1,
-		IsInstall: true,
-	}
-	if err := chartutil.ValidateReleaseName(release.Name); err != nil {
-		return options, nil, fmt.Errorf("release name %q: %w", release.Name, err)
-	}
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
-	return options, capabilities, nil
+	return renderDocuments(c, options, capabilities(), vals)
 }
 
 // Mappings is Render for a chart that may hold other charts too: it returns only the
 // objects that this chart makes for its entries.
 func Mappings(c *Chart, release Release, vals map[string]any) (*Result, error) {
-	documents, _, err := renderInstall(c, release, vals)
+	documents, _, err := Manifests(c, release, vals)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +151,7 @@ func Mappings(c *Chart, release Release, vals map[string]any) (*Result, error) {
 }
 
 // mappings decodes those documents that are objects of entries.
-func mappings(documents []releaseutil.Manifest) (*Result, error) {
+func mappings(documents []Manifest) (*Result, error) {
 	result := &Result{}
 	for _, document := range documents {
 		if !isMapping(document.Content) {
@@ -185,15 +167,15 @@ func mappings(documents []releaseutil.Manifest) (*Result, error) {
 // renderDocuments renders a chart, after checking the values against its schema. It
 // returns the documents in the order in which Helm installs them, hooks last, and the
 // notes.
-func renderDocuments(c *Chart, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, vals map[string]any) (documents []releaseutil.Manifest, notes string, err error) {
-	if err := chartutil.ProcessDependenciesWithMerge(c, vals); err != nil {
-		return nil, "", err
-	}
-	all, err := chartutil.ToRenderValues(c, vals, options, capabilities)
+func renderDocuments(c *Chart, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, vals map[string]any) (documents []Manifest, notes string, err error) {
+	run, err := prepare(c, options, capabilities, vals)
 	if err != nil {
 		return nil, "", err
 	}
-	files, err := engine.Render(c, all)
+	if err := run.Validate(); err != nil {
+		return nil, "", err
+	}
+	files, err := engine.Render(run.chart, run.values)
 	if err != nil {
 		return nil, "", err
 	}
@@ -210,7 +192,7 @@ func renderDocuments(c *Chart, options chartutil.ReleaseOptions, capabilities *c
 		return nil, "", err
 	}
 	for _, hook := range hooks {
-		documents = append(documents, releaseutil.Manifest{Name: hook.Path, Content: hook.Manifest})
+		documents = append(documents, Manifest{Name: hook.Path, Content: hook.Manifest})
 	}
 	return documents, notes, nil
 }

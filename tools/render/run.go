@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -21,12 +22,19 @@ type Run struct {
 }
 
 // Prepare lays the values over those of the chart and hands each subchart its own, as
-// Helm does before it validates them. It changes the chart and the values.
+// Helm does before it validates them for an installation. It changes the chart and the
+// values.
 func Prepare(c *Chart, release Release, vals map[string]any) (*Run, error) {
-	options, capabilities, err := release.install()
+	options, err := installation(release)
 	if err != nil {
 		return nil, err
 	}
+	return prepare(c, options, capabilities(), vals)
+}
+
+// prepare is Prepare for an installation or an upgrade, and for a cluster of certain
+// capabilities.
+func prepare(c *Chart, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, vals map[string]any) (*Run, error) {
 	if err := chartutil.ProcessDependenciesWithMerge(c, vals); err != nil {
 		return nil, err
 	}
@@ -35,6 +43,27 @@ func Prepare(c *Chart, release Release, vals map[string]any) (*Run, error) {
 		return nil, err
 	}
 	return &Run{chart: c, values: all}, nil
+}
+
+// installation is what an installation of a release tells the templates.
+func installation(release Release) (chartutil.ReleaseOptions, error) {
+	name := cmp.Or(release.Name, "release-name")
+	if err := chartutil.ValidateReleaseName(name); err != nil {
+		return chartutil.ReleaseOptions{}, fmt.Errorf("release name %q: %w", name, err)
+	}
+	return chartutil.ReleaseOptions{
+		Name:      name,
+		Namespace: cmp.Or(release.Namespace, "default"),
+		Revision:  1,
+		IsInstall: true,
+	}, nil
+}
+
+// capabilities are those that templates see without a cluster.
+func capabilities() *chartutil.Capabilities {
+	c := chartutil.DefaultCapabilities.Copy()
+	c.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
+	return c
 }
 
 // Validate checks the values against the schemas of the chart and its subcharts. The

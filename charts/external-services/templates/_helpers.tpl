@@ -50,6 +50,7 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- $commonLabels := printf "%s%s" $own (include "external-services.pairs" (list .Values.commonLabels)) -}}
 {{- $commonAnnotations := dict -}}
 {{- include "external-services.expand" (list $ .Values.commonAnnotations $commonAnnotations) -}}
+{{- include "external-services.validate.annotations" (list (dict "faults" .faults) "commonAnnotations" $commonAnnotations) -}}
 {{- $printedAnnotations := include "external-services.pairs" (list $commonAnnotations) -}}
 {{- $_ := set . "common" (dict "labels" $commonLabels "annotations" $printedAnnotations) -}}
 {{- $overrides := .Values.overrides | default dict -}}
@@ -136,6 +137,7 @@ beside them .faults: what is wrong with the values, see external-services.refuse
 {{- with $settings.annotations -}}
 {{- $annotations := dict -}}
 {{- include "external-services.expand" (list $ . $annotations) -}}
+{{- include "external-services.validate.annotations" (list $mapping "annotations" $annotations) -}}
 {{- $_ := set $mapping "annotations" (include "external-services.pairs" (list $commonAnnotations $annotations)) -}}
 {{- end -}}
 {{- include "external-services.validate.annotationsSize" $mapping -}}

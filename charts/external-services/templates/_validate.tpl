@@ -221,7 +221,7 @@ the root context.
 {{- define "external-services.validate.release" -}}
 {{- $release := dict "faults" .faults -}}
 {{- include "external-services.validate.labels" (list $release "commonLabels" .Values.commonLabels) -}}
-{{- include "external-services.validate.annotations" (list $release "commonAnnotations" .Values.commonAnnotations) -}}
+{{- include "external-services.validate.tests" (list $release (.Values.tests | default dict)) -}}
 {{- if or .Values.overrides .Values.namespaceOverrides -}}
 {{- $names := dict -}}
 {{- range .Values.services -}}
@@ -330,9 +330,6 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- end -}}
 {{- with .labels -}}
 {{- include "external-services.validate.labels" (list $mapping "labels" .) -}}
-{{- end -}}
-{{- with .annotations -}}
-{{- include "external-services.validate.annotations" (list $mapping "annotations" .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -697,19 +694,37 @@ that holds the label, its key and its value.
 
 {{/*
 external-services.validate.annotations takes a list: the mapping or the release, the
-field that holds the annotations, and the annotations.
+field that holds the annotations, and the annotations with their templates expanded.
 */}}
 {{- define "external-services.validate.annotations" -}}
 {{- $of := index . 0 -}}
 {{- $field := index . 1 -}}
 {{- range $key, $value := index . 2 -}}
-{{- if not (has (kindOf $value) (list "string" "invalid")) -}}
+{{- if not (kindIs "invalid" $value) -}}
+{{- if not (kindIs "string" $value) -}}
 {{- include "external-services.refuse" (list $of $field (printf "%q is %s" $key (toJson $value | trunc 60)) "write a string, in quotes" $key) -}}
 {{- end -}}
 {{- /* unlike a label's key, an annotation's may have upper case in its domain */}}
 {{- include "external-services.validate.key" (list $of $field $key (lower $key)) -}}
 {{- if hasPrefix "helm.sh/hook" $key -}}
 {{- include "external-services.refuse" (list $of $field (printf "%q takes the objects out of the release, and nothing would remove them" $key) "leave it out" $key) -}}
+{{- end -}}
+{{- if eq $key "service.beta.kubernetes.io/load-balancer-source-ranges" -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q is for Services of the type LoadBalancer" $key) "leave it out" $key) -}}
+{{- end -}}
+{{- /* The API server refuses the two beside each other with different values. */}}
+{{- if eq $key "service.kubernetes.io/topology-aware-hints" -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q is the old name of service.kubernetes.io/topology-mode" $key) "write trafficDistribution, or that annotation" $key) -}}
+{{- end -}}
+{{- /* The test Pod has the common ones, and the API server reads these of a Pod. */}}
+{{- if regexMatch "^(kubernetes[.]io/config[.]mirror|scheduler[.]alpha[.]kubernetes[.]io/tolerations|controller[.]kubernetes[.]io/pod-deletion-cost|seccomp[.]security[.]alpha[.]kubernetes[.]io/pod|container[.](seccomp[.]security[.]alpha|apparmor[.]security[.]beta)[.]kubernetes[.]io/.*)$" $key -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q is for pods" $key) "leave it out" $key) -}}
+{{- end -}}
+{{- /* Helm 4 applies on the server, which reads JSON as YAML and takes only what YAML
+       calls printable. Helm 3 would get them in. */}}
+{{- with regexFind "[\\x7f\\x{80}-\\x{84}\\x{86}-\\x{9f}\\x{fffe}\\x{ffff}]" (toString $value) -}}
+{{- include "external-services.refuse" (list $of $field (printf "%q has the character %+q, which the API server cannot read from Helm 4" $key .) "leave the character out" $key) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -749,6 +764,77 @@ Helm, which adds its release. What is printed is longer than what counts.
 {{- if gt $size 261888 -}}
 {{- include "external-services.refuse" (list . "annotations" (printf "take %d bytes together with the common ones, and an object has room for 261888" $size) "shorten them") -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.tests checks what the test Pod is made of. It takes a list:
+the release, and .Values.tests. The rules are those of references to images and of the
+API server for resources of a container.
+*/}}
+{{- define "external-services.validate.tests" -}}
+{{- $release := index . 0 -}}
+{{- $tests := index . 1 -}}
+{{- if ne (toString $tests.enabled) "false" -}}
+{{- with $tests.image -}}
+{{- $part := "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*" -}}
+{{- if and .repository (not (regexMatch (printf "^(([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:]+\\])(:[0-9]+)?/)?%s(/%s)*$" $part $part) .repository)) -}}
+{{- include "external-services.refuse" (list $release "tests.image.repository" (printf "%q is not the name of an image" .repository) "write it without tag and digest, such as registry.example/busybox") -}}
+{{- end -}}
+{{- if and .tag (not (regexMatch "^[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$" .tag)) -}}
+{{- include "external-services.refuse" (list $release "tests.image.tag" (printf "%q is not a tag" .tag) "write at most 128 letters, digits, \"_\", \"-\" and \".\", with no \"-\" or \".\" first") -}}
+{{- end -}}
+{{- if and .digest (not (regexMatch "^[a-z0-9]+:[0-9a-f]{32,}$" .digest)) -}}
+{{- include "external-services.refuse" (list $release "tests.image.digest" (printf "%q is not a digest" .digest) "write it as the registry shows it, such as sha256: and 64 hexadecimal digits") -}}
+{{- end -}}
+{{- end -}}
+{{- range $index, $secret := $tests.imagePullSecrets -}}
+{{- if or (gt (len $secret.name) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" $secret.name)) -}}
+{{- include "external-services.refuse" (list $release (printf "tests.imagePullSecrets[%d].name" $index) (printf "%q is not the name of a Secret" $secret.name) "write at most 253 lower-case letters, digits, \"-\" and \".\", with a letter or digit first and last") -}}
+{{- end -}}
+{{- end -}}
+{{- $resources := $tests.resources | default dict -}}
+{{- range $kind := list "limits" "requests" -}}
+{{- range $name, $quantity := get $resources $kind -}}
+{{- $field := printf "tests.resources.%s" $kind -}}
+{{- if not (has $name (list "cpu" "memory" "ephemeral-storage")) -}}
+{{- include "external-services.refuse" (list $release $field (printf "%q is no resource that the test Pod uses" $name) "write cpu, memory or ephemeral-storage" $name) -}}
+{{- else -}}
+{{- $field = printf "%s.%s" $field $name -}}
+{{- $amount := include "external-services.nano" $quantity -}}
+{{- $limit := get ($resources.limits | default dict) $name -}}
+{{- if not $amount -}}
+{{- include "external-services.refuse" (list $release $field (printf "%q is not a quantity" $quantity) "write a number, with a unit if it needs one, such as 10m or 16Mi") -}}
+{{- else if and (eq $kind "requests") $limit -}}
+{{- with include "external-services.nano" $limit -}}
+{{- if gt (float64 $amount) (float64 .) -}}
+{{- include "external-services.refuse" (list $release $field (printf "is %s, over the limit of %s" $quantity $limit) "write no more than the limit, or a higher limit") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.nano prints how many thousand millionths a quantity of a resource is,
+rounded up and at most 2^63-1 whole ones, as the API server has it, or nothing for what
+is no quantity. It takes the quantity. An exponent has at most two digits here.
+*/}}
+{{- define "external-services.nano" -}}
+{{- $units := dict "" 1 "n" 0.000000001 "u" 0.000001 "m" 0.001 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "P" 1000000000000000 "E" 1000000000000000000
+      "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 -}}
+{{- $number := regexFind "^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)" . -}}
+{{- $unit := trimPrefix $number . -}}
+{{- $amount := float64 $number -}}
+{{- if regexMatch "^[eE][+-]?[0-9]{1,2}$" $unit -}}
+{{- $amount = float64 . -}}
+{{- $unit = "" -}}
+{{- end -}}
+{{- if and $number (hasKey $units $unit) -}}
+{{- printf "%.0f" (minf (ceil (mulf $amount (get $units $unit) 1000000000)) 9223372036854775807000000000.0) -}}
 {{- end -}}
 {{- end -}}
 

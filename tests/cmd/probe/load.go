@@ -103,7 +103,7 @@ func (l *load) run(ctx context.Context, out io.Writer) error {
 		clients.Go(func() { client.run(ctx, opened.Done) })
 	}
 	opened.Wait()
-	if err := encoder.Encode(traffic.Line{Ready: true}); err != nil {
+	if err := encoder.Encode(traffic.Line{Ready: time.Now()}); err != nil {
 		return err
 	}
 	clients.Go(func() {
@@ -216,8 +216,11 @@ func (l *load) connectOnce() {
 	e := traffic.Event{Kind: traffic.New, Opens: true, Start: time.Now()}
 	connection := l.open(&e, l.options.Address)
 	if connection != nil {
-		connection.SetLinger(0)
-		e.Server = readLine(&e, bufio.NewReader(io.LimitReader(connection, longest)))
+		if err := connection.SetLinger(0); err != nil {
+			fail(&e, traffic.Dial, err)
+		} else {
+			e.Server = readLine(&e, bufio.NewReader(io.LimitReader(connection, longest)))
+		}
 		connection.Close()
 	}
 	l.record(e)
@@ -288,8 +291,8 @@ type client struct {
 	address  string
 
 	// exchange asks something over a connection, the first time or again, and notes in
-	// the event which server answers, or why none does. It reports whether the server
-	// keeps the connection.
+	// the event which server answers, or why none does. It reports whether the
+	// connection is good for more.
 	exchange func(e *traffic.Event, connection *net.TCPConn, reader *bufio.Reader) (keeps bool)
 
 	connections int
@@ -339,8 +342,7 @@ func (c *client) run(ctx context.Context, opened func()) {
 	}
 }
 
-// ask opens a connection if there is none, and asks. It closes one that fails or that
-// the server does not keep.
+// ask opens a connection if there is none, and asks. It closes one that is not kept.
 func (c *client) ask() {
 	e := traffic.Event{Kind: c.kind, Client: c.number, Start: time.Now()}
 	if c.connection == nil {
@@ -359,7 +361,7 @@ func (c *client) ask() {
 		} else {
 			keeps = c.exchange(&e, c.connection, c.reader)
 		}
-		if e.Failed() || !keeps {
+		if !keeps {
 			c.connection.Close()
 			c.connection = nil
 		}
@@ -376,7 +378,7 @@ func exchangeLine(e *traffic.Event, connection *net.TCPConn, reader *bufio.Reade
 		}
 	}
 	e.Server = readLine(e, reader)
-	return true
+	return !e.Failed()
 }
 
 // exchangeHTTP sends a request and reads the response. It is no http.Client, for that

@@ -168,6 +168,12 @@ func TestLoadSeesAServerThatIsReplaced(t *testing.T) {
 	two := "two"
 	s.text.Store(&two)
 	replaced := time.Now()
+	if err := l.Settle(100, 10*time.Second, "two"); err != nil {
+		t.Error(err)
+	}
+	if err := l.Settle(100, 100*time.Millisecond, "one", "two"); err == nil || !strings.Contains(err.Error(), `reached map[two:100], want ["one" "two"]`) {
+		t.Errorf("connections that reach one server are settled for two: %v", err)
+	}
 	waitFor(t, l, 500)
 	p := stop(t, l).Period(mark)
 
@@ -219,6 +225,52 @@ func TestLoadSeesLongLivedConnectionsThatAreCut(t *testing.T) {
 		last := c.Events[len(c.Events)-1]
 		if first := i%2 == 0; c.Number != i%2+1 || c.Client != i/2+1 || last.Failed() != first || first && last.End().Before(cut) || len(c.Events) < 3 {
 			t.Errorf("client %d, connection %d has %d events, the last %+v", c.Client, c.Number, len(c.Events), last)
+		}
+		if slices.ContainsFunc(c.Events[:len(c.Events)-1], traffic.Event.Failed) {
+			t.Errorf("client %d asks over connection %d after it has failed", c.Client, c.Number)
+		}
+	}
+}
+
+// A connection is asked once more in the end, so that nothing is said about one which
+// was cut after the last time.
+func TestLoadAsksLongLivedConnectionsInTheEnd(t *testing.T) {
+	s := newServer(t, "127.0.0.1:0", "one")
+	for _, cut := range []bool{false, true} {
+		l, _ := start(t, traffic.Options{Address: s.address, LongLived: 2, LongLivedInterval: time.Minute, AtLeast: 1})
+		waitFor(t, l, 10)
+		mark := l.Mark("asked")
+		waitFor(t, l, 10)
+		if cut {
+			s.cut()
+		}
+		report := stop(t, l)
+		if err := report.Stayed(traffic.LongLived, mark, 2); (err != nil) != cut {
+			t.Errorf("connections that are cut: %t; the error is %v", cut, err)
+		}
+	}
+}
+
+// After a pause the load goes on at its rate, and says what it has left out.
+func TestLoadDoesNotCatchUp(t *testing.T) {
+	s := newServer(t, "127.0.0.1:0", "one")
+	l, probe := start(t, traffic.Options{Address: s.address})
+	waitFor(t, l, 100)
+	for _, signal := range []os.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		if err := probe.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(600 * time.Millisecond)
+	}
+	report := stop(t, l)
+	if report.LeftOut < 500 {
+		t.Errorf("%d connections were left out in 600 ms", report.LeftOut)
+	}
+	events := report.Control().Events(traffic.New)
+	const many = 300
+	for i := range len(events) - many {
+		if took := events[i+many].Start.Sub(events[i].Start); took < 100*time.Millisecond {
+			t.Fatalf("%d connections were opened in %s", many, took)
 		}
 	}
 }
@@ -303,8 +355,8 @@ func TestLoadSeesHTTPFailures(t *testing.T) {
 	waitFor(t, l, 100)
 	report := stop(t, l)
 
-	if err := report.Stayed(traffic.HTTP, report.Marks[0], 0); err != nil {
-		t.Errorf("none was open when the load began: %v", err)
+	if err := report.Stayed(traffic.HTTP, report.Marks[0], 2); err == nil || strings.Contains(err.Error(), "want 2 at least") {
+		t.Errorf("two were open when the control period began, and failed: %v", err)
 	}
 	for want, p := range map[string]traffic.Period{"read: 502 Bad Gateway": report.Period(breaking), "connection refused": report.Period(ending)} {
 		if !slices.ContainsFunc(p.Failures(), func(f traffic.Failure) bool { return strings.Contains(f.String(), want) }) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"external-services/tests/internal/testenv"
@@ -48,6 +49,10 @@ type Option struct{ flags []string }
 // Kubernetes chooses the version of Kubernetes, such as v1.34.4 or 1.34. The default is
 // the newest.
 func Kubernetes(version string) Option { return Option{[]string{"--kubernetes", version}} }
+
+// WithoutDataPlane leaves out everything but the control plane, also where the machine
+// permits more.
+func WithoutDataPlane() Option { return Option{[]string{"--data-plane", "off"}} }
 
 // Start starts the cluster of a name afresh and writes what it does to progress. An
 // older one of the name is taken down first, unless it is another process of this user
@@ -135,7 +140,8 @@ func (c *Cluster) Client() (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.QPS = -1 // the cluster serves nobody else
+	config.QPS = -1                           // the cluster serves nobody else
+	config.WarningHandler = rest.NoWarnings{} // the tests know that Endpoints are deprecated
 	return kubernetes.NewForConfig(config)
 }
 

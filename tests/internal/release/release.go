@@ -35,16 +35,11 @@ func (r Release) Do(command string, files []string, args ...string) {
 
 // Try is Do for what may fail; it returns what helm says.
 func (r Release) Try(command string, files []string, args ...string) (string, error) {
-	return r.Output(append(r.withChart(command, files), args...)...)
+	return r.Output(append(r.WithChart(command, files), args...)...)
 }
 
-// UpgradeCommand is the command of an upgrade with values files, for what starts it and
-// does not wait.
-func (r Release) UpgradeCommand(files []string) *exec.Cmd {
-	return r.command(r.withChart("upgrade", files)...)
-}
-
-func (r Release) withChart(command string, files []string) []string {
+// WithChart are the arguments that install or upgrade the release with values files.
+func (r Release) WithChart(command string, files []string) []string {
 	args := []string{command, r.Name, testenv.Chart()}
 	for _, file := range files {
 		args = append(args, "-f", file)
@@ -68,13 +63,13 @@ func (r Release) Run(args ...string) {
 
 // Output is Run for what may fail; it returns what helm says.
 func (r Release) Output(args ...string) (string, error) {
-	out, err := r.command(args...).CombinedOutput()
+	out, err := r.Command(args...).CombinedOutput()
 	return string(out), err
 }
 
-// command is helm with any arguments. The end of the test does not end it: what helm has
+// Command is helm with any arguments. The end of the test does not end it: what helm has
 // begun, it finishes, or the next test meets the halves.
-func (r Release) command(args ...string) *exec.Cmd {
+func (r Release) Command(args ...string) *exec.Cmd {
 	args = append(args, "--kubeconfig", r.kubeconfig, "--namespace", r.Namespace)
 	return exec.CommandContext(context.WithoutCancel(r.t.Context()), r.program, args...)
 }

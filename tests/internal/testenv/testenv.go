@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Root returns the root of the repository, the nearest folder above the working
@@ -36,6 +37,20 @@ func Path(elements ...string) string {
 // Chart returns the path of the chart.
 func Chart() string { return Path("charts", "external-services") }
 
+// Version returns a version that ci/versions.env names.
+func Version(name string) (string, error) {
+	text, err := os.ReadFile(Path("ci", "versions.env"))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if version, found := strings.CutPrefix(line, name+"="); found {
+			return strings.TrimSpace(version), nil
+		}
+	}
+	return "", fmt.Errorf("ci/versions.env has no %s", name)
+}
+
 // Binary returns the path of a program in .bin.
 func Binary(name string) (string, error) {
 	path := Path(".bin", name)
@@ -54,4 +69,19 @@ func UsePath(names ...string) error {
 		}
 	}
 	return os.Setenv("PATH", Path(".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// Versions returns the versions of ci/versions.env by their names.
+func Versions() (map[string]string, error) {
+	text, err := os.ReadFile(Path("ci", "versions.env"))
+	if err != nil {
+		return nil, err
+	}
+	versions := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, version, found := strings.Cut(strings.TrimSpace(line), "="); found && !strings.HasPrefix(name, "#") {
+			versions[name] = version
+		}
+	}
+	return versions, nil
 }

@@ -186,13 +186,13 @@ func (e Event) End() time.Time { return e.Start.Add(e.Took) }
 // Failed says whether it failed.
 func (e Event) Failed() bool { return e.Error != "" }
 
-// Line is one line of what `probe load` prints: Ready, when the connections that last
-// are open, an Event for each, in no order, and Ending as the last. Output without it
-// is that of a probe that was cut off.
+// Line is one line of what `probe load` prints: Ready, which is when the connections
+// that last were open and the first new one was not, an Event for each, in no order,
+// and Ending as the last. Output without it is that of a probe that was cut off.
 type Line struct {
-	Ready  bool    `json:"ready,omitempty"`
-	Event  *Event  `json:"event,omitempty"`
-	Ending *Ending `json:"ending,omitempty"`
+	Ready  time.Time `json:"ready,omitzero"`
+	Event  *Event    `json:"event,omitempty"`
+	Ending *Ending   `json:"ending,omitempty"`
 }
 
 // Ending is how a load ended.

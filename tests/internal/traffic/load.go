@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -45,8 +46,9 @@ type Mark struct {
 	Time time.Time
 }
 
-// Control is the name of the first period of a load, before any other mark. In it
-// nothing is changed, so that its failures are those that the machine makes.
+// Control is the name of the first mark and period of a load. It begins when the
+// connections that last are open, and nothing is changed in it, so that its failures
+// are those that the machine makes.
 const Control = "control"
 
 // Start starts a load by a command that runs the program probe, to which it adds the
@@ -70,7 +72,6 @@ func Start(probe *exec.Cmd, options Options) (*Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.marks = []Mark{{Control, time.Now()}}
 	if err := probe.Start(); err != nil {
 		return nil, err
 	}
@@ -121,8 +122,9 @@ func (l *Load) read(stdout io.Reader) error {
 			return fmt.Errorf("its output ends without an ending, after %d events: %w", len(l.events), err)
 		}
 		switch {
-		case line.Ready && !ready:
+		case !line.Ready.IsZero() && !ready:
 			ready = true
+			l.marks = []Mark{{Control, line.Ready}}
 			close(l.ready)
 		case line.Event != nil:
 			l.mu.Lock()
@@ -149,23 +151,55 @@ func (l *Load) Mark(name string) Mark {
 // WaitFor waits until that many new connections have begun and ended since the last
 // mark. So a period has enough of them on a slow machine too.
 func (l *Load) WaitFor(connections int) error {
+	return l.wait(func(since []Event) error {
+		if len(since) < connections {
+			return fmt.Errorf("%d of %d new connections of its last period", len(since), connections)
+		}
+		return nil
+	}, 0)
+}
+
+// Settle waits until that many new connections, one begun after the other since the last
+// mark, reached these servers, each of them, and no other. It takes that time at most.
+func (l *Load) Settle(connections int, within time.Duration, servers ...string) error {
+	return l.wait(func(since []Event) error {
+		slices.SortStableFunc(since, func(a, b Event) int { return a.Start.Compare(b.Start) })
+		reached := map[string]int{}
+		for _, e := range since[max(0, len(since)-connections):] {
+			reached[e.Server]++
+		}
+		if len(since) < connections || !slices.Equal(slices.Sorted(maps.Keys(reached)), slices.Sorted(slices.Values(servers))) {
+			return fmt.Errorf("its last connections reached %v, want %q", reached, servers)
+		}
+		return nil
+	}, within)
+}
+
+// wait waits until the new connections that have begun and ended since the last mark are
+// as wanted, for a time at most if it is not 0.
+func (l *Load) wait(wanted func(since []Event) error, within time.Duration) error {
 	l.mu.Lock()
-	since := l.marks[len(l.marks)-1].Time
+	mark := l.marks[len(l.marks)-1].Time
 	l.mu.Unlock()
-	for read, found := 0, 0; ; {
+	var since []Event
+	for read, start := 0, time.Now(); ; {
 		l.mu.Lock()
 		for ; read < len(l.events); read++ {
-			if e := l.events[read]; e.Kind == New && !e.Start.Before(since) {
-				found++
+			if e := l.events[read]; e.Kind == New && !e.Start.Before(mark) {
+				since = append(since, e)
 			}
 		}
 		l.mu.Unlock()
-		if found >= connections {
+		not := wanted(since)
+		if not == nil {
 			return nil
+		}
+		if within > 0 && time.Since(start) > within {
+			return fmt.Errorf("after %s of the load, %w", within, not)
 		}
 		select {
 		case <-l.ended:
-			return errors.Join(l.err, fmt.Errorf("the load ended after %d of %d new connections of its last period", found, connections))
+			return errors.Join(l.err, fmt.Errorf("the load ended after %w", not))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -148,13 +148,15 @@ type Failure struct {
 	Event
 
 	// Mark is the last one before the event began, and After how long after it that was.
+	// What failed before Control, while the connections that last were opened, is of no
+	// period and has a negative time.
 	Mark  Mark
 	After time.Duration
 }
 
 // String is such as "both +120 ms: new: dial: 10.96.12.7:80: connection refused, after 3 ms".
 func (f Failure) String() string {
-	return fmt.Sprintf("%s +%s: %s, after %s", f.Mark.Name, milliseconds(f.After), f.what(), milliseconds(f.Took))
+	return fmt.Sprintf("%s %s: %s, after %s", f.Mark.Name, since(f.After), f.what(), milliseconds(f.Took))
 }
 
 // what is the part of String that failures have in common.
@@ -231,7 +233,7 @@ func (r *Report) Connections(kind Kind) []Connection {
 // something was asked over it later.
 func (c Connection) openAt(t time.Time) bool {
 	first, last := c.Events[0], c.Events[len(c.Events)-1]
-	return !first.Failed() && first.End().Before(t) && last.End().After(t)
+	return !first.Failed() && !first.End().After(t) && last.End().After(t)
 }
 
 // Stayed returns an error unless at least so many connections of a kind were open at
@@ -314,7 +316,7 @@ func writeFailures(text io.Writer, failures []Failure) {
 		if group := same[k]; len(group) == 1 {
 			fmt.Fprintln(text, group[0])
 		} else {
-			fmt.Fprintf(text, "%s +%s to +%s: %d times %s\n", k.mark, milliseconds(group[0].After), milliseconds(group[len(group)-1].After), len(group), k.what)
+			fmt.Fprintf(text, "%s %s to %s: %d times %s\n", k.mark, since(group[0].After), since(group[len(group)-1].After), len(group), k.what)
 		}
 	}
 }
@@ -330,6 +332,11 @@ func shares(servers map[string]int) string {
 		parts = append(parts, fmt.Sprintf("%s %.0f %% (%d)", server, 100*float64(servers[server])/float64(total), servers[server]))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// since is such as "+120 ms".
+func since(d time.Duration) string {
+	return fmt.Sprintf("%+d ms", d.Round(time.Millisecond).Milliseconds())
 }
 
 // milliseconds is a time as people compare it.

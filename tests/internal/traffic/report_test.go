@@ -84,6 +84,10 @@ func TestFailuresAreOfEachPeriodTheyWereUnderWayIn(t *testing.T) {
 	if n := len(r.Failures()); n != 4 {
 		t.Errorf("%d failures in all", n)
 	}
+	early := report(failed(-30, 5, Dial, "refused"))
+	if got := early.Failures()[0].String(); got != "control -30 ms: new: dial: refused, after 5 ms" || len(early.Control().Failures()) != 0 {
+		t.Errorf("before the control period, %q", got)
+	}
 }
 
 func TestLastReached(t *testing.T) {

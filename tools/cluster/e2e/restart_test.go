@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,9 +20,12 @@ func testRestart(t *testing.T, name string) {
 	components := mustBeHealthy(t, name).Components
 	for i, component := range components {
 		t.Run(component.Name, func(t *testing.T) {
-			before := pids(mustBeHealthy(t, name))
+			before, kept := pids(mustBeHealthy(t, name)), rootCA(t, c)
 			cluster(t, name, "restart", component.Name).mustSucceed(t)
 			after := pids(mustBeHealthy(t, name))
+			if rootCA(t, c) == kept {
+				t.Error("it was not waited for the controllers")
+			}
 			for other, pid := range after {
 				if restarted := pid != before[other]; restarted != (other == component.Name) {
 					t.Errorf("%s has process %d, and had %d", other, pid, before[other])
@@ -64,17 +69,22 @@ func testRestart(t *testing.T, name string) {
 		mustBeHealthy(t, name)
 	})
 	t.Run("interrupted", func(t *testing.T) {
-		cmd := command(name, "restart", "coredns", "--down", "10m")
+		cmd := command(name, "restart", "coredns", "--down", "1m")
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		// It holds the lock on the cluster, also when this test fails.
+		interrupt := sync.OnceFunc(func() {
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Error(err)
+			}
+			_ = cmd.Wait() // the message says how it ended
+		})
+		t.Cleanup(interrupt)
 		mustBeAway(t, name, "coredns")
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait() // the message says how it ended
+		interrupt()
 		if want := "coredns was started again, and not waited for: "; !strings.Contains(stderr.String(), want) {
 			t.Errorf("want %q in %q", want, stderr.String())
 		}
@@ -101,6 +111,20 @@ func mustBeAway(t *testing.T, name, component string) {
 		}
 		return nil
 	})
+}
+
+// rootCA returns the id of an object that a controller keeps and that a restart makes it create anew.
+func rootCA(t *testing.T, c *kube.Client) string {
+	t.Helper()
+	data, err := c.Get(t.Context(), "/api/v1/namespaces/kube-node-lease/configmaps/kube-root-ca.crt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var object struct{ Metadata struct{ UID string } }
+	if err := json.Unmarshal(data, &object); err != nil {
+		t.Fatal(err)
+	}
+	return object.Metadata.UID
 }
 
 // pids maps the components to their process ids.

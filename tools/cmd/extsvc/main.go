@@ -33,6 +33,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newTemplateCommand(), newLintCommand(), newPlanCommand(), newSchemaCommand(), newDocsCommand())
+	cmd.AddCommand(newLintCommand(), newPlanCommand(), newTemplateCommand(), newSchemaCommand(), newDocsCommand())
 	return cmd
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"external-services/tools/plan"
 	"external-services/tools/render"
@@ -101,9 +100,7 @@ With --exit-zero, 2 and 3 are 0.`,
 	flags.BoolVar(&options.Reuse.Reuse, "reuse-values", false, "as helm upgrade has it: lay the new values over those of the release")
 	flags.BoolVar(&options.Reuse.ResetThenReuse, "reset-then-reuse-values", false, "as helm upgrade has it: the same, with the defaults of the new chart")
 	flags.BoolVar(&options.Reuse.Reset, "reset-values", false, "as helm upgrade has it: use the defaults of the new chart where no values are given")
-	flags.StringVarP(&options.Cluster.Namespace, "namespace", "n", "", "release namespace (default: that of the context)")
-	flags.StringVar(&options.Cluster.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, then ~/.kube/config)")
-	flags.StringVar(&options.Cluster.Context, "context", "", "context of the kubeconfig (default: the current one); --kube-context is the same")
+	addClusterFlags(cmd, &options.Cluster)
 	flags.StringArrayVar(&from.ValueFiles, "from", nil, "values file to compare with instead of a release; later ones win")
 	flags.StringArrayVar(&from.Values, "from-set", nil, "set a value to compare with: key=value")
 	flags.StringArrayVar(&from.StringValues, "from-set-string", nil, "set a value to compare with that stays a string: key=value")
@@ -111,12 +108,6 @@ With --exit-zero, 2 and 3 are 0.`,
 	flags.StringVar(&fromChart, "from-chart", "", "chart of the values to compare with (default: that of --chart)")
 	flags.StringVarP(&output, "output", "o", "text", "text or json")
 	flags.BoolVar(&exitZero, "exit-zero", false, "exit with 0 also where there are changes or hazards")
-	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if name == "kube-context" { // as helm calls it
-			name = "context"
-		}
-		return pflag.NormalizedName(name)
-	})
 	cmd.MarkFlagsMutuallyExclusive("reuse-values", "reset-then-reuse-values", "reset-values")
 	return cmd
 }

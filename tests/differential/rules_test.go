@@ -1,0 +1,357 @@
+package differential
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"external-services/tests/internal/testenv"
+)
+
+var update = flag.Bool("update", false, "write the table of the chart's README")
+
+// rule is one by which the chart refuses, on purpose, what an API server takes.
+type rule struct {
+	what string         // what is refused, for the table in the chart's README
+	why  string         // for the same table
+	says *regexp.Regexp // the whole message of the chart
+
+	// whether the rule applies, where the message alone does not say it
+	when func(charts charts, d document, objects []object, message string) bool
+}
+
+// stricter are the deliberate rules. Everything else that the chart refuses, the API
+// servers refuse as well. A rule is as narrow as its message allows: one that is too wide
+// would hide that the chart refuses what works.
+var stricter = []rule{
+	{
+		what: "a key that the values do not have, or a value where it has no effect",
+		why:  "It is misspelled or misplaced, and would do nothing without a word.",
+		says: says(`^at '[^']*': .*`),
+		when: withoutEffect,
+	},
+	{
+		what: "a number in quotes, `null` and other values of a wrong type",
+		why:  "One key has one type. What Helm would print of another one is chance.",
+		says: says(`^at '[^']*': got (null|boolean|number|string|array|object), want [a-z ]+$`),
+	},
+	{
+		what: "another word for `backend`, `endpointsKind` or `endpoints.kind`",
+		why:  "Kubernetes does not know these. The templates would render half of an entry.",
+		says: says(`^at '/(.*/backend|.*/endpointsKind|endpoints/kind)': value must be one of `),
+	},
+	{
+		what: "`endpoints.maxPerSlice` over 1000, also with fewer addresses",
+		why:  "The limit of an EndpointSlice would show on the day of the 1001st address.",
+		says: says(`^at '/endpoints/maxPerSlice': (minimum|maximum): got `),
+	},
+	{
+		what: "more than 100 ports",
+		why:  "100 is the limit of EndpointSlices in the API's documentation.",
+		says: says(`^at '/.*/ports': maxItems: got \d+, want 100$`),
+	},
+	{
+		what: "`tests.timeoutSeconds` out of 1 to 60",
+		why:  "The script of `helm test` would wait for ever or not at all.",
+		says: says(`^at '/tests/timeoutSeconds': (minimum|maximum): got `),
+	},
+	{
+		what: "a `name` with a digit first",
+		why:  "Older versions of Kubernetes refuse it.",
+		says: says(`^services\[\d+\] "[0-9]([-a-z0-9]{0,61}[a-z0-9])?"[^:]*: name is not a Service name: `),
+	},
+	{
+		what: "`namespace` beside `namespaces`, no namespace in `namespaces`, one of them twice",
+		why:  "Which was meant is not clear.",
+		says: says(inEntry + `(namespace stands beside namespaces|namespaces is empty|namespaces has a namespace twice): `),
+	},
+	{
+		what: "overrides of a name that no entry has, or for a namespace that cannot exist",
+		why:  "They would do nothing without a word.",
+		says: says(`^(overrides|namespaceOverrides[^:]*): (?s:.*) is (the name of no entry|not a namespace): `),
+	},
+	{
+		what: "two entries for one Service",
+		why:  "The last one would win.",
+		says: says(inEntry + `name is taken by services\[\d+\] in the namespace `),
+	},
+	{
+		what: "an entry with both of `externalName` and `addresses`, or none",
+		why:  "A Service is one or the other, and one of none leads nowhere.",
+		says: says(inEntry + `(externalName stands beside addresses|addresses or externalName is missing): `),
+	},
+	{
+		what: "an `externalName` or `addresses` that Kubernetes refuses, while the backend is `cluster`",
+		why:  "It would show on the way back.",
+		says: says(inEntry + `(externalName|addresses\[\d+\][.a-z]*) (?s:.*): `),
+		when: rendered(`"external-services/backend":"cluster"`),
+	},
+	{
+		what: "an `externalName` of digits and dots",
+		why:  "No DNS server resolves an alias to an IP address.",
+		says: says(inEntry + `externalName "[0-9.]+" is an IP address or a number, `),
+	},
+	{
+		what: "an `externalName` with a label of more than 63 characters",
+		why:  "DNS has none (RFC 1035, section 2.3.4).",
+		says: says(inEntry + `externalName "([a-z0-9]([-a-z0-9]*[a-z0-9])?[.])*[a-z0-9][-a-z0-9]{62,}[a-z0-9]([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*[.]?" is not a DNS name: `),
+	},
+	{
+		what: "an `externalName` that is `localhost` or the Service itself",
+		why:  "The caller would reach itself, or go in circles.",
+		says: says(inEntry + `externalName "[-a-z0-9.]+" is (the calling pod itself|this Service itself): `),
+	},
+	{
+		what: "addresses of multicast and of 240.0.0.0/4",
+		why:  "No connection reaches them.",
+		says: says(inEntry + `addresses\[\d+\] "(22[4-9]|23[0-9]|2[45][0-9]|ff[0-9a-f]{2}:)[0-9a-f.:]*" is (a multicast address|an address of the reserved network 240.0.0.0/4): `),
+	},
+	{
+		what: "an IP address that is not in its canonical form, such as `010.0.0.1` or `2001:DB8::1`",
+		why:  "Newer versions of Kubernetes refuse them in EndpointSlices, as programs disagree on what they mean.",
+		says: says(inEntry + `addresses\[\d+\] "[0-9A-Fa-f.:]+" is not an (IPv4 address|IPv6 address in its canonical form): `),
+		when: anotherForm,
+	},
+	{
+		what: "an IPv4 address mapped into IPv6",
+		why:  "The same: write the IPv4 address.",
+		says: says(inEntry + `addresses\[\d+\] "::(ffff|FFFF):[0-9a-f.:]+" is an IPv4 address mapped into IPv6: `),
+	},
+	{
+		what: "an address twice",
+		why:  "It is a slip of the pen that shifts traffic.",
+		says: says(inEntry + `addresses\[\d+\] "[0-9a-f.:]+" is addresses\[\d+\] already: `),
+	},
+	{
+		what: "a `zone` that no node can have as its label",
+		why:  "It would match no client.",
+		says: says(inEntry + `addresses\[\d+\][.]zone (?s:.*) is not a zone: `),
+		when: withoutHint,
+	},
+	{
+		what: "a `zone` in an Endpoints object, or more than 1000 addresses there",
+		why:  "The object has no place for a zone, and a cluster uses the first 1000 addresses.",
+		says: says(inEntry + `(addresses\[\d+\][.]zone has no place in an Endpoints object|addresses has \d+ addresses, and a cluster uses 1000 of an Endpoints object): `),
+	},
+	{
+		what: "a headless Service without `ports`",
+		why:  "Service meshes, SRV records and `helm test` go by them.",
+		says: says(inEntry + `ports is missing: `),
+		when: rendered(`"clusterIP":"None"`),
+	},
+	{
+		what: "another `targetPort` or `podPort` than `port`, with `externalName` or `headless`",
+		why:  "The client connects to the outside itself: Kubernetes ignores them.",
+		says: says(inEntry + `ports\[\d+\][.](targetPort|podPort) is \d+ and port is \d+, and a (DNS alias|headless Service) cannot change the port: `),
+	},
+	{
+		what: "`podPort` without `selector`",
+		why:  "There are no pods that it would be for.",
+		says: says(inEntry + `ports\[\d+\][.]podPort stands without the pods it is for: `),
+	},
+	{
+		what: "a `selector` or `podPort` that Kubernetes refuses, while the backend is `external`",
+		why:  "It would show on the day the pods take over.",
+		says: says(inEntry + `(selector: |ports\[\d+\][.]podPort )`),
+		when: rendered(`"external-services/parked":"true"`),
+	},
+	{
+		what: "an empty `podPort`",
+		why:  "It is no port. Left out, it is `targetPort`.",
+		says: says(inEntry + `ports\[\d+\][.]podPort "" is not the name of a container port: `),
+	},
+	{
+		what: "the backends `both` and `cluster` without `selector`, and `both` with `externalName`",
+		why:  "There is nothing that the pods would be found by, and an alias has no addresses for them to stand beside.",
+		says: says(inEntry + `(selector is missing, and the backend (both|cluster) sends connections to pods|backend is both, and an alias of a DNS name has no addresses that pods could stand beside): `),
+	},
+	{
+		what: "`selector` with addresses in an Endpoints object",
+		why:  "Kubernetes overwrites the object, and no connection works.",
+		says: says(inEntry + `selector stands with addresses in an Endpoints object, `),
+	},
+	{
+		what: "the label `external-services/parked` in `selector`",
+		why:  "The chart keeps pods out by it.",
+		says: says(inEntry + `selector:? has "external-services/parked", by which the chart keeps pods out: `),
+	},
+	{
+		what: "`sessionAffinityTimeoutSeconds` without `sessionAffinity: ClientIP`",
+		why:  "Kubernetes refuses it beside `None`, and drops it where there is neither.",
+		says: says(inEntry + `sessionAffinityTimeoutSeconds stands without the session affinity it is for: `),
+	},
+	{
+		what: "labels that the chart sets itself",
+		why:  "One of the two would be lost.",
+		says: says(`^(commonLabels|services\[(?s:.*): labels): "[-a-z./]+" is a label that the chart sets itself: `),
+	},
+	{
+		what: "the labels `endpointslice.kubernetes.io/skip-mirror` and `service.kubernetes.io/headless`",
+		why:  "With them Kubernetes ignores the endpoints.",
+		says: says(`^(commonLabels|services\[(?s:.*): labels): "(endpointslice.kubernetes.io/skip-mirror|service.kubernetes.io/headless)" makes Kubernetes ignore the endpoints: `),
+	},
+	{
+		what: "annotations that begin with `helm.sh/hook`",
+		why:  "The objects would be no part of the release, and nothing would remove them.",
+		says: says(`^(commonAnnotations|services\[(?s:.*): annotations): "helm.sh/hook(?s:.*)" takes the objects out of the release, `),
+	},
+	{
+		what: "annotations of pods, and `service.kubernetes.io/topology-aware-hints`",
+		why:  "Kubernetes refuses them with some values. Services have no use for the former, and the latter has a new name.",
+		says: says(`^(commonAnnotations|services\[(?s:.*): annotations): "(kubernetes.io/config.mirror|scheduler.alpha.kubernetes.io/tolerations|controller.kubernetes.io/pod-deletion-cost|seccomp.security.alpha.kubernetes.io/pod|container.(seccomp.security.alpha|apparmor.security.beta).kubernetes.io/(?s:.*)|service.kubernetes.io/topology-aware-hints)" is (for pods|the old name of service.kubernetes.io/topology-mode): `),
+	},
+	{
+		what: "annotations of more than 261888 bytes together",
+		why:  "The limit is 262144, and Helm adds two of its own.",
+		says: says(inEntry + `annotations take (261889|26189[0-9]|2619[0-9]{2}|2620[0-9]{2}|2621[0-3][0-9]|26214[0-4]) bytes together with the common ones, `),
+	},
+	{
+		what: "an image, a name in `imagePullSecrets` or a resource for the test Pod that it cannot have",
+		why:  "It would not start.",
+		says: says(`^tests[.](image[.](repository|tag|digest) (?s:.*) is not (the name of an image|a tag|a digest)|imagePullSecrets\[\d+\][.]name (?s:.*) is not the name of a Secret|resources[.](limits|requests): (?s:.*) is no resource that the test Pod uses): `),
+	},
+	{
+		what: "a quantity in `tests.resources` without digits, of minus zero or with an exponent of three digits",
+		why:  "Kubernetes reads something into them that nobody means.",
+		// the last one is no text that YAML can hold, and Helm prints no resources at all
+		says: says(`^tests[.]resources[.](limits|requests)[.][a-z-]+ "([+-]?[0.]*[A-Za-z]*([eE][+-]?[0-9]*)?|[+]?[0-9.]+[eE][+-]?[0-9]{3,}|(?s:.*)\\(x7f|u00[89][0-9a-f]|ufff[ef])(?s:.*))" is not a quantity: `),
+	},
+}
+
+// The table in the chart's README is the list.
+func TestStricter(t *testing.T) {
+	const begin, end = "<!-- generated from tests/differential by make generate: begin -->\n", "<!-- generated from tests/differential by make generate: end -->\n"
+	path := filepath.Join(testenv.Chart(), "README.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, foundEnd := strings.Cut(rest, end)
+	if !found || !foundEnd {
+		t.Fatalf("%s has no table between %q and %q", path, begin, end)
+	}
+	table := "\n| Refused | Why |\n| --- | --- |\n"
+	for _, rule := range stricter {
+		table += fmt.Sprintf("| %s | %s |\n", strings.ToUpper(rule.what[:1])+rule.what[1:], rule.why)
+	}
+	want := before + begin + table + "\n" + end + after
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(text) {
+		t.Errorf("the table in %s is not the list of this package: run make generate", path)
+	}
+}
+
+const inEntry = `^services\[\d+\] "(?s:.*)"( with [^:]*)?: `
+
+func says(expression string) *regexp.Regexp { return regexp.MustCompile(expression) }
+
+// rendered says whether the JSON of an object holds a text.
+func rendered(text string) func(charts, document, []object, string) bool {
+	return func(_ charts, _ document, objects []object, _ string) bool {
+		return slices.ContainsFunc(objects, func(o object) bool { return bytes.Contains(o.body, []byte(text)) })
+	}
+}
+
+// withoutHint says whether the zone that a message is about is in no hint.
+func withoutHint(_ charts, _ document, objects []object, message string) bool {
+	zone := regexp.MustCompile(`[.]zone (".*") is not a zone: `).FindStringSubmatch(message)
+	if zone == nil {
+		return false
+	}
+	text, err := strconv.Unquote(zone[1])
+	if err != nil {
+		return false
+	}
+	hint, err := json.Marshal(map[string]any{"forZones": []any{map[string]any{"name": text}}})
+	return err == nil && !rendered(string(hint))(charts{}, document{}, objects, message)
+}
+
+var leadingZeros = regexp.MustCompile(`(^|[.])0+([0-9])`)
+
+var quoted = regexp.MustCompile(`addresses\[\d+\] "([^"]*)"`)
+
+// anotherForm says whether the text that a message is about is an IP address all the
+// same, as it was read in former times.
+func anotherForm(_ charts, _ document, _ []object, message string) bool {
+	text := quoted.FindStringSubmatch(message)
+	if text == nil {
+		return false
+	}
+	_, err := netip.ParseAddr(leadingZeros.ReplaceAllString(text[1], "$1$2"))
+	return err == nil
+}
+
+var (
+	schemaPlace = regexp.MustCompile(`^at '([^']*)': `)
+	unknownKeys = regexp.MustCompile(`additional properties? '(.*)' not allowed$`)
+)
+
+// withoutEffect says whether the value that a message of the schema is about has no
+// effect: it is empty, or without it the lenient chart renders the same.
+func withoutEffect(c charts, d document, _ []object, message string) bool {
+	place := schemaPlace.FindStringSubmatch(message)
+	if place == nil {
+		return false
+	}
+	path := strings.Split(place[1], "/")[1:]
+	var paths [][]string
+	if keys := unknownKeys.FindStringSubmatch(message); keys != nil {
+		for _, key := range strings.Split(keys[1], "', '") {
+			paths = append(paths, append(slices.Clone(path), key))
+		}
+	} else {
+		paths = append(paths, path)
+	}
+	with, err := documents(c.lenient, d)
+	if err != nil {
+		return false
+	}
+	values := copyOf(d.Values)
+	for _, path := range paths {
+		if removed := remove(values, path); removed == "" || removed == 0.0 {
+			return true
+		}
+	}
+	without, err := documents(c.lenient, document{Release: d.Release, Values: values})
+	return err == nil && slices.Equal(with, without)
+}
+
+// remove takes away what stands at a path, as a JSON pointer has it, and returns it.
+func remove(in any, path []string) (removed any) {
+	for i, key := range path {
+		last := i == len(path)-1
+		key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
+		switch v := in.(type) {
+		case map[string]any:
+			in = v[key]
+			if last {
+				delete(v, key)
+			}
+		case []any:
+			index, err := strconv.Atoi(key)
+			if err != nil || index >= len(v) {
+				return nil
+			}
+			in = v[index]
+			if last {
+				v[index] = nil // those behind it keep their places
+			}
+		default:
+			return nil
+		}
+	}
+	return in
+}

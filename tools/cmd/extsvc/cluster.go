@@ -1,0 +1,23 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"external-services/tools/render"
+)
+
+// addClusterFlags adds the flags that say which cluster and namespace, with the names
+// that kubectl and helm have for them.
+func addClusterFlags(cmd *cobra.Command, options *render.ClusterOptions) {
+	flags := cmd.Flags()
+	flags.StringVarP(&options.Namespace, "namespace", "n", "", "namespace (default: that of the context)")
+	flags.StringVar(&options.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, then ~/.kube/config)")
+	flags.StringVar(&options.Context, "context", "", "context of the kubeconfig (default: the current one); --kube-context is the same")
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "kube-context" { // as helm calls it
+			name = "context"
+		}
+		return pflag.NormalizedName(name)
+	})
+}
