@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/testenv"
@@ -18,7 +19,7 @@ import (
 )
 
 // lintTexts lints texts as values files over each other, with the chart of the repository.
-func lintTexts(t *testing.T, texts ...string) *lint.Report {
+func lintTexts(t testing.TB, texts ...string) *lint.Report {
 	t.Helper()
 	chart, err := render.Load(testenv.Chart())
 	if err != nil {
@@ -85,6 +86,7 @@ func TestLintAgreesOnInvalidValues(t *testing.T) {
 					}
 					_, text, _ = strings.Cut(text, " ") // after the field
 					reason, _, _ := strings.Cut(text, ": write ")
+					reason = strings.Replace(reason, "or externalName is", "or externalName: is", 1)
 					if !strings.Contains(all.String(), reason) {
 						t.Errorf("the chart says %q, lint\n%s", reason, all.String())
 					}
@@ -125,24 +127,90 @@ func TestLintAgreesOnValidValues(t *testing.T) {
 	}
 }
 
-// Random changes of values that are good or bad: whatever they are, helm and lint say
-// the same. A failure prints the values; MUTATION_SEED repeats or varies the run.
-func TestLintAgreesOnMutations(t *testing.T) {
+// The chart in an application's chart: its values stand under the alias, in the
+// application's own file, and in what is laid over it.
+func TestLintOfAnApplication(t *testing.T) {
+	path, err := testenv.Application(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart := func() *render.Chart {
+		c, err := render.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	report, err := lint.Run(lint.Options{Chart: chart(), ChartName: "shop/values.yaml"})
+	if err != nil || len(report.Faults) > 0 {
+		t.Fatalf("%v, %v", err, report)
+	}
+	text := "databases:\n  services:\n    - {name: Orders, externalName: a.example}\n    - {nme: x}\n  commonLabels: {a b: c}\n"
+	report, err = lint.Run(lint.Options{Chart: chart(), ChartName: "shop/values.yaml", Files: []lint.File{{Name: "over.yaml", Text: []byte(text)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := report.Print(&out, "text"); err != nil {
+		t.Fatal(err)
+	}
+	want := `over.yaml:3:14: entry "Orders": name: is not a Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last
+over.yaml:4:7: databases.services[1].name: is missing: write a string, such as mysql-test
+over.yaml:4:7: databases.services[1].addresses or externalName: is missing: write the IP addresses outside under addresses, or the DNS name outside as externalName
+over.yaml:4:8: databases.services[1].nme: is not a key of an entry: write name
+over.yaml:5:18: databases.commonLabels: "a b" is not a key: write at most 63 letters, digits, "-", "_" and ".", with a letter or digit first and last, after a domain and "/" if it has one
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// corpus are the values of all cases, good and bad.
+func corpus(t testing.TB) []string {
+	t.Helper()
 	var texts []string
 	for _, c := range load[valid](t, "testdata/valid.yaml") {
 		texts = append(texts, c.Values)
 	}
 	files, err := filepath.Glob("testdata/invalid/*.yaml")
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata/invalid: %v", err)
 	}
 	for _, file := range files {
 		for _, c := range load[invalid](t, file) {
 			texts = append(texts, c.Values)
 		}
 	}
+	return texts
+}
+
+// mutated changes a text of the corpus in one to three places.
+func mutated(t testing.TB, random *rand.Rand, texts []string) string {
+	t.Helper()
+	var vals any
+	if err := yaml.Unmarshal([]byte(texts[random.IntN(len(texts))]), &vals); err != nil {
+		t.Fatal(err)
+	}
+	for range 1 + random.IntN(3) {
+		vals = mutate(random, vals)
+	}
+	if _, ok := vals.(map[string]any); !ok {
+		vals = map[string]any{"services": vals}
+	}
+	out, err := yamlv3.Marshal(vals) // that of Helm's own library cannot write control characters
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// Random changes of values that are good or bad: whatever they are, helm and lint say
+// the same. A failure prints the values; MUTATION_SEED repeats or varies the run.
+func TestLintAgreesOnMutations(t *testing.T) {
+	texts := corpus(t)
 	seed, count := uint64(1), 150
 	if text := os.Getenv("MUTATION_SEED"); text != "" {
+		var err error
 		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
 			t.Fatal(err)
 		}
@@ -150,25 +218,11 @@ func TestLintAgreesOnMutations(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	refused := 0
 	for i := range count {
-		text := texts[random.IntN(len(texts))]
-		var vals any
-		if err := yaml.Unmarshal([]byte(text), &vals); err != nil {
-			t.Fatal(err)
-		}
-		for range 1 + random.IntN(3) {
-			vals = mutate(random, vals)
-		}
-		if vals == nil {
-			continue
-		}
-		out, err := yaml.Marshal(vals)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, stderr, err := template(t, string(out))
-		report := lintTexts(t, string(out))
+		values := mutated(t, random, texts)
+		_, stderr, err := template(t, values)
+		report := lintTexts(t, values)
 		if (err == nil) != (len(report.Faults) == 0) {
-			t.Errorf("mutation %d of seed %d: helm says %v, %s\nlint says %v\nof\n%s", i, seed, err, stderr, report.Faults, out)
+			t.Errorf("mutation %d of seed %d: helm says %v, %s\nlint says %v\nof\n%s", i, seed, err, stderr, report.Faults, values)
 		}
 		if err != nil {
 			refused++
@@ -178,6 +232,36 @@ func TestLintAgreesOnMutations(t *testing.T) {
 	if refused < count/10 || refused > count*9/10 {
 		t.Errorf("helm refused %d of %d: the mutations test one side only", refused, count)
 	}
+}
+
+// FuzzLintMutations is the same in process, with the library of helm, without end. What
+// renders also decodes to objects of the Kubernetes API.
+func FuzzLintMutations(f *testing.F) {
+	texts := corpus(f)
+	for seed := range uint64(20) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		values := mutated(t, rand.New(rand.NewPCG(seed, 1)), texts)
+		report := lintTexts(t, values)
+		vals, err := render.Parse([]byte(values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		chart, err := render.Load(testenv.Chart())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = render.Render(chart, render.Release{}, vals)
+		if (err == nil) != (len(report.Faults) == 0) {
+			t.Errorf("helm says %v\nlint says %v\nof\n%s", err, report.Faults, values)
+		}
+		for _, fault := range report.Faults {
+			if fault.Line == 0 || fault.Fix == "" {
+				t.Errorf("no position or no fix: %+v\nof\n%s", fault, values)
+			}
+		}
+	})
 }
 
 // mutate changes one place of values.

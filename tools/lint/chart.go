@@ -135,6 +135,9 @@ func stringsAt(value any, wanted func(string) bool, path []any) [][]any {
 // finding adds the position to a fault of the chart, and the canonical form of an IPv6
 // address.
 func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Finding {
+	if other, found := strings.CutSuffix(fault.What, " is missing"); found && strings.HasPrefix(other, "or ") {
+		return l.finding(part, render.Fault{Index: fault.Index, Name: fault.Name, Namespace: fault.Namespace, Field: fault.Field + " " + other, What: "is missing", Write: fault.Write}, p)
+	}
 	f := Finding{Field: fault.Field, Reason: fault.What, Fix: fault.Write}
 	if fault.Index == nil {
 		path, key := releasePath(fault), fault.Key != ""
@@ -147,7 +150,7 @@ func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Find
 	f.Entry = fault.Name
 	if f.Entry == "" || p.unnamed[*fault.Index] {
 		f.Entry = ""
-		f.Field = fmt.Sprintf("services[%d].%s", *fault.Index, fault.Field)
+		f.Field = fieldPath(append(prefix(part.Path), "services", *fault.Index)) + "." + fault.Field
 	}
 	path := entryPath(part.Values, fault)
 	if _, long := lookup(part.Values, path).(map[string]any); long && strings.HasPrefix(fault.Field, "addresses[") {
@@ -162,7 +165,7 @@ func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Find
 
 // releasePath is where a fault of what is given once a release stands.
 func releasePath(fault render.Fault) []any {
-	path := []any{fault.Field}
+	path := parseField(fault.Field)
 	if namespace, found := strings.CutPrefix(fault.Field, "namespaceOverrides."); found {
 		path = []any{"namespaceOverrides", namespace}
 	}

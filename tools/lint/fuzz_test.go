@@ -34,7 +34,7 @@ func seeds() []string {
 		"!!map {services: !!seq []}\n",
 	}
 	for _, text := range hostileFiles() {
-		if len(text) < 10_000 {
+		if len(text) < 2_000 {
 			texts = append(texts, text)
 		}
 	}

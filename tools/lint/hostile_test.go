@@ -2,6 +2,8 @@ package lint
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -152,6 +154,38 @@ func TestLimits(t *testing.T) {
 		got := text(t, run(t, render.Values{Values: []string{set}}))
 		if want := "the list indexes of the flags that set values sum up to more than 1048576: write long lists in a values file\n"; got != want {
 			t.Errorf("%.40s: %s, want %s", set, got, want)
+		}
+	}
+}
+
+// A template in the values that never ends, or prints without end, ends the run. The
+// goroutine goes on, so that this is a program of its own.
+func TestEndlessTemplates(t *testing.T) {
+	if values := os.Getenv("LINT_ENDLESS"); values != "" {
+		chart, err := render.Embedded()
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := Run(Options{Chart: chart, Files: []File{{Name: "a.yaml", Text: []byte(values)}}, Timeout: 3 * time.Second, Memory: 256 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Print(text(t, report))
+		os.Exit(0)
+	}
+	for values, want := range map[string]string{
+		`services: [{name: a, externalName: '{{ range $i := until 1000000 }}{{ range $j := until 1000000 }}{{ end }}{{ end }}'}]`: "the values take longer than 3s to render: look for a template in the values that prints too much or never ends\n",
+		`services: [{name: a, externalName: '{{ range $i := until 1000000 }}{{ repeat 1000000 "x" }}{{ end }}'}]`:                 "the values take more than 256 MiB to render: look for a template in the values that prints too much or never ends\n",
+		`services: [{name: a, externalName: '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}'}]`:                  "",
+	} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestEndlessTemplates$")
+		cmd.Env = append(os.Environ(), "LINT_ENDLESS="+values)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if want != "" && string(out) != want || want == "" && !strings.Contains(string(out), "rendering template has a nested reference name") {
+			t.Errorf("%s\nprints %.600s", values, out)
 		}
 	}
 }

@@ -79,6 +79,7 @@ func (ls layers) find(path []any, key bool) Position {
 // merges maps, and everything else is replaced.
 func (l layer) walk(path []any, key bool) (n *yaml.Node, depth int, cut bool) {
 	n = l.root
+	inList := false // of this file, which takes the place of those before
 	for depth < len(path) {
 		at := n
 		if n.Kind == yaml.AliasNode {
@@ -91,7 +92,7 @@ func (l layer) walk(path []any, key bool) (n *yaml.Node, depth int, cut bool) {
 			}
 			k, v := l.child(n, step)
 			if k == nil {
-				return at, depth, false
+				return at, depth, inList
 			}
 			n = v
 			if key && depth == len(path)-1 {
@@ -106,6 +107,7 @@ func (l layer) walk(path []any, key bool) (n *yaml.Node, depth int, cut bool) {
 				return at, depth, l.flag == ""
 			}
 			n = n.Content[step]
+			inList = l.flag == ""
 		}
 		depth++
 	}

@@ -260,6 +260,9 @@ func describe(node map[string]any) string {
 					kinds[i] = map[string]string{"string": "strings", "object": "maps", "integer": "numbers"}[kind]
 				}
 				list += " of " + either(kinds)
+				if keys, ok := items["required"].([]any); ok && len(keys) == 1 {
+					list += fmt.Sprintf(" with the key %v", keys[0])
+				}
 			}
 			words = append(words, list)
 		case "integer":
