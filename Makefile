@@ -36,8 +36,8 @@ demo: packages $(BIN)/helm $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Show the m
 ##@ Develop
 
 .PHONY: test-unit
-test-unit: ## The inner loop: tests of the tools, in process
-	@go test ./tools/...
+test-unit: ## The inner loop: tests of the tools, in process; make test has them all
+	@go test -short ./tools/...
 
 .PHONY: test
 test: packages tools ## All tests, with what they need installed and built
