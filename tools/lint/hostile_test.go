@@ -85,7 +85,7 @@ func manyEntries(count int, fields string) string {
 // What a hostile file may take at most.
 const (
 	mostTime   = 5 * time.Minute // some seconds on an idle machine: it does not hang
-	mostMemory = 1 << 30          // bytes of the heap and what the system has not got back
+	mostMemory = 1 << 30         // bytes of the heap and what the system has not got back
 )
 
 func TestHostileFiles(t *testing.T) {
