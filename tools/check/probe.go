@@ -203,8 +203,17 @@ func outside(w *wanted, entry *Entry) []outsideAddress {
 		}
 		return list
 	}
+	// With publishNotReadyAddresses, those that are out are ready and not serving.
+	out := map[string]bool{}
+	for _, slice := range w.slices {
+		for _, endpoint := range slice.Endpoints {
+			if serving := endpoint.Conditions.Serving; serving != nil && !*serving {
+				out[endpoint.Addresses[0]] = true
+			}
+		}
+	}
 	for _, a := range w.state.Addresses {
-		if !a.Ready {
+		if !a.Ready || out[a.IP] {
 			continue
 		}
 		name := w.Name + "." + w.Namespace + ".svc"

@@ -43,7 +43,7 @@ type found struct {
 	named    map[Key]*discoveryv1.EndpointSlice   // those of our names, by these
 
 	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
-	endpoints map[Key]*corev1.Endpoints
+	endpoints map[Key]*corev1.Endpoints // those of entries that want one
 
 	missing  map[string]bool          // namespaces that do not exist
 	unread   map[kind]map[string]bool // namespaces in which a kind could not be listed
@@ -59,12 +59,13 @@ func (f *found) read() {
 	f.missing = map[string]bool{}
 	f.unread = map[kind]map[string]bool{}
 
-	entries, sliceNames := map[Key]bool{}, map[Key]bool{}
+	entries, sliceNames, legacy := map[Key]bool{}, map[Key]bool{}, map[Key]bool{}
 	inNamespace, withEndpoints := map[string]bool{}, map[string]bool{}
 	for _, w := range f.wanted {
 		entries[w.Key] = true
 		inNamespace[w.Namespace] = true
 		if w.endpoints != nil {
+			legacy[w.Key] = true
 			withEndpoints[w.Namespace] = true
 		}
 		for _, slice := range w.slices {
@@ -102,7 +103,7 @@ func (f *found) read() {
 		//nolint:staticcheck // see found
 		return live.Endpoints(f.ctx, f.client, namespace, func(o *corev1.Endpoints) {
 			counted(endpoints)
-			if key := (Key{Namespace: o.Namespace, Name: o.Name}); entries[key] {
+			if key := (Key{Namespace: o.Namespace, Name: o.Name}); legacy[key] {
 				f.endpoints[key] = o
 			}
 		})

@@ -22,11 +22,11 @@ import (
 
 func newCheckCommand() *cobra.Command {
 	var (
-		options  = check.Options{Probe: check.ProbeOptions{Resolve: true}}
-		output   string
-		watch    time.Duration
-		resolve  bool
-		exitZero bool
+		options   check.Options
+		output    string
+		watch     time.Duration
+		noResolve bool
+		exitZero  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check [RELEASE]",
@@ -66,18 +66,18 @@ To complete names of releases and flags in the shell, see extsvc completion --he
 			return releaseNames(options.Cluster)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			colours := false
+			terminal := isTerminal(cmd.OutOrStdout())
+			colours := terminal && os.Getenv("NO_COLOR") == ""
 			switch output {
 			case "":
 				output = "json"
-				if isTerminal(cmd.OutOrStdout()) {
+				if terminal {
 					output = "table"
 				}
 			case "table", "json":
 			default:
 				return fmt.Errorf("%q is no output format: write table or json", output)
 			}
-			colours = isTerminal(cmd.OutOrStdout()) && os.Getenv("NO_COLOR") == ""
 			if len(args) == 1 {
 				options.Release = args[0]
 			}
@@ -87,7 +87,7 @@ To complete names of releases and flags in the shell, see extsvc completion --he
 			if options.Release == "" && !options.FromValues {
 				return errors.New("name the release to check, or write the values to check as -f FILE")
 			}
-			options.Probe.Resolve = !resolve
+			options.Probe.Resolve = !noResolve
 			if options.Probe.TLS || options.Probe.HTTP != "" {
 				options.Probe.Connect = true
 			}
@@ -114,7 +114,7 @@ To complete names of releases and flags in the shell, see extsvc completion --he
 				if err != nil {
 					return 1, err
 				}
-				if watch > 0 && colours {
+				if watch > 0 && terminal {
 					fmt.Fprint(cmd.OutOrStdout(), "\x1b[H\x1b[2J") // clears the screen
 				}
 				if output == "table" {
@@ -150,7 +150,7 @@ To complete names of releases and flags in the shell, see extsvc completion --he
 	flags.StringArrayVar(&options.Values.JSONValues, "set-json", nil, "set a value written as JSON: key=json")
 	flags.StringVar(&options.Chart, "chart", "", "folder or archive of the chart of the values (default: the one built into extsvc)")
 	flags.StringArrayVar(&options.Entries, "entry", nil, "check this entry only: its name, or namespace and name as in shop/orders; can be repeated")
-	flags.BoolVar(&resolve, "no-resolve", false, "do not resolve the names of ExternalName Services")
+	flags.BoolVar(&noResolve, "no-resolve", false, "do not resolve the names of ExternalName Services")
 	flags.BoolVar(&options.Probe.Connect, "connect", false, "open a TCP connection from here to each address outside")
 	flags.IntSliceVar(&options.Probe.Ports, "port", nil, "connect to these ports of the Services only")
 	flags.BoolVar(&options.Probe.TLS, "tls", false, "do a TLS handshake on each connection; implies --connect")
