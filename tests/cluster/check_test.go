@@ -7,17 +7,22 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -332,6 +337,39 @@ func TestCheckNamesTraps(t *testing.T) {
 			mend:  upgrade, want: []check.Code{check.Drift, check.StaleEndpoints}, says: "selector is none instead of app=checked",
 		},
 		{
+			name: "a release without the selector", code: check.ExitErrors,
+			spoil: func() {
+				r.Do("upgrade", values(t, strings.Replace(healthy, ", backend: both, selector: {app: checked}", "", 1)))
+			},
+			mend: func() {
+				//nolint:staticcheck // deprecated since Kubernetes 1.33, and what Kubernetes left
+				if err := client.CoreV1().Endpoints(namespace).Delete(ctx, "both", metav1.DeleteOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				report, _, _ := runCheck(t, pod, cluster.Kubeconfig, r.Name, "-n", namespace)
+				for _, e := range entryOf(t, report, "both").Endpoints {
+					if e.Class != check.Stale {
+						continue
+					}
+					if err := slicesOf.Delete(ctx, e.Slice, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+						t.Fatal(err)
+					}
+				}
+				checkOf(t, pod, r, nil)
+				upgrade()
+			},
+			want: []check.Code{check.StaleEndpoints}, says: "kubectl delete endpoints both -n check-traps --ignore-not-found",
+		},
+		{
+			name: "an upgrade that is refused", code: check.ExitWarnings,
+			spoil: func() {
+				if out, err := r.Try("upgrade", files, "--set", "overrides.web.headless=true", "--set", "overrides.web.ports[0].name=tcp", "--set", "overrides.web.ports[0].port=7000"); err == nil {
+					t.Fatalf("helm upgrade makes a Service headless: %s", out)
+				}
+			},
+			mend: upgrade, want: []check.Code{check.ReleaseFailed}, says: "of the release trapped failed",
+		},
+		{
 			name: "a foreign slice", code: check.ExitWarnings,
 			spoil: func() { makeSlice(outside("foreign", map[string]string{discoveryv1.LabelServiceName: "web"})) },
 			mend:  func() { remove("foreign") },
@@ -481,6 +519,152 @@ func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
 	report, code, _ = runCheck(t, "", cluster.Kubeconfig, "-n", "check-nowhere", "--set-json", `services=[{"name": "a", "externalName": "a.example"}]`, "--no-resolve")
 	if got := codesOf(report); code != check.ExitErrors || !slices.Equal(got, []check.Code{check.NamespaceMissing}) {
 		t.Errorf("without the namespace: exit code %d, %v", code, report.Findings)
+	}
+}
+
+// Who may list only in some namespaces is asked for these, although they are many.
+func TestCheckWithRolesInNamespaces(t *testing.T) {
+	const namespace = "check-spread"
+	ctx := t.Context()
+	var names []string
+	for i := range 4 {
+		names = append(names, fmt.Sprintf("%s-%d", namespace, i))
+		makeNamespace(t, names[i])
+	}
+	file := values(t, "services: [{name: a, externalName: a.example, namespaces: ["+strings.Join(names, ", ")+"]}]")[0]
+	r := releaseOf(t, "helm", "spread", names[0])
+	t.Cleanup(r.Uninstall)
+	r.Do("install", []string{file})
+	kubeconfig := makeReader(t, names[0], "check-spread", "configmaps")
+	for i, name := range names {
+		role := &rbacv1.Role{
+			ObjectMeta: metav1.ObjectMeta{Name: "check-spread"},
+			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"list"}}},
+		}
+		binding := &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "check-spread"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "check-spread"},
+			Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: names[0], Name: "check-spread"}},
+		}
+		if i == len(names)-1 { // without the last one
+			eventually(t, defaultWait, "check says that one namespace is left out", func() error {
+				report, code, stderr := runCheck(t, "", kubeconfig, "spread", "-n", names[0], "-f", file, "--no-resolve")
+				if got := codesOf(report); code != check.ExitWarnings || !slices.Equal(got, []check.Code{check.NotChecked}) || report.Findings[0].Namespace != name {
+					return fmt.Errorf("exit code %d, %s: %v", code, stderr, report.Findings)
+				}
+				return nil
+			})
+		}
+		if _, err := client.RbacV1().Roles(name).Create(ctx, role, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.RbacV1().RoleBindings(name).Create(ctx, binding, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, defaultWait, "check may list in every namespace", func() error {
+		report, code, stderr := runCheck(t, "", kubeconfig, "spread", "-n", names[0], "-f", file, "--no-resolve")
+		if code != check.ExitHealthy || len(report.Entries) != 4 {
+			return fmt.Errorf("exit code %d, %s: %v", code, stderr, report.Findings)
+		}
+		return nil
+	})
+}
+
+// terminal opens a pseudo-terminal: what is written to the one end is read at the other.
+func terminal(t *testing.T) (program, reader *os.File) {
+	t.Helper()
+	reader, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { reader.Close() })
+	var number, unlocked uint32
+	for _, call := range []struct {
+		request uintptr
+		value   *uint32
+	}{{syscall.TIOCSPTLCK, &unlocked}, {syscall.TIOCGPTN, &number}} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, reader.Fd(), call.request, uintptr(unsafe.Pointer(call.value))); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	if program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
+		t.Fatal(err)
+	}
+	return program, reader
+}
+
+// On a terminal, check prints a table, in colours unless these are unwanted, and with
+// --watch again and again until it is interrupted, from when on its exit code is that of
+// the last report. Shells complete the name of a release.
+func TestCheckOnATerminal(t *testing.T) {
+	const namespace = "check-terminal"
+	makeNamespace(t, namespace)
+	r := releaseOf(t, "helm", "shown", namespace)
+	t.Cleanup(r.Uninstall)
+	r.Do("install", values(t, "services: [{name: a, addresses: [10.60.0.1], ports: [{port: 80}]}]"))
+	extsvc, err := testenv.Binary("extsvc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	show := func(environment string, until func(said string) bool, args ...string) (said string, code int) {
+		t.Helper()
+		program, reader := terminal(t)
+		cmd := exec.CommandContext(t.Context(), extsvc, append([]string{"check", r.Name, "-n", namespace, "--kubeconfig", cluster.Kubeconfig}, args...)...)
+		cmd.Env = append(os.Environ(), environment)
+		cmd.Stdout, cmd.Stderr = program, program
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if err := program.Close(); err != nil {
+			t.Fatal(err)
+		}
+		buffer := make([]byte, 4096)
+		for {
+			n, err := reader.Read(buffer)
+			said += string(buffer[:n])
+			if err != nil { // the program has closed its end
+				break
+			}
+			if until != nil && until(said) {
+				if err := cmd.Process.Signal(os.Interrupt); err != nil {
+					t.Fatal(err)
+				}
+				until = nil
+			}
+		}
+		cmd.Wait() // the exit code says what failed
+		return said, cmd.ProcessState.ExitCode()
+	}
+	if said, code := show("NO_COLOR=", nil); code != check.ExitHealthy || !strings.Contains(said, "check-terminal/a  external: 10.60.0.1  1 ours     \x1b[32mok\x1b[0m") {
+		t.Errorf("exit code %d:\n%s", code, said)
+	}
+	if said, code := show("NO_COLOR=1", nil); code != check.ExitHealthy || strings.Contains(said, "\x1b") || !strings.Contains(said, "1 ours     ok") {
+		t.Errorf("without colours: exit code %d:\n%q", code, said)
+	}
+	if said, code := show("NO_COLOR=", nil, "-o", "json"); code != check.ExitHealthy || !strings.Contains(said, `"findings": []`) {
+		t.Errorf("as JSON: exit code %d:\n%s", code, said)
+	}
+	removed := false
+	said, code := show("NO_COLOR=", func(said string) bool {
+		if !removed && strings.Contains(said, "1 ok.") {
+			removed = true
+			if err := client.DiscoveryV1().EndpointSlices(namespace).Delete(t.Context(), "a-ipv4-0", metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+				return true
+			}
+		}
+		return strings.Contains(said, "(endpoints-missing)")
+	}, "--watch=200ms")
+	if code != check.ExitErrors || strings.Count(said, "\x1b[H\x1b[2J") < 2 {
+		t.Errorf("watching: exit code %d:\n%q", code, said)
+	}
+	if _, code := show("NO_COLOR=", nil, "--exit-zero"); code != 0 {
+		t.Errorf("with --exit-zero: %d", code)
+	}
+	out, err := exec.CommandContext(t.Context(), extsvc, "__complete", "check", "-n", namespace, "--kubeconfig", cluster.Kubeconfig, "").Output()
+	if err != nil || !strings.HasPrefix(string(out), "shown\n:4") {
+		t.Errorf("completion: %v\n%s", err, out)
 	}
 }
 

@@ -319,7 +319,7 @@ func (a *assessment) routes() {
 			fmt.Sprintf("Endpoints of pods are left at %s (EndpointSlice %s), which no selector asks for: connections also go there, also when the pods are gone.", a.Key, some(names)),
 			"The Service once had a selector, and Kubernetes leaves the endpoints behind when it goes (kubernetes/kubernetes#103804).",
 			fmt.Sprintf("Write the selector of the pods for %s again: with backend: external it is parked, matches no pod, and Kubernetes clears their endpoints away.", a.Name),
-			fmt.Sprintf("Or delete what is left: kubectl delete endpoints %s -n %s --ignore-not-found, and kubectl delete endpointslice %s -n %s.", a.Name, a.Namespace, strings.Join(names, " "), a.Namespace))
+			fmt.Sprintf("Or delete what is left: kubectl delete endpoints %s -n %s --ignore-not-found, and kubectl delete endpointslice %s -n %s --ignore-not-found.", a.Name, a.Namespace, strings.Join(names, " "), a.Namespace))
 	}
 	if names := others[Foreign]; len(names) > 0 {
 		a.add(ForeignEndpoints, Warning,
