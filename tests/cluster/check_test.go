@@ -339,7 +339,7 @@ func TestCheckNamesTraps(t *testing.T) {
 		{
 			name: "a release without the selector", code: check.ExitErrors,
 			spoil: func() {
-				r.Do("upgrade", values(t, strings.Replace(healthy, ", backend: both, selector: {app: checked}", "", 1)))
+				r.Do("upgrade", values(t, strings.NewReplacer(", podPort: web", "", ", backend: both, selector: {app: checked}", "").Replace(healthy)))
 			},
 			mend: func() {
 				//nolint:staticcheck // deprecated since Kubernetes 1.33, and what Kubernetes left

@@ -20,8 +20,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{[]string{"a", "--timeout", "0s"}, "--timeout and --concurrency must be more than 0"},
 		{[]string{"a", "--concurrency", "-1"}, "--timeout and --concurrency must be more than 0"},
 		{[]string{"a", "--watch=-1s"}, "--watch must be more than 0, such as 5s"},
-		{[]string{"A_B"}, `release name "A_B"`},
-		{[]string{"-f", filepath.Join(t.TempDir(), "none.yaml")}, "no such file"},
+		{[]string{"a"}, "read the kubeconfig: stat " + missing},
 	} {
 		stdout, stderr, err := run(t, append([]string{"check", "--kubeconfig", missing}, c.args...)...)
 		if exitStatus(err) != 1 || stdout != "" || !strings.Contains(stderr, c.want) {
