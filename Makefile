@@ -60,7 +60,7 @@ matrix: tools ## Take an entry from each state to each other one, and write the 
 
 .PHONY: fuzz
 fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then random values for the chart and real API servers (COUNT=100000, SEED=1)
-	@for target in $(FUZZ_TARGETS); do go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),1m) ./$${target%%:*} || exit 1; done
+	@for target in $(FUZZ_TARGETS); do go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 2s ./$${target%%:*} || exit 1; done
 	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	go test -count=1 -v -timeout 24h ./tests/differential -run 'TestDifferential|TestKept' -table -values $(or $(COUNT),100000) -seed $(or $(SEED),1)
 
