@@ -1,5 +1,5 @@
-// Command extsvc is the companion of the chart external-services: it lints values,
-// renders the chart, says what an upgrade would do, and generates the chart's schema and
+// Command extsvc is the companion of the chart external-services: it imports what is
+// there, lints values, renders the chart, says what an upgrade would do, and generates the chart's schema and
 // documentation from the Go types of its values.
 package main
 
@@ -33,6 +33,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newLintCommand(), newPlanCommand(), newTemplateCommand(), newSchemaCommand(), newDocsCommand())
+	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newTemplateCommand(), newSchemaCommand(), newDocsCommand())
 	return cmd
 }
