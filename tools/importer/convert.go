@@ -378,7 +378,7 @@ func (r *reading) slice(slice *discoveryv1.EndpointSlice) {
 		r.remark("EndpointSlice "+slice.Name, "Kubernetes mirrored it from Endpoints that were not read")
 	}
 	r.metadataOf("EndpointSlice", slice)
-	if !chartSlice.MatchString(strings.TrimPrefix(slice.Name, r.service.Name)) {
+	if slice.Labels[discoveryv1.LabelManagedBy] != mirroringController && !chartSlice.MatchString(strings.TrimPrefix(slice.Name, r.service.Name)) {
 		r.remark("EndpointSlice "+slice.Name, "Helm does not take it over, as the chart names its own %s-ipv4-0 and so on; delete it when the release is installed", r.service.Name)
 	}
 	ports := map[portKey]int32{}
@@ -490,13 +490,11 @@ func (r *reading) add(e *endpoint) {
 }
 
 func (k portKey) String() string {
-	if k.name == "" {
-		return "without a name (" + string(k.protocol) + ")"
-	}
+	name := cmp.Or(k.name, "unnamed")
 	if k.protocol == corev1.ProtocolTCP {
-		return k.name
+		return name
 	}
-	return k.name + "/" + string(k.protocol)
+	return name + "/" + string(k.protocol)
 }
 
 func sortedPorts[T any](ports map[portKey]T) []portKey {
@@ -738,7 +736,7 @@ func (r *reading) number(key portKey) (number int32, found bool) {
 	}
 	number = slices.MaxFunc(slices.Sorted(maps.Keys(counts)), func(a, b int32) int { return counts[a] - counts[b] })
 	if counts[number] != len(r.list) {
-		r.hold("the port %s has not the same number at all addresses (%s), and that of an entry has one: write an entry for each number", key, strings.Join(each, ", "))
+		r.hold("the port %s differs between the addresses (%s), and a port of an entry has one number: write an entry of its own for each", key, strings.Join(each, ", "))
 	}
 	return number, true
 }

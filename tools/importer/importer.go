@@ -96,7 +96,7 @@ func Import(o *Objects, options Options) (*Result, error) {
 	var out strings.Builder
 	result.head(&out, o, left)
 	out.WriteString("services:")
-	if result.Entries == 0 {
+	if len(result.entries) == 0 {
 		out.WriteString(" []")
 	}
 	out.WriteString(strings.TrimSuffix("\n"+strings.TrimPrefix(list.String(), "\n"), "\n") + "\n")
