@@ -41,6 +41,31 @@ type Result struct {
 	entries []*entry
 }
 
+// Outcome is what became of a Service that was imported.
+type Outcome struct {
+	Namespace, Name string
+
+	// Losses say what was not carried over, Remarks what surprises, and Held why the entry
+	// is a comment.
+	Losses, Remarks, Held []string
+}
+
+// Outcomes says what became of each Service, in the order of the entries. The namespace of
+// one that the release namespace is written for is empty.
+func (r *Result) Outcomes() []Outcome {
+	var outcomes []Outcome
+	for _, e := range r.entries {
+		namespaces := e.Namespaces
+		if len(namespaces) == 0 {
+			namespaces = []string{e.Namespace}
+		}
+		for _, namespace := range namespaces {
+			outcomes = append(outcomes, Outcome{namespace, e.Name, e.Losses, e.Remarks, e.Held})
+		}
+	}
+	return outcomes
+}
+
 // Import makes values of what was read. The chart itself judges each entry; what it
 // refuses goes from the entry where it is a part that may be left out, and otherwise the
 // entry becomes a comment with the chart's reason. The same objects give the same values,

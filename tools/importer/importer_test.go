@@ -1,8 +1,10 @@
-package importer
+package importer_test
 
 import (
-	"bytes"
+	"encoding/json"
+	"errors"
 	"flag"
+	"io"
 	"maps"
 	"math/rand"
 	"os"
@@ -14,66 +16,36 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"pgregory.net/rapid"
 
+	"external-services/tools/importer"
+	"external-services/tools/importer/importertest"
 	"external-services/tools/lint"
 	"external-services/tools/render"
 )
 
 var update = flag.Bool("update", false, "write the values that the shapes become")
 
-// values imports texts by their names.
-func importTexts(t testing.TB, options Options, selectors bool, texts map[string]string) (*Objects, *Result) {
+// importTexts imports texts by their names.
+func importTexts(t testing.TB, options importer.Options, selectors bool, texts map[string]string) (*importer.Objects, *importer.Result) {
 	t.Helper()
-	o := NewObjects()
+	o := importer.NewObjects()
 	o.Selectors = selectors
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		if err := o.Text(name, []byte(texts[name])); err != nil {
 			t.Fatal(err)
 		}
 	}
-	result, err := Import(o, options)
+	result, err := importer.Import(o, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return o, result
 }
 
-// before is what the objects that were read mean. Those without a namespace are applied
-// to that of the release.
-func before(o *Objects) map[string]meaning {
-	var services []*corev1.Service
-	var endpoints []*legacyEndpoints
-	var slices []*discoveryv1.EndpointSlice
-	for _, i := range o.services {
-		s := i.object.DeepCopy()
-		s.Namespace = or(s.Namespace)
-		services = append(services, s)
-	}
-	for _, i := range o.endpoints {
-		e := i.object.DeepCopy()
-		e.Namespace = or(e.Namespace)
-		endpoints = append(endpoints, e)
-	}
-	for _, i := range o.slices {
-		if o.sliceMadeByController(i.object) || i.object.Labels[discoveryv1.LabelManagedBy] == endpointsController {
-			continue // also those of pods that are left from a selector
-		}
-		s := i.object.DeepCopy()
-		s.Namespace = or(s.Namespace)
-		slices = append(slices, s)
-	}
-	return groupsOf(services, endpoints, slices)
-}
-
-func or(namespace string) string {
-	if namespace == "" {
-		return "default"
-	}
-	return namespace
-}
-
 // after is what the chart makes of values.
-func after(t testing.TB, text []byte) map[string]meaning {
+func after(t testing.TB, text []byte) map[string]importertest.Meaning {
 	t.Helper()
 	vals, err := render.Parse(text)
 	if err != nil {
@@ -87,46 +59,7 @@ func after(t testing.TB, text []byte) map[string]meaning {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	return groupsOf(rendered.Services, rendered.Endpoints, rendered.EndpointSlices)
-}
-
-// compare compares what was read with what is rendered. Connections go where they went.
-// Every other difference has been reported. It returns how many entries it compared.
-func compare(t testing.TB, o *Objects, result *Result) int {
-	t.Helper()
-	want, got := before(o), after(t, result.Values)
-	compared := 0
-	for _, e := range result.entries {
-		namespaces := e.Namespaces
-		if len(namespaces) == 0 {
-			namespaces = []string{or(e.Namespace)}
-		}
-		for _, namespace := range namespaces {
-			key := namespace + "/" + e.Name
-			rendered, ok := got[key]
-			if len(e.Held) > 0 {
-				if ok {
-					t.Errorf("%s is held and rendered", key)
-				}
-				continue
-			}
-			if !ok {
-				t.Errorf("%s is not rendered", key)
-			}
-			compared++
-			delete(got, key)
-			if diff := cmp.Diff(want[key].Traffic, rendered.Traffic); diff != "" {
-				t.Errorf("%s: connections go elsewhere (-read +rendered):\n%s\n%s", key, diff, result.Values)
-			}
-			if diff := cmp.Diff(want[key].Details, rendered.Details); diff != "" && len(e.Losses)+len(e.Remarks) == 0 {
-				t.Errorf("%s: differs, and no comment says so (-read +rendered):\n%s\n%s", key, diff, result.Values)
-			}
-		}
-	}
-	for key := range got {
-		t.Errorf("%s is rendered and was not read", key)
-	}
-	return compared
+	return importertest.Of(rendered.Services, rendered.Endpoints, rendered.EndpointSlices)
 }
 
 // Each shape becomes the values beside it, which render what was read: where something
@@ -149,7 +82,7 @@ func TestShapes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o, result := importTexts(t, Options{}, strings.HasPrefix(name, "selectors-"), map[string]string{name + ".yaml": string(text)})
+			_, result := importTexts(t, importer.Options{}, strings.HasPrefix(name, "selectors-"), map[string]string{name + ".yaml": string(text)})
 			if *update {
 				if err := os.WriteFile(golden, result.Values, 0o644); err != nil {
 					t.Fatal(err)
@@ -162,7 +95,10 @@ func TestShapes(t *testing.T) {
 			if diff := cmp.Diff(string(want), string(result.Values)); diff != "" {
 				t.Errorf("(-want +got), and -update writes it:\n%s", diff)
 			}
-			compare(t, o, result)
+			faults, _ := importertest.Compare(read(t, string(text)), after(t, result.Values), result.Outcomes())
+			for _, fault := range faults {
+				t.Errorf("%s\n%s", fault, result.Values)
+			}
 			lintValues(t, result.Values)
 		})
 	}
@@ -193,6 +129,69 @@ func lintValues(t *testing.T, text []byte) {
 	}
 }
 
+// documents cuts a manifest into its objects, as JSON, those of lists by themselves.
+func documents(t testing.TB, text string) []string {
+	t.Helper()
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
+	var found []string
+	for {
+		var raw map[string]any
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, isList := raw["items"].([]any)
+		if !isList {
+			list = []any{raw}
+		}
+		for _, item := range list {
+			object, ok := item.(map[string]any)
+			if ok && len(object) > 0 {
+				if isList && object["kind"] == nil {
+					object["kind"], object["apiVersion"] = strings.TrimSuffix(raw["kind"].(string), "List"), raw["apiVersion"]
+				}
+				data, err := json.Marshal(object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found = append(found, string(data))
+			}
+		}
+	}
+}
+
+// read says what a manifest means.
+func read(t testing.TB, text string) map[string]importertest.Meaning {
+	t.Helper()
+	var services []*corev1.Service
+	var endpoints []*corev1.Endpoints //nolint:staticcheck // what there is to import
+	var slices []*discoveryv1.EndpointSlice
+	into := func(text string, object any) {
+		if err := json.Unmarshal([]byte(text), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, document := range documents(t, text) {
+		var head struct{ APIVersion, Kind string }
+		into(document, &head)
+		switch head.APIVersion + " " + head.Kind {
+		case "v1 Service":
+			services = append(services, &corev1.Service{})
+			into(document, services[len(services)-1])
+		case "v1 Endpoints":
+			endpoints = append(endpoints, &corev1.Endpoints{}) //nolint:staticcheck // as above
+			into(document, endpoints[len(endpoints)-1])
+		case "discovery.k8s.io/v1 EndpointSlice":
+			slices = append(slices, &discoveryv1.EndpointSlice{})
+			into(document, slices[len(slices)-1])
+		}
+	}
+	return importertest.Of(services, endpoints, slices)
+}
+
 // All shapes together, each in namespaces of its own, become the same file in whatever
 // order they are read.
 func TestOrder(t *testing.T) {
@@ -200,34 +199,26 @@ func TestOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var documents []document
+	var all []string
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := split("manifest", text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range found {
-			d.json = bytes.ReplaceAll(d.json, []byte(`"namespace":"`), []byte(`"namespace":"`+strings.TrimSuffix(filepath.Base(file), ".yaml")+`-`))
-			d.from = "manifest"
-			documents = append(documents, d)
+		for _, document := range documents(t, string(text)) {
+			all = append(all, strings.ReplaceAll(document, `"namespace":"`, `"namespace":"`+strings.TrimSuffix(filepath.Base(file), ".yaml")+`-`))
 		}
 	}
 	random := rand.New(rand.NewSource(1))
 	var first []byte
 	for range 4 {
-		random.Shuffle(len(documents), func(i, j int) { documents[i], documents[j] = documents[j], documents[i] })
-		o := NewObjects()
-		o.sources["manifest"] = true
-		for _, d := range documents {
-			if err := o.document(d.from, d.json); err != nil {
+		o := importer.NewObjects()
+		for _, document := range all {
+			if err := o.Text("manifest", []byte(document)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		result, err := Import(o, Options{})
+		result, err := importer.Import(o, importer.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,5 +228,40 @@ func TestOrder(t *testing.T) {
 		if diff := cmp.Diff(string(first), string(result.Values)); diff != "" {
 			t.Fatalf("another order gives another file:\n%s", diff)
 		}
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	}
+}
+
+// Random objects become values that render what was read. What the chart has a place for is
+// carried over without a comment, and of the rest every difference is in one.
+func TestRoundTrip(t *testing.T) {
+	for name, everything := range map[string]bool{"carried over": false, "everything": true} {
+		t.Run(name, func(t *testing.T) {
+			compared := 0
+			rapid.Check(t, func(rt *rapid.T) {
+				groups := rapid.SliceOfN(importertest.Groups("shop", everything), 1, 8).Draw(rt, "groups")
+				var texts []string
+				for i, group := range groups {
+					group.Rename(i)
+					texts = append(texts, group.Manifests()...)
+				}
+				text := strings.Join(texts, "\n")
+				_, result := importTexts(t, importer.Options{}, false, map[string]string{"random": text})
+				faults, n := importertest.Compare(read(t, text), after(t, result.Values), result.Outcomes())
+				compared += n
+				for _, o := range result.Outcomes() {
+					if !everything && len(o.Held)+len(o.Losses) > 0 {
+						faults = append(faults, o.Name+" has a place in the chart, and is not carried over: "+strings.Join(append(o.Held, o.Losses...), "; "))
+					}
+				}
+				if len(faults) > 0 {
+					rt.Fatalf("%s\n\n%s\n\n%s", strings.Join(faults, "\n"), text, result.Values)
+				}
+			})
+			t.Logf("%d entries rendered", compared)
+			if compared == 0 {
+				t.Error("nothing was compared")
+			}
+		})
 	}
 }

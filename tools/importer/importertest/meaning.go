@@ -1,19 +1,24 @@
-package importer
+// Package importertest says what Services mean, and makes random ones, for the tests of
+// import.
+package importertest
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"external-services/tools/importer"
 )
 
-// meaning is what objects do, as kube-proxy, CoreDNS and clients of the API read them. It
+// Meaning is what objects do, as kube-proxy, CoreDNS and clients of the API read them. It
 // is written from their rules and shares no code with the import.
-type meaning struct {
+type Meaning struct {
 	// Traffic is where connections go: with a ClusterIP from each port to the addresses
 	// that are ready, headless to the addresses that DNS answers. It may never change.
 	Traffic []string
@@ -22,11 +27,11 @@ type meaning struct {
 	Details []string
 }
 
-// group is a Service with its endpoints.
-type group struct {
-	service   *corev1.Service
-	endpoints *corev1.Endpoints //nolint:staticcheck // what there is to import
-	slices    []*discoveryv1.EndpointSlice
+// Group is a Service with its endpoints.
+type Group struct {
+	Service   *corev1.Service
+	Endpoints *corev1.Endpoints //nolint:staticcheck // what there is to import
+	Slices    []*discoveryv1.EndpointSlice
 }
 
 // target is an endpoint of a group: one address with one port.
@@ -38,14 +43,14 @@ type target struct {
 	hints, proto string
 }
 
-func (g group) targets() (all []target) {
-	for _, slice := range g.slices {
+func (g Group) targets() (all []target) {
+	for _, slice := range g.Slices {
 		if slice.AddressType == discoveryv1.AddressTypeFQDN {
 			continue
 		}
 		for _, e := range slice.Endpoints {
 			addresses := e.Addresses
-			if g.service.Spec.ClusterIP != "None" {
+			if g.Service.Spec.ClusterIP != "None" {
 				addresses = addresses[:1]
 			}
 			for _, ip := range addresses {
@@ -83,8 +88,8 @@ func (g group) targets() (all []target) {
 		}
 	}
 	// Kubernetes mirrors Endpoints into slices, unless they say no.
-	if g.endpoints != nil && g.endpoints.Labels["endpointslice.kubernetes.io/skip-mirror"] != "true" && len(g.service.Spec.Selector) == 0 {
-		for _, subset := range g.endpoints.Subsets {
+	if g.Endpoints != nil && g.Endpoints.Labels["endpointslice.kubernetes.io/skip-mirror"] != "true" && len(g.Service.Spec.Selector) == 0 {
+		for _, subset := range g.Endpoints.Subsets {
 			for ready, addresses := range map[bool][]corev1.EndpointAddress{true: subset.Addresses, false: subset.NotReadyAddresses} { //nolint:staticcheck // as above
 				for _, a := range addresses {
 					t := target{ip: a.IP, ready: ready, host: a.Hostname}
@@ -110,12 +115,12 @@ func (g group) targets() (all []target) {
 	return all
 }
 
-func (g group) meaning() meaning {
-	var m meaning
-	spec := g.service.Spec
+func (g Group) meaning() Meaning {
+	var m Meaning
+	spec := g.Service.Spec
 	traffic := func(format string, args ...any) { m.Traffic = append(m.Traffic, fmt.Sprintf(format, args...)) }
 	detail := func(format string, args ...any) { m.Details = append(m.Details, fmt.Sprintf(format, args...)) }
-	for kind, pairs := range map[string]map[string]string{"label": g.service.Labels, "annotation": g.service.Annotations} {
+	for kind, pairs := range map[string]map[string]string{"label": g.Service.Labels, "annotation": g.Service.Annotations} {
 		for key, value := range pairs {
 			switch {
 			case strings.HasPrefix(key, "app.kubernetes.io/"), strings.HasPrefix(key, "helm.sh/chart"), key == "external-services/backend", strings.HasPrefix(key, "meta.helm.sh/"),
@@ -185,7 +190,7 @@ func (g group) meaning() meaning {
 	if spec.TrafficDistribution != nil {
 		detail("distribution %s", *spec.TrafficDistribution)
 	}
-	detail("headless %t, publish %t, Endpoints %t", headless, spec.PublishNotReadyAddresses, g.endpoints != nil && len(g.slices) == 0)
+	detail("headless %t, publish %t, Endpoints %t", headless, spec.PublishNotReadyAddresses, g.Endpoints != nil && len(g.Slices) == 0)
 	if !headless && spec.IPFamilyPolicy != nil && *spec.IPFamilyPolicy == corev1.IPFamilyPolicyRequireDualStack {
 		detail("both families required")
 	}
@@ -210,31 +215,79 @@ func orTCP(p corev1.Protocol) corev1.Protocol {
 	return p
 }
 
-func (m meaning) sorted() meaning {
+func (m Meaning) sorted() Meaning {
 	slices.Sort(m.Traffic)
 	slices.Sort(m.Details)
-	return meaning{slices.Compact(m.Traffic), slices.Compact(m.Details)}
+	return Meaning{slices.Compact(m.Traffic), slices.Compact(m.Details)}
 }
 
-// groupsOf puts objects together by namespace and name of the Service.
-func groupsOf(services []*corev1.Service, endpoints []*legacyEndpoints, endpointSlices []*discoveryv1.EndpointSlice) map[string]meaning {
-	groups := map[string]*group{}
+// Of says what objects mean, by NAMESPACE/NAME of the Service. Objects without a namespace
+// are in the namespace default.
+func Of(services []*corev1.Service, endpoints []*corev1.Endpoints, slices []*discoveryv1.EndpointSlice) map[string]Meaning { //nolint:staticcheck // see Group
+	groups := map[string]*Group{}
+	key := func(namespace, name string) string { return cmp.Or(namespace, "default") + "/" + name }
 	for _, s := range services {
-		groups[s.Namespace+"/"+s.Name] = &group{service: s}
+		groups[key(s.Namespace, s.Name)] = &Group{Service: s}
 	}
 	for _, e := range endpoints {
-		if g := groups[e.Namespace+"/"+e.Name]; g != nil {
-			g.endpoints = e
+		if g := groups[key(e.Namespace, e.Name)]; g != nil {
+			g.Endpoints = e
 		}
 	}
-	for _, s := range endpointSlices {
-		if g := groups[s.Namespace+"/"+s.Labels["kubernetes.io/service-name"]]; g != nil {
-			g.slices = append(g.slices, s)
+	for _, s := range slices {
+		by := s.Labels["endpointslice.kubernetes.io/managed-by"]
+		g := groups[key(s.Namespace, s.Labels["kubernetes.io/service-name"])]
+		switch {
+		case g == nil:
+		case by == "endpointslice-controller.k8s.io": // of pods, also those left from a selector
+		case by == "endpointslicemirroring-controller.k8s.io" && g.Endpoints != nil: // the same again
+		default:
+			g.Slices = append(g.Slices, s)
 		}
 	}
-	meanings := map[string]meaning{}
-	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		meanings[key] = groups[key].meaning()
+	meanings := map[string]Meaning{}
+	for key, group := range groups {
+		meanings[key] = group.meaning()
 	}
 	return meanings
+}
+
+// Compare compares what was read with what is rendered of it. Connections go where they
+// went, and every other difference is reported. It returns what is wrong, and how many
+// entries it compared.
+func Compare(read, rendered map[string]Meaning, outcomes []importer.Outcome) (faults []string, compared int) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	expected := map[string]bool{}
+	for _, o := range outcomes {
+		key := cmp.Or(o.Namespace, "default") + "/" + o.Name
+		want, known := read[key]
+		got, ok := rendered[key]
+		switch {
+		case !known:
+			fault("%s is imported and was not read", key)
+			continue
+		case len(o.Held) > 0:
+			if ok {
+				fault("%s is a comment (%s) and is rendered", key, o.Held)
+			}
+			continue
+		case !ok:
+			fault("%s is not rendered", key)
+			continue
+		}
+		expected[key] = true
+		compared++
+		if diff := gocmp.Diff(want.Traffic, got.Traffic); diff != "" {
+			fault("%s: connections go elsewhere (-read +rendered):\n%s", key, diff)
+		}
+		if diff := gocmp.Diff(want.Details, got.Details); diff != "" && len(o.Losses)+len(o.Remarks) == 0 {
+			fault("%s: differs, and no comment says so (-read +rendered):\n%s", key, diff)
+		}
+	}
+	for key := range rendered {
+		if !expected[key] {
+			fault("%s is rendered and was not imported", key)
+		}
+	}
+	return faults, compared
 }
