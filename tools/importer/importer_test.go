@@ -239,7 +239,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			compared := 0
 			rapid.Check(t, func(rt *rapid.T) {
-				groups := rapid.SliceOfN(importertest.Groups("shop", everything), 1, 8).Draw(rt, "groups")
+				groups := rapid.SliceOfN(importertest.Groups("shop", everything), 1, 3).Draw(rt, "groups")
 				var texts []string
 				for i, group := range groups {
 					group.Rename(i)
