@@ -120,11 +120,15 @@ func split(name string, text []byte) ([]document, error) {
 		from := fmt.Sprintf("%s:%d", name, part.line)
 		converted, err := yaml.YAMLToJSONStrict([]byte(part.text))
 		if err != nil {
+			// once more with the lines before it, so that the error counts those of the file
+			if _, again := yaml.YAMLToJSONStrict([]byte(strings.Repeat("\n", part.begin-1) + part.text)); again != nil {
+				err = again
+			}
 			hint := "write YAML or JSON as kubectl apply takes it"
 			if strings.Contains(part.text, "{{") {
 				hint = "it looks like a template: render it with helm template first"
 			}
-			return nil, fmt.Errorf("%s: the document that begins here is no YAML: %s: %s", from, strings.TrimPrefix(oneLine(err.Error()), "yaml: "), hint)
+			return nil, fmt.Errorf("%s: the document that begins here is no YAML: %s: %s", from, strings.TrimPrefix(strings.TrimPrefix(oneLine(err.Error()), "yaml: "), "unmarshal errors: "), hint)
 		}
 		if string(converted) != "null" {
 			documents = append(documents, document{from, converted})
@@ -153,21 +157,22 @@ func splitJSON(name string, text []byte) ([]document, error) {
 
 // part is the text of a YAML document.
 type part struct {
-	line int // of its first line that is no comment
-	text string
+	begin int // the line at which its text begins
+	line  int // that of its first line that is no comment
+	text  string
 }
 
 // splitYAML cuts at the lines that begin or end a document. No other line of YAML begins
 // with their three characters.
 func splitYAML(text string) []part {
 	var parts []part
-	current := part{line: 1}
+	current := part{begin: 1, line: 1}
 	content := false
 	flush := func(next int) {
 		if content {
 			parts = append(parts, current)
 		}
-		current, content = part{line: next}, false
+		current, content = part{begin: next, line: next}, false
 	}
 	for i, line := range strings.SplitAfter(text, "\n") {
 		bare := strings.TrimRight(line, " \t\r\n")
@@ -177,7 +182,8 @@ func splitYAML(text string) []part {
 			line = "   " + line[3:]
 			bare = strings.TrimSpace(line)
 		} else if strings.HasPrefix(line, "%") && !content {
-			continue // a directive, such as the version of YAML
+			line = "\n" // a directive, such as the version of YAML
+			bare = ""
 		}
 		if trimmed := strings.TrimSpace(bare); trimmed != "" && !strings.HasPrefix(trimmed, "#") && !content {
 			current.line, content = i+1, true
