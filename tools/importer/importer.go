@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"external-services/tools/lint"
 	"external-services/tools/render"
@@ -23,6 +26,9 @@ type Options struct {
 	// Chart is the folder or archive of the chart that the values are for, by default the
 	// one that is built in.
 	Chart string
+
+	// Progress, where it is set, is told how many entries the chart has checked.
+	Progress func(what string, count int)
 }
 
 // Result is what objects become.
@@ -93,14 +99,19 @@ func Import(o *Objects, options Options) (*Result, error) {
 		e.Held, e.Losses, e.Remarks = unique(e.Held), unique(e.Losses), unique(e.Remarks)
 		entries = append(entries, e)
 	}
+	holdTwins(entries, options.ReleaseNamespace)
 	var err error
 	if result.entries, err = merge(entries); err != nil {
 		return nil, err
 	}
-	judge := &judge{options: options}
+	judge, checked := &judge{options: options}, 0
 	for chunk := range slices.Chunk(result.entries, chunkSize) {
 		if err := judge.judge(chunk); err != nil {
 			return nil, err
+		}
+		checked += len(chunk)
+		if options.Progress != nil {
+			options.Progress("entries checked", checked)
 		}
 	}
 
@@ -127,6 +138,20 @@ func Import(o *Objects, options Options) (*Result, error) {
 	out.WriteString(strings.TrimSuffix("\n"+strings.TrimPrefix(list.String(), "\n"), "\n") + "\n")
 	result.Values = []byte(out.String())
 	return result, nil
+}
+
+// holdTwins holds the second of two entries that would land in one namespace: one that was
+// read with the release namespace, and one that was read without any.
+func holdTwins(entries []*entry, release string) {
+	release = cmp.Or(release, "default")
+	seen := map[types.NamespacedName]bool{}
+	for _, e := range entries {
+		key := types.NamespacedName{Namespace: cmp.Or(e.Namespace, release), Name: e.Name}
+		if seen[key] {
+			e.hold("another Service of the name was read for the namespace %s, one of the two without a namespace: keep one of them", key.Namespace)
+		}
+		seen[key] = true
+	}
 }
 
 // counts says how many objects were read.
@@ -177,47 +202,27 @@ func (r *Result) Summary(o *Objects) string {
 	return text + fmt.Sprintf("; %d things were not carried over, which comments explain", r.Losses)
 }
 
-// chunkSize is how many entries are rendered at once.
+// chunkSize is how many entries are rendered at once, which bounds the memory.
 const chunkSize = 250
 
 // judge asks the chart about entries.
 type judge struct{ options Options }
 
-// judge has the chart render entries as they will stand in the file, and goes through
-// them one by one only where it refuses them.
+// judge has the chart render entries as they will stand in the file. Of those that it
+// refuses together it looks at each half, down to the single entry.
 func (j *judge) judge(entries []*entry) error {
 	refused, err := j.refuses(entries)
 	if err != nil || !refused {
 		return err
 	}
-	for _, e := range entries {
-		if len(e.Held) > 0 {
-			continue
-		}
-		if err := j.trim(e); err != nil {
-			return err
-		}
+	if len(entries) == 1 {
+		return j.trim(entries[0])
 	}
-	// One by one they pass, and may still be in each other's way.
-	if refused, err = j.refuses(entries); err != nil || !refused {
+	half := len(entries) / 2
+	if err := j.judge(entries[:half]); err != nil {
 		return err
 	}
-	var passed []*entry
-	for _, e := range entries {
-		if len(e.Held) > 0 {
-			continue
-		}
-		findings, err := j.lint(append(slices.Clone(passed), e))
-		if err != nil {
-			return err
-		}
-		if len(findings) > 0 {
-			j.hold(e, findings)
-			continue
-		}
-		passed = append(passed, e)
-	}
-	return nil
+	return j.judge(entries[half:])
 }
 
 // valuesOf is a values file with entries that are not held.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"maps"
 	"math/rand"
@@ -263,5 +264,40 @@ func TestRoundTrip(t *testing.T) {
 				t.Error("nothing was compared")
 			}
 		})
+	}
+}
+
+// One Service without a namespace and one of the release namespace would be one: the
+// second is held, and both are in the file.
+func TestTwins(t *testing.T) {
+	text := ""
+	for _, namespace := range []string{"", "shop"} {
+		text += "---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: \"" + namespace + "\"}\nspec: {type: ExternalName, externalName: a.example}\n"
+	}
+	for release, want := range map[string]int{"": 0, "shop": 1} {
+		o, result := importTexts(t, importer.Options{ReleaseNamespace: release}, false, map[string]string{"in.yaml": text})
+		if result.Held != want || result.Entries != 2-want {
+			t.Errorf("for the release namespace %q: %s\n%s", release, result.Summary(o), result.Values)
+		}
+		after(t, result.Values)
+	}
+}
+
+// Among many entries the chart refuses some: these alone are held.
+func TestSomeRefused(t *testing.T) {
+	var text strings.Builder
+	for i := range 600 {
+		address := fmt.Sprintf("a-%d.example", i)
+		if i%200 == 7 {
+			address = "10.0.0.1"
+		}
+		fmt.Fprintf(&text, "---\napiVersion: v1\nkind: Service\nmetadata: {name: db-%d}\nspec: {type: ExternalName, externalName: %s}\n", i, address)
+	}
+	o, result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": text.String()})
+	if result.Held != 3 || result.Entries != 597 || result.Losses != 3 {
+		t.Error(result.Summary(o))
+	}
+	if got := len(after(t, result.Values)); got != 597 {
+		t.Errorf("%d rendered", got)
 	}
 }

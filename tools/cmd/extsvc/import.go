@@ -65,6 +65,7 @@ With --exit-zero, 2 is 0.`,
 			}
 			objects := importer.NewObjects()
 			objects.Selectors = selectors
+			options.Progress = progress(cmd.ErrOrStderr(), quiet)
 			if len(files) > 0 {
 				for _, name := range []string{"kubeconfig", "context", "all-namespaces"} {
 					if cmd.Flags().Changed(name) {
@@ -79,7 +80,7 @@ With --exit-zero, 2 is 0.`,
 				if recursive {
 					return errors.New("-R reads the folders of -f: write -f FOLDER")
 				}
-				if err := importLive(cmd.Context(), objects, cluster, all, progress(cmd.ErrOrStderr(), quiet)); err != nil {
+				if err := importLive(cmd.Context(), objects, cluster, all, options.Progress); err != nil {
 					return err
 				}
 			}
@@ -135,13 +136,13 @@ func importLive(ctx context.Context, objects *importer.Objects, options render.C
 	return objects.Live(ctx, client, namespace, progress)
 }
 
-// progress tells of long work, at most once a second.
-func progress(out io.Writer, quiet bool) func(kind string, count int) {
+// progress tells of long work, once a second at most: how many of what are done.
+func progress(out io.Writer, quiet bool) func(what string, count int) {
 	last := time.Now()
-	return func(kind string, count int) {
+	return func(what string, count int) {
 		if !quiet && time.Since(last) > time.Second {
 			last = time.Now()
-			fmt.Fprintf(out, "read %d %s\n", count, kind)
+			fmt.Fprintf(out, "%d %s ...\n", count, what)
 		}
 	}
 }
