@@ -475,6 +475,9 @@ func (r *reading) add(e *endpoint) {
 	if old.ready != e.ready {
 		r.hold("the address %s stands twice, once ready and once not", e.IP)
 	}
+	if old.Hostname != e.Hostname && r.Headless != nil {
+		r.hold("the address %s stands twice, with the host names %q and %q, which DNS both answers; an address of an entry has one", e.IP, old.Hostname, e.Hostname)
+	}
 	for _, field := range []struct{ what, old, new string }{{"hostname", old.Hostname, e.Hostname}, {"zone", old.Zone, e.Zone}} {
 		if field.old != field.new {
 			r.lose(fmt.Sprintf("%s %q of %s", field.what, field.new, e.IP), "the address stands twice, and first with the %s %q", field.what, field.old)
