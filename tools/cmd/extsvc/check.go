@@ -5,16 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"external-services/tools/check"
 	"external-services/tools/render"
@@ -187,51 +183,4 @@ func releaseNames(options render.ClusterOptions) ([]string, cobra.ShellCompDirec
 	}
 	cobra.CompErrorln(err.Error())
 	return nil, cobra.ShellCompDirectiveError
-}
-
-// isTerminal says whether a reader looks at what is written.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// progress says on a terminal what is being done, once that takes longer than a second.
-type progress struct {
-	out   io.Writer
-	start time.Time
-
-	mutex sync.Mutex
-	shown bool
-	last  time.Time
-}
-
-func newProgress(out io.Writer) *progress {
-	if !isTerminal(out) {
-		out = nil
-	}
-	return &progress{out: out, start: time.Now()}
-}
-
-// eraseLine goes to the start of the line and clears it.
-const eraseLine = "\r\x1b[K"
-
-func (p *progress) say(what string) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	now := time.Now()
-	if p.out == nil || now.Sub(p.start) < time.Second || now.Sub(p.last) < 100*time.Millisecond {
-		return
-	}
-	p.shown, p.last = true, now
-	fmt.Fprint(p.out, eraseLine+strings.ToUpper(what[:1])+what[1:]+" ...")
-}
-
-// end takes away what was said.
-func (p *progress) end() {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	if p.shown {
-		fmt.Fprint(p.out, eraseLine)
-		p.shown = false
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -65,7 +64,13 @@ With --exit-zero, 2 is 0.`,
 			}
 			objects := importer.NewObjects()
 			objects.Selectors = selectors
-			options.Progress = progress(cmd.ErrOrStderr(), quiet)
+			said := cmd.ErrOrStderr()
+			if quiet {
+				said = io.Discard
+			}
+			progress := newProgress(said)
+			defer progress.end()
+			options.Progress = func(what string, count int) { progress.say(fmt.Sprintf("%d %s", count, what)) }
 			if len(files) > 0 {
 				for _, name := range []string{"kubeconfig", "context", "all-namespaces"} {
 					if cmd.Flags().Changed(name) {
@@ -91,9 +96,8 @@ With --exit-zero, 2 is 0.`,
 			if err := writeOutput(cmd.OutOrStdout(), output, result.Values, force); err != nil {
 				return err
 			}
-			if !quiet {
-				fmt.Fprintln(cmd.ErrOrStderr(), result.Summary(objects))
-			}
+			progress.end()
+			fmt.Fprintln(said, result.Summary(objects))
 			if result.Losses > 0 && !exitZero {
 				cmd.SilenceErrors = true
 				return exitCode(2)
@@ -134,17 +138,6 @@ func importLive(ctx context.Context, objects *importer.Objects, options render.C
 		namespace = ""
 	}
 	return objects.Live(ctx, client, namespace, progress)
-}
-
-// progress tells of long work, once a second at most: how many of what are done.
-func progress(out io.Writer, quiet bool) func(what string, count int) {
-	last := time.Now()
-	return func(what string, count int) {
-		if !quiet && time.Since(last) > time.Second {
-			last = time.Now()
-			fmt.Fprintf(out, "%d %s ...\n", count, what)
-		}
-	}
 }
 
 // writeOutput writes to a file, which is there as a whole or not at all, or to standard
