@@ -7,7 +7,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -143,8 +145,8 @@ func adopt(t *testing.T, program, way string) {
 	}
 	step("", nil) // the control period
 
-	files := []string{article.Values()}
-	install := []string{"--set", "endpoints.kind=Endpoints"}
+	files := []string{imported(t)}
+	var install []string
 	if way == "take ownership" {
 		install = append(install, "--take-ownership")
 	} else {
@@ -158,7 +160,7 @@ func adopt(t *testing.T, program, way string) {
 	if got, want := managers(t), "endpointslicemirroring-controller.k8s.io"; got != want {
 		t.Errorf("after the installation the EndpointSlices are managed by %q, want %q", got, want)
 	}
-	step("EndpointSlices", func() { r.Do("upgrade", files) })
+	step("EndpointSlices", func() { r.Do("upgrade", files, "--set", "overrides.mysql-test.endpointsKind=EndpointSlice") })
 	eventually(t, "only our slice is left", func() error {
 		if got, want := managers(t), "external-services"; got != want {
 			return fmt.Errorf("the EndpointSlices are managed by %q, want %q", got, want)
@@ -185,10 +187,29 @@ func adopt(t *testing.T, program, way string) {
 	}
 }
 
+// manifests is the article's text.
+func manifests() string {
+	return testenv.Path("tests", "render", "testdata", "article", "endpoints.yaml")
+}
+
+// imported is the values file that extsvc import makes of the article's text.
+func imported(t *testing.T) string {
+	t.Helper()
+	extsvc, err := testenv.Binary("extsvc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if out, err := exec.CommandContext(t.Context(), extsvc, "import", "-f", manifests(), "-o", file).CombinedOutput(); err != nil {
+		t.Fatalf("extsvc import: %v\n%s", err, out)
+	}
+	return file
+}
+
 // applyByHand makes the objects of the article's text.
 func applyByHand(t *testing.T) {
 	t.Helper()
-	text, err := os.ReadFile(testenv.Path("tests", "render", "testdata", "article", "endpoints.yaml"))
+	text, err := os.ReadFile(manifests())
 	if err != nil {
 		t.Fatal(err)
 	}
