@@ -4,15 +4,12 @@ package adoption
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -38,36 +35,16 @@ var (
 	client  kubernetes.Interface
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { embedded.Main(m, start) }
 
-func run(m *testing.M) (code int, err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
 	if cluster, err = embedded.Start(ctx, "adoption", os.Stderr); err != nil {
-		return 1, err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, cluster.Stop(context.WithoutCancel(ctx))) }()
-	if !cluster.DataPlane {
-		fmt.Fprintf(os.Stderr, "\nNOT PROVEN: that a takeover costs no connection.\n%s\n", cluster.LeftOut)
-	} else if err := setUp(ctx); err != nil {
-		return 1, err
+	if cluster.DataPlane {
+		err = setUp(ctx)
 	}
-	done := make(chan int, 1)
-	go func() { done <- m.Run() }()
-	select {
-	case code = <-done:
-		return code, nil
-	case <-ctx.Done():
-		return 1, ctx.Err()
-	}
+	return []*embedded.Cluster{cluster}, err
 }
 
 const host, pod = "mysql", "app"

@@ -4,13 +4,10 @@ package cluster
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,52 +30,22 @@ var (
 	client  kubernetes.Interface
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { embedded.Main(m, start) }
 
-func run(m *testing.M) (code int, err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
 	if err := testenv.UsePath("helm", "helm4", "cluster", "probe"); err != nil {
-		return 1, err
+		return nil, err
 	}
 	if os.Getuid() == 0 {
 		if err := mariadb.Check(); err != nil {
-			return 1, err
+			return nil, err
 		}
 	}
-	cluster, err = embedded.Start(ctx, "test", os.Stderr)
-	if err != nil {
-		return 1, err
+	if cluster, err = embedded.Start(ctx, "test", os.Stderr); err != nil {
+		return nil, err
 	}
-	defer func() {
-		if stopErr := cluster.Stop(context.WithoutCancel(ctx)); err == nil {
-			err = stopErr
-		}
-	}()
-	if client, err = cluster.Client(); err != nil {
-		return 1, err
-	}
-	// An interrupt ends the process without a chance to clean up, unless it waits
-	// for the tests here.
-	done := make(chan int, 1)
-	go func() { done <- m.Run() }()
-	select {
-	case code = <-done:
-	case <-ctx.Done():
-		return 1, ctx.Err()
-	}
-	if !cluster.DataPlane {
-		fmt.Fprintf(os.Stderr, "\nNOT PROVEN: that names resolve and connections arrive.\n%s\n", cluster.LeftOut)
-	}
-	return code, nil
+	client, err = cluster.Client()
+	return []*embedded.Cluster{cluster}, err
 }
 
 // needDataPlane skips a test about traffic where there is none; TestMain says so

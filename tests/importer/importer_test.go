@@ -33,24 +33,14 @@ var (
 	client  kubernetes.Interface
 )
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		var err error
-		if cluster, err = embedded.Start(context.Background(), "import", os.Stderr, embedded.WithoutDataPlane()); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer func() {
-			if err := cluster.Stop(context.Background()); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
-		}()
-		if client, err = cluster.Client(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
-	}())
+func TestMain(m *testing.M) { embedded.Main(m, start) }
+
+func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
+	if cluster, err = embedded.Start(ctx, "import", os.Stderr, embedded.WithoutDataPlane()); err != nil {
+		return nil, err
+	}
+	client, err = cluster.Client()
+	return []*embedded.Cluster{cluster}, err
 }
 
 func namespace(t testing.TB, name string) {

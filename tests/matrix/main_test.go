@@ -6,12 +6,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"slices"
-	"strings"
-	"syscall"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -39,49 +34,24 @@ var (
 	pinned   map[string]string // ci/versions.env
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
+func TestMain(m *testing.M) { embedded.Main(m, startAll) }
+
+func startAll(ctx context.Context) (started []*embedded.Cluster, err error) {
 	// A run waits for controllers most of its time.
 	if err := flag.Set("test.parallel", "10"); err != nil {
-		panic(err) // a flag of package testing
+		return nil, err
 	}
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if pinned, err = testenv.Versions(); err != nil {
-		return 1, err
+		return nil, err
 	}
-	defer func() {
-		for _, c := range clusters {
-			err = errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
-		}
-	}()
-	for name, version := range map[string]string{"matrix": pinned["KUBERNETES_VERSION"], "matrix-oldest": pinned["KUBERNETES_OLDEST_VERSION"]} {
-		c, err := start(ctx, name, version)
+	for _, c := range []struct{ name, version string }{{"matrix", pinned["KUBERNETES_VERSION"]}, {"matrix-oldest", pinned["KUBERNETES_OLDEST_VERSION"]}} {
+		cluster, err := start(ctx, c.name, c.version)
 		if err != nil {
-			return 1, err
+			return started, err
 		}
-		clusters = append(clusters, c)
+		clusters, started = append(clusters, cluster), append(started, cluster.Cluster)
 	}
-	slices.SortFunc(clusters, func(a, b *testCluster) int { return strings.Compare(b.version, a.version) })
-	// An interrupt ends the process without a chance to clean up, unless it waits for the
-	// tests here.
-	done := make(chan int, 1)
-	go func() { done <- m.Run() }()
-	select {
-	case code = <-done:
-		return code, nil
-	case <-ctx.Done():
-		return 1, ctx.Err()
-	}
+	return started, nil
 }
 
 // start starts a cluster without a data plane, with a Node object for the pods to be on.

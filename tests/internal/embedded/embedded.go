@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +31,7 @@ import (
 type Cluster struct {
 	name string
 	lock *os.File
+	off  bool // the data plane is left out on purpose
 
 	// Kubeconfig is the path of the kubeconfig of its administrator.
 	Kubeconfig string
@@ -66,6 +68,7 @@ func Start(ctx context.Context, name string, progress io.Writer, options ...Opti
 	args := []string{"up", "--fresh"}
 	for _, option := range options {
 		args = append(args, option.flags...)
+		c.off = c.off || slices.Contains(option.flags, "off")
 	}
 	up := c.command(ctx, args...)
 	up.Stdout, up.Stderr = progress, progress
