@@ -22,6 +22,10 @@ HELM_MINOR := $(word 2,$(subst ., ,$(HELM_KUBERNETES_VERSION)))
 HELM_LDFLAGS := -s -w -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION) \
 	$(foreach package,chartutil lint/rules,-X helm.sh/helm/v3/pkg/$(package).k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$(package).k8sVersionMinor=$(HELM_MINOR))
 
+# The packages and fuzz targets that make fuzz runs one after the other.
+FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/render:FuzzParse tools/render:FuzzDecode \
+	tools/docs:FuzzInsert tests/schema:FuzzLintMutations
+
 ##@ Use
 
 .PHONY: demo
@@ -32,8 +36,8 @@ demo: packages $(BIN)/helm $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Show the m
 ##@ Develop
 
 .PHONY: test-unit
-test-unit: ## The inner loop: tests of the tools, in process
-	@go test ./tools/...
+test-unit: ## The inner loop: tests of the tools, in process; make test has them all
+	@go test -short ./tools/...
 
 .PHONY: test
 test: packages tools ## All tests, with what they need installed and built
@@ -55,9 +59,14 @@ matrix: tools ## Take an entry from each state to each other one, and write the 
 	@go test -C tests/matrix -count=1 -timeout 30m -update
 
 .PHONY: fuzz
-fuzz: tools ## Random values for the chart and real API servers (COUNT=100000, SEED=1)
+fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then random values for the chart and real API servers (COUNT=100000, SEED=1)
+	@for target in $(FUZZ_TARGETS); do go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 2s ./$${target%%:*} || exit 1; done
 	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	go test -count=1 -v -timeout 24h ./tests/differential -run 'TestDifferential|TestKept' -table -values $(or $(COUNT),100000) -seed $(or $(SEED),1)
+
+.PHONY: bench-lint
+bench-lint: $(BIN)/helm $(BIN)/extsvc ## How long extsvc lint takes for 10,000 entries, beside helm template
+	go test -count=1 ./tests/schema -run '^$$' -bench '^BenchmarkLint$$' -benchtime 3x
 
 .PHONY: generate
 generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Write what is generated: schema, values.yaml, README tables, golden files

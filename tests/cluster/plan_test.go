@@ -457,7 +457,7 @@ func TestPlanOnlyReads(t *testing.T) {
 		if code != plan.ExitHazards || stderr != "" || len(p.NotChecked) > 0 || len(p.Changes) != 4 {
 			t.Errorf("%s: exit code %d, %q, %+v", user, code, stderr, p)
 		}
-		wantHazards(t, p, plan.EntryRemoved)
+		wantHazards(t, p, plan.EntryRemoved, plan.RollbackStale)
 	}
 
 	for name, c := range map[string]struct {

@@ -122,7 +122,7 @@ func TestValidValues(t *testing.T) {
 
 // load reads a list of cases and refuses keys that a case does not have and names
 // that stand twice.
-func load[Case invalid | valid](t *testing.T, file string) []Case {
+func load[Case invalid | valid](t testing.TB, file string) []Case {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -12,10 +12,14 @@ import (
 	"external-services/tools/render"
 )
 
+// maxTemplates is after how many templates in the values that do not expand the others
+// are no longer looked for, each of which takes a run of the validation.
+const maxTemplates = 10
+
 // explainTemplates notes what the validation of the chart refuses. It goes on after a
 // template in the values that does not expand, without it.
 func (l *linter) explainTemplates(run *render.Run, parts []*render.Part, pruned []*pruning) {
-	for {
+	for round := 0; ; round++ {
 		all, err := run.Faults()
 		if err == nil {
 			for i, part := range parts {
@@ -27,32 +31,59 @@ func (l *linter) explainTemplates(run *render.Run, parts []*render.Part, pruned 
 			}
 			return
 		}
-		text, reason, ok := unexpanded(err)
-		found := false
-		for i, part := range parts {
-			if !ok {
-				break
-			}
-			for _, path := range stringsAt(part.Values, text, nil) {
-				found = true
-				f := Finding{
-					Position: l.find(append(prefix(part.Path), path...), false),
-					Reason:   "does not expand as a template: " + reason,
-					Fix:      "correct what stands between {{ and }}",
-				}
-				f.Entry, f.Field = subject(part.Values, part.Path, path)
-				l.faults = append(l.faults, f)
-				pruned[i].cut(path)
-			}
-			pruned[i].apply()
+		if round < maxTemplates && l.unexpanded(err, parts, pruned) {
+			continue
 		}
-		if !found {
-			if len(l.faults) == 0 {
-				l.refused(err)
-			}
+		// Which template it is cannot be said, or there are too many: go on without all.
+		dropped := dropTemplates(parts, pruned)
+		if _, _, ok := expansion(err); ok && len(l.faults) > 0 {
+			l.faults = append(l.faults, Finding{Position: l.anywhere(), Reason: "more templates do not expand", Fix: "correct the first ones"})
+		} else if dropped || len(l.faults) == 0 {
+			l.refused(err)
+		}
+		if !dropped {
 			return
 		}
 	}
+}
+
+// unexpanded notes the template in the values that an error is about, takes it out, and
+// says whether there is one.
+func (l *linter) unexpanded(err error, parts []*render.Part, pruned []*pruning) bool {
+	text, reason, ok := expansion(err)
+	if !ok {
+		return false
+	}
+	found := false
+	for i, part := range parts {
+		for _, path := range stringsAt(part.Values, func(s string) bool { return s == text }, nil) {
+			found = true
+			f := Finding{
+				Position: l.find(append(prefix(part.Path), path...), false),
+				Reason:   "does not expand as a template: " + reason,
+				Fix:      "correct what stands between {{ and }}",
+			}
+			f.Entry, f.Field = subject(part.Values, part.Path, path)
+			l.faults = append(l.faults, f)
+			pruned[i].cut(path)
+		}
+		pruned[i].apply()
+	}
+	return found
+}
+
+// dropTemplates takes all strings that hold a template out of the values, and says
+// whether there were any.
+func dropTemplates(parts []*render.Part, pruned []*pruning) bool {
+	dropped := false
+	for i, part := range parts {
+		for _, path := range stringsAt(part.Values, func(text string) bool { return strings.Contains(text, "{{") }, nil) {
+			dropped = true
+			pruned[i].cut(path)
+		}
+		pruned[i].apply()
+	}
+	return dropped
 }
 
 var (
@@ -60,9 +91,9 @@ var (
 	tplPosition = regexp.MustCompile(`(?s)^.*template: [^ ]*:[0-9]+(:[0-9]+)?: (executing "[^"]*" at )?`)
 )
 
-// unexpanded finds the text of the template and what is wrong with it in an error of
+// expansion finds the text of the template and what is wrong with it in an error of
 // Helm's function tpl.
-func unexpanded(err error) (text, reason string, ok bool) {
+func expansion(err error) (text, reason string, ok bool) {
 	match := tplError.FindStringSubmatch(err.Error())
 	if match == nil {
 		return "", "", false
@@ -79,23 +110,23 @@ func unexpanded(err error) (text, reason string, ok bool) {
 	return text, oneLine(tplPosition.ReplaceAllString(reason, "")), true
 }
 
-// stringsAt lists where a string stands in values.
-func stringsAt(value any, text string, path []any) [][]any {
+// stringsAt lists where strings that are wanted stand in values, which the chart expands.
+func stringsAt(value any, wanted func(string) bool, path []any) [][]any {
 	var found [][]any
 	switch v := value.(type) {
 	case string:
-		if v == text {
+		if wanted(v) {
 			found = append(found, slices.Clone(path))
 		}
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			if key != "global" || len(path) > 0 {
-				found = append(found, stringsAt(v[key], text, append(path, key))...)
+				found = append(found, stringsAt(v[key], wanted, append(path, key))...)
 			}
 		}
 	case []any:
 		for i, item := range v {
-			found = append(found, stringsAt(item, text, append(path, i))...)
+			found = append(found, stringsAt(item, wanted, append(path, i))...)
 		}
 	}
 	return found
@@ -104,6 +135,9 @@ func stringsAt(value any, text string, path []any) [][]any {
 // finding adds the position to a fault of the chart, and the canonical form of an IPv6
 // address.
 func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Finding {
+	if other, found := strings.CutSuffix(fault.What, " is missing"); found && strings.HasPrefix(other, "or ") {
+		return l.finding(part, render.Fault{Index: fault.Index, Name: fault.Name, Namespace: fault.Namespace, Field: fault.Field + " " + other, What: "is missing", Write: fault.Write}, p)
+	}
 	f := Finding{Field: fault.Field, Reason: fault.What, Fix: fault.Write}
 	if fault.Index == nil {
 		path, key := releasePath(fault), fault.Key != ""
@@ -116,7 +150,7 @@ func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Find
 	f.Entry = fault.Name
 	if f.Entry == "" || p.unnamed[*fault.Index] {
 		f.Entry = ""
-		f.Field = fmt.Sprintf("services[%d].%s", *fault.Index, fault.Field)
+		f.Field = fieldPath(append(prefix(part.Path), "services", *fault.Index)) + "." + fault.Field
 	}
 	path := entryPath(part.Values, fault)
 	if _, long := lookup(part.Values, path).(map[string]any); long && strings.HasPrefix(fault.Field, "addresses[") {
@@ -131,7 +165,7 @@ func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Find
 
 // releasePath is where a fault of what is given once a release stands.
 func releasePath(fault render.Fault) []any {
-	path := []any{fault.Field}
+	path := parseField(fault.Field)
 	if namespace, found := strings.CutPrefix(fault.Field, "namespaceOverrides."); found {
 		path = []any{"namespaceOverrides", namespace}
 	}
@@ -204,25 +238,27 @@ func canonical(text string) string {
 // the schema refuses something, and their faults are not those that follow from it.
 type pruning struct {
 	values map[string]any
-	paths  [][]any // taken out, or to be written by somebody who repairs a fault
-	cuts   int     // how many of the first paths are taken out
+	out    [][]any // the paths that are taken out
+	meant  [][]any // those that somebody who repairs a fault writes
 
 	unnamed map[int]bool // the entries whose name only stands in for one
+
+	indexed  int                // how many paths that are taken out the following ones are of
+	under    map[string][][]any // by what holds them: paths in an entry or a partial entry
+	whole    map[string]bool    // paths of an entry, a partial entry or what holds them
+	nameless bool               // whether an entry lost its name
 }
 
 // cut takes out what stands at a path, by the next apply.
-func (p *pruning) cut(path []any) {
-	p.paths = slices.Insert(p.paths, p.cuts, slices.Clone(path))
-	p.cuts++
-}
+func (p *pruning) cut(path []any) { p.out = append(p.out, slices.Clone(path)) }
 
 // mention notes a path that somebody who repairs a fault writes.
-func (p *pruning) mention(path []any) { p.paths = append(p.paths, slices.Clone(path)) }
+func (p *pruning) mention(path []any) { p.meant = append(p.meant, slices.Clone(path)) }
 
 // apply takes the paths out of the values, and puts something in their place that the
 // templates need.
 func (p *pruning) apply() {
-	for _, path := range p.paths[:p.cuts] {
+	for _, path := range p.out {
 		if len(path) == 0 {
 			continue
 		}
@@ -251,13 +287,12 @@ func (p *pruning) apply() {
 			switch {
 			case path[0] == "services" && len(path) == 2:
 				around[at] = map[string]any{"name": stand.value, "enabled": false}
-			case stand != nil && stand.key == "":
-				around[at] = stand.value
-			case stand != nil:
+			case stand == nil:
+				around[at] = nil
+			case stand.key == "port":
 				around[at] = map[string]any{stand.key: stand.value, "name": fmt.Sprintf("unnamed-%d", at)}
-				if stand.key == "ip" {
-					around[at] = stand.value
-				}
+			default:
+				around[at] = stand.value
 			}
 		}
 	}
@@ -295,45 +330,69 @@ var consequences = map[string][]string{
 
 // covers says whether a fault follows from what was taken out.
 func (p *pruning) covers(fault render.Fault) bool {
+	p.index()
+	if fault.Index == nil {
+		// an entry without its name is not found by it
+		return p.nameless && strings.Contains(strings.ToLower(fault.Field), "overrides")
+	}
 	field := parseField(fault.Field)
 	if fault.Key != "" {
 		field = append(field, fault.Key)
 	}
-	for _, path := range p.paths {
-		if fault.Index == nil {
-			// an entry without its name is not found by it
-			named := path[0] == "services" && (len(path) < 3 || path[2] == "name")
-			if named && strings.Contains(strings.ToLower(fault.Field), "overrides") {
+	for _, holder := range [][]any{{"services", *fault.Index}, {"overrides", fault.Name}, {"namespaceOverrides", fault.Namespace, fault.Name}} {
+		for _, rest := range p.under[fmt.Sprint(holder)] {
+			if follows(field, rest) {
 				return true
 			}
-			continue
 		}
-		var rest []any
-		switch {
-		case len(path) >= 2 && path[0] == "services" && path[1] == any(*fault.Index),
-			len(path) >= 2 && path[0] == "overrides" && path[1] == any(fault.Name):
-			rest = path[2:]
-		case len(path) >= 3 && path[0] == "namespaceOverrides" && path[1] == any(fault.Namespace) && path[2] == any(fault.Name):
-			rest = path[3:]
-		case len(path) < 3 && path[0] == "namespaceOverrides", len(path) < 2 && path[0] == "overrides":
-			return true
-		default:
-			continue
-		}
-		if len(rest) == 0 || rest[0] == "enabled" {
-			return true
-		}
-		if len(rest) > 2 {
-			rest = rest[:2] // the item of a list
-		}
-		if len(rest) <= len(field) && slices.Equal(rest, field[:len(rest)]) {
-			return true
-		}
-		name, _ := rest[0].(string)
-		last, _ := field[len(field)-1].(string)
-		if slices.Contains(consequences[name], last) {
-			return true
+		for i := range holder {
+			if p.whole[fmt.Sprint(holder[:i+1])] {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// index sorts the paths by the entry or the partial entry they are in.
+func (p *pruning) index() {
+	if len(p.out) == p.indexed && p.under != nil {
+		return
+	}
+	p.indexed, p.under, p.whole = len(p.out), map[string][][]any{}, map[string]bool{}
+	for _, path := range slices.Concat(p.out, p.meant) {
+		if len(path) == 0 {
+			continue
+		}
+		depth := 2
+		if path[0] == "namespaceOverrides" {
+			depth = 3
+		}
+		if path[0] == "services" && (len(path) < 3 || path[2] == "name") {
+			p.nameless = true
+		}
+		if len(path) <= depth {
+			p.whole[fmt.Sprint(path)] = true
+			continue
+		}
+		holder := fmt.Sprint(path[:depth])
+		p.under[holder] = append(p.under[holder], path[depth:])
+	}
+}
+
+// follows says whether a fault of a field of an entry follows from what was taken out of
+// the entry.
+func follows(field, out []any) bool {
+	if out[0] == "enabled" {
+		return true
+	}
+	if len(out) > 2 {
+		out = out[:2] // the item of a list
+	}
+	if len(out) <= len(field) && slices.Equal(out, field[:len(out)]) {
+		return true
+	}
+	name, _ := out[0].(string)
+	last, _ := field[len(field)-1].(string)
+	return slices.Contains(consequences[name], last)
 }

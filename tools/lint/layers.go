@@ -17,6 +17,8 @@ type layer struct {
 	root       *yaml.Node // nil where there is nothing to find
 	more       *yaml.Node // the second document of a file
 	index      int        // in the order of positions; the chart's own values are -1
+
+	large map[*yaml.Node]map[string]int // where the keys of large maps are
 }
 
 // layers are the sources of values, later ones winning.
@@ -77,6 +79,7 @@ func (ls layers) find(path []any, key bool) Position {
 // merges maps, and everything else is replaced.
 func (l layer) walk(path []any, key bool) (n *yaml.Node, depth int, cut bool) {
 	n = l.root
+	inList := false // of this file, which takes the place of those before
 	for depth < len(path) {
 		at := n
 		if n.Kind == yaml.AliasNode {
@@ -87,9 +90,9 @@ func (l layer) walk(path []any, key bool) (n *yaml.Node, depth int, cut bool) {
 			if n.Kind != yaml.MappingNode {
 				return at, depth, true
 			}
-			k, v := child(n, step)
+			k, v := l.child(n, step)
 			if k == nil {
-				return at, depth, false
+				return at, depth, inList
 			}
 			n = v
 			if key && depth == len(path)-1 {
@@ -104,6 +107,7 @@ func (l layer) walk(path []any, key bool) (n *yaml.Node, depth int, cut bool) {
 				return at, depth, l.flag == ""
 			}
 			n = n.Content[step]
+			inList = l.flag == ""
 		}
 		depth++
 	}
@@ -112,8 +116,27 @@ func (l layer) walk(path []any, key bool) (n *yaml.Node, depth int, cut bool) {
 
 // child finds a key of a map and its value: the last one, as Helm's parser has it, also
 // in what is merged into the map at that place.
-func child(n *yaml.Node, key string) (k, v *yaml.Node) {
-	return search{key: key}.in(n)
+func (l layer) child(n *yaml.Node, wanted string) (k, v *yaml.Node) {
+	if len(n.Content) < 64 || l.large == nil {
+		return search{key: wanted}.in(n)
+	}
+	at, known := l.large[n]
+	if !known {
+		at = map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			switch key := n.Content[i]; {
+			case isMerge(key) || key.Kind == yaml.AliasNode:
+				return search{key: wanted}.in(n)
+			case key.Kind == yaml.ScalarNode:
+				at[key.Value] = i
+			}
+		}
+		l.large[n] = at
+	}
+	if i, ok := at[wanted]; ok {
+		return n.Content[i], n.Content[i+1]
+	}
+	return nil, nil
 }
 
 // search is for one key. It looks into each map that is merged once, as aliases can

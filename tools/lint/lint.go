@@ -11,8 +11,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
+	"runtime/metrics"
 	"slices"
 	"strings"
+	"time"
 
 	"external-services/tools/render"
 )
@@ -30,6 +33,11 @@ type Options struct {
 	// values; its ValueFiles are not read.
 	Files    []File
 	Settings render.Values
+
+	// Timeout and Memory, in bytes of the whole program's heap, are where Run gives up,
+	// since templates in values can take as much as they like. Zero is no limit.
+	Timeout time.Duration
+	Memory  uint64
 }
 
 // File is a values file: its name, as positions have it, and its text.
@@ -96,15 +104,46 @@ type Report struct {
 	Hints  []Finding `json:"hints"`  // what works and surprises
 }
 
-// Run lints.
+// Run lints. Where it gives up, that is the one fault, and what it was doing goes on until
+// the program ends: nothing can stop a template.
 func Run(o Options) (*Report, error) {
 	if o.Chart == nil {
 		return nil, errors.New("lint: no chart")
 	}
-	l := &linter{Options: o}
-	l.run()
-	report := &Report{Faults: sorted(l.faults), Hints: sorted(l.hints)}
-	return report, nil
+	done := make(chan *Report, 1)
+	go func() {
+		l := &linter{Options: o}
+		l.run()
+		done <- &Report{Faults: sorted(l.faults), Hints: sorted(l.hints)}
+	}()
+	gaveUp := func(reason string) *Report {
+		return &Report{Faults: []Finding{{Reason: reason, Fix: "look for a template in the values that prints too much or never ends"}}, Hints: []Finding{}}
+	}
+	var timeout <-chan time.Time
+	if o.Timeout > 0 {
+		timeout = time.After(o.Timeout)
+	}
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case report := <-done:
+			return report, nil
+		case <-timeout:
+			return gaveUp(fmt.Sprintf("the values take longer than %v to render", o.Timeout)), nil
+		case <-look.C:
+			if o.Memory > 0 && heap() > o.Memory {
+				return gaveUp(fmt.Sprintf("the values take more than %d MiB to render", o.Memory>>20)), nil
+			}
+		}
+	}
+}
+
+// heap is how many bytes of the heap are in use, or not yet collected.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // linter is one run.
@@ -191,16 +230,23 @@ func (l *linter) explain(run *render.Run, parts []*render.Part, err error) {
 		pruned[i] = &pruning{values: part.Values, unnamed: map[int]bool{}}
 		l.explainSchema(part, pruned[i])
 	}
+	if len(l.faults) >= maxFaults {
+		l.faults = append(l.faults, Finding{Position: l.anywhere(), Reason: fmt.Sprintf("there are more than %d faults", maxFaults), Fix: "correct the first ones"})
+		return
+	}
 	l.explainTemplates(run, parts, pruned)
 	if len(l.faults) == before {
 		l.refused(err)
 	}
 }
 
-// refused notes an error of Helm as it stands.
+// refused notes an error of Helm as it stands, but for the template that it comes from.
 func (l *linter) refused(err error) {
-	l.faults = append(l.faults, Finding{Position: l.anywhere(), Reason: oneLine(err.Error())})
+	reason := failedAt.ReplaceAllString(oneLine(err.Error()), "")
+	l.faults = append(l.faults, Finding{Position: l.anywhere(), Reason: reason, Fix: "correct what helm refuses"})
 }
+
+var failedAt = regexp.MustCompile(`^execution error at \([^)]*\): `)
 
 // oneLine prints a text of several lines as one.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

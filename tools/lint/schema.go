@@ -17,6 +17,9 @@ import (
 	"external-services/tools/render"
 )
 
+// maxFaults is how many faults of the schema are said at most.
+const maxFaults = 10_000
+
 // explainSchema says in sentences what the schema of a part refuses, and takes it out
 // of the values, so that the templates can go on.
 func (l *linter) explainSchema(part *render.Part, p *pruning) {
@@ -43,7 +46,7 @@ func (l *linter) explainSchema(part *render.Part, p *pruning) {
 		for _, cause := range e.Causes {
 			walk(cause)
 		}
-		if len(e.Causes) == 0 {
+		if len(e.Causes) == 0 && len(l.faults) < maxFaults {
 			s.add(e, p)
 		}
 	}
@@ -83,7 +86,7 @@ func (s sentences) add(e *jsonschema.ValidationError, p *pruning) {
 				f.Fix += ", without quotes"
 			}
 		}
-		if slices.Equal(k.Want, []string{"string"}) || slices.Equal(k.Want, []string{"string", "null"}) {
+		if !slices.ContainsFunc(k.Want, func(name string) bool { return name != "string" && name != "null" }) {
 			switch got.(type) {
 			case float64, bool, json.Number:
 				f.Fix = "write a string: put it in quotes"
@@ -100,9 +103,6 @@ func (s sentences) add(e *jsonschema.ValidationError, p *pruning) {
 		}
 		if near := nearest(got.(string), choices); near != "" {
 			f.Fix = "write " + near
-			if len(choices) > 1 {
-				f.Fix += ", or " + either(slices.DeleteFunc(choices, func(c string) bool { return c == near }))
-			}
 		}
 	case *kind.Minimum, *kind.Maximum:
 		f.Reason = "is " + show(got)
@@ -260,6 +260,9 @@ func describe(node map[string]any) string {
 					kinds[i] = map[string]string{"string": "strings", "object": "maps", "integer": "numbers"}[kind]
 				}
 				list += " of " + either(kinds)
+				if keys, ok := items["required"].([]any); ok && len(keys) == 1 {
+					list += fmt.Sprintf(" with the key %v", keys[0])
+				}
 			}
 			words = append(words, list)
 		case "integer":

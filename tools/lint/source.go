@@ -92,10 +92,14 @@ func (l *linter) unreadable(err error) {
 	if _, err := render.Settings(l.Settings); err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
 			flag, reason, _ := strings.Cut(line, ": ")
+			fix := "write KEY=VALUE, such as commonLabels.team=shop, with a backslash before a comma of the value"
+			if strings.HasPrefix(flag, "--set-json ") {
+				fix = `write KEY=JSON, such as commonLabels={"team":"shop"}`
+			}
 			l.faults = append(l.faults, Finding{
 				Position: Position{Flag: flag, layer: len(l.Files)},
 				Reason:   reason,
-				Fix:      "write KEY=VALUE, such as commonLabels.team=shop, with a backslash before a comma of the value",
+				Fix:      fix,
 			})
 		}
 	}
@@ -104,7 +108,14 @@ func (l *linter) unreadable(err error) {
 	}
 }
 
-var yamlLine = regexp.MustCompile(`\bline ([0-9]+): `)
+var (
+	yamlLine = regexp.MustCompile(`\bline ([0-9]+): `)
+
+	// Where the parser, and not the scanner below it, finds a mistake, it counts lines
+	// from 0.
+	yamlParser    = regexp.MustCompile(`did not find expected (<document start>|node content|'-' indicator|key|',' or '[\]}]')`)
+	unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+)
 
 // notYAML says why a file is no map of YAML.
 func notYAML(layer int, file File, err error) Finding {
@@ -120,7 +131,11 @@ func notYAML(layer int, file File, err error) Finding {
 	if match := yamlLine.FindStringSubmatch(message); match != nil {
 		f.Line, _ = strconv.Atoi(match[1]) // digits; where they overflow, the line is a wrong one
 		message = strings.Replace(message, match[0], "", 1)
+		if yamlParser.MatchString(message) {
+			f.Line++
+		}
 	}
+	message = strings.TrimPrefix(message, "error converting YAML to JSON: ")
 	f.Reason = "is not YAML: " + oneLine(message)
 	f.Fix = ""
 	switch lines := bytes.SplitAfter(file.Text, []byte("\n")); {
@@ -151,6 +166,18 @@ func notYAML(layer int, file File, err error) Finding {
 		}
 	case strings.Contains(message, "unknown anchor"):
 		f.Fix = "quote a value that begins with *, or define the anchor before it"
+		if match := unknownAnchor.FindStringSubmatch(message); match != nil {
+			for i, line := range lines {
+				if at := bytes.Index(line, []byte("*"+match[1])); at >= 0 {
+					f.Line, f.Column = i+1, utf8.RuneCount(line[:at])+1
+					break
+				}
+			}
+		}
+	case strings.Contains(message, "unsupported value"):
+		f.Reason, f.Fix = "holds a number that is none, or an infinite one", "write a number in place of .nan or .inf"
+	case strings.Contains(message, "invalid map key"), strings.Contains(message, "Unsupported map key"):
+		f.Reason, f.Fix = "has a key that is a list or a map", "quote a key that begins with [, { or {{"
 	case strings.Contains(message, "excessive aliasing"):
 		f.Fix = "write out what the aliases stand for"
 	}
@@ -188,7 +215,7 @@ func (l *linter) readLayers() {
 	}
 	for i, file := range l.Files {
 		p := parsed(file.Text)
-		l.layers = append(l.layers, layer{file: file.Name, root: p.root, index: i, more: p.more})
+		l.layers = append(l.layers, layer{file: file.Name, root: p.root, index: i, more: p.more, large: map[*yaml.Node]map[string]int{}})
 		if p.root == nil || expanded(p.root, map[*yaml.Node]int{}) <= maxExpanded {
 			continue
 		}

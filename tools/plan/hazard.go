@@ -346,7 +346,7 @@ func (s *State) service() *corev1.Service {
 			return service
 		}
 	}
-	panic("an entry without a Service: states makes none")
+	panic("an entry without a Service: States makes none")
 }
 
 // removedPorts lists the ports that are there no more. An alias that documents no port

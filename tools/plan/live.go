@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
+	"external-services/tools/live"
 	"external-services/tools/render"
 	"external-services/tools/values"
 )
@@ -179,30 +180,26 @@ func (l *look) exists(namespace string) bool {
 
 func (l *look) read(namespace string) found {
 	var f found
-	all := metav1.ListOptions{}
-	if list, err := l.client.CoreV1().Services(namespace).List(l.ctx, all); err != nil {
-		l.unread("the Services of "+namespace, err)
-	} else {
-		f.services = byName(list.Items, func(o *corev1.Service) string { return o.Name })
-	}
-	if list, err := l.client.DiscoveryV1().EndpointSlices(namespace).List(l.ctx, all); err != nil {
-		l.unread("the EndpointSlices of "+namespace, err)
-	} else {
-		f.slices = byName(list.Items, func(o *discoveryv1.EndpointSlice) string { return o.Name })
-	}
+	f.services = byName(func(each func(*corev1.Service)) error {
+		return live.Services(l.ctx, l.client, namespace, each)
+	}, func(err error) { l.unread("the Services of "+namespace, err) })
+	f.slices = byName(func(each func(*discoveryv1.EndpointSlice)) error {
+		return live.EndpointSlices(l.ctx, l.client, namespace, each)
+	}, func(err error) { l.unread("the EndpointSlices of "+namespace, err) })
 	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
-	if list, err := l.client.CoreV1().Endpoints(namespace).List(l.ctx, all); err != nil {
-		l.unread("the Endpoints of "+namespace, err)
-	} else {
-		f.endpoints = byName(list.Items, func(o *corev1.Endpoints) string { return o.Name })
-	}
+	f.endpoints = byName(func(each func(*corev1.Endpoints)) error {
+		return live.Endpoints(l.ctx, l.client, namespace, each)
+	}, func(err error) { l.unread("the Endpoints of "+namespace, err) })
 	return f
 }
 
-func byName[T any](items []T, name func(*T) string) map[string]*T {
+// byName reads objects by their names, or is nil where they cannot be read.
+func byName[T any](list func(each func(*T)) error, unread func(error)) map[string]*T {
 	found := map[string]*T{}
-	for i := range items {
-		found[name(&items[i])] = &items[i]
+	err := list(func(object *T) { found[any(object).(metav1.Object).GetName()] = object })
+	if err != nil {
+		unread(err)
+		return nil
 	}
 	return found
 }
@@ -228,32 +225,29 @@ func (l *look) ownership(c Change, f found) {
 			continue
 		}
 		kind, object, _ := strings.Cut(name, " ")
-		var live metav1.Object
+		var there metav1.Object
 		switch kind {
 		case "Service":
 			if o := f.services[object]; o != nil {
-				live = o
+				there = o
 			}
 		case "EndpointSlice":
 			if o := f.slices[object]; o != nil {
-				live = o
+				there = o
 			}
 		case "Endpoints":
 			if o := f.endpoints[object]; o != nil {
-				live = o
+				there = o
 			}
 		}
-		if live == nil || l.owns(live) || l.plan.Has(EndpointsExist, c.Key) && kind == "Endpoints" {
+		if there == nil || l.owns(there) || l.plan.Has(EndpointsExist, c.Key) && kind == "Endpoints" {
 			continue
 		}
 		if service := f.services[object]; kind == "Endpoints" && service != nil && l.owns(service) {
 			l.add(endpointsExist(c.Key)) // left from when the Service had a selector
 			continue
 		}
-		owner := "was not made by Helm"
-		if name := live.GetAnnotations()[releaseNameAnnotation]; name != "" {
-			owner = fmt.Sprintf("belongs to the release %s in %s", name, live.GetAnnotations()[releaseNamespaceAnnotation])
-		}
+		owner := render.OwnerOf(there).String()
 		l.add(Hazard{c.Key, NotOwned, Refused,
 			fmt.Sprintf("The %s %s exists and %s, so that Helm refuses to take it over; nothing is changed.", kind, Key{c.Namespace, object}, owner),
 			[]string{
@@ -263,21 +257,9 @@ func (l *look) ownership(c Change, f found) {
 	}
 }
 
-// What Helm knows its objects by.
-const (
-	managedByLabel             = "app.kubernetes.io/managed-by"
-	releaseNameAnnotation      = "meta.helm.sh/release-name"
-	releaseNamespaceAnnotation = "meta.helm.sh/release-namespace"
-)
-
 func (l *look) owns(o metav1.Object) bool {
-	return o.GetLabels()[managedByLabel] == "Helm" &&
-		o.GetAnnotations()[releaseNameAnnotation] == l.release.Name &&
-		o.GetAnnotations()[releaseNamespaceAnnotation] == l.release.Namespace
+	return render.OwnerOf(o) == render.Owner{Release: l.release.Name, Namespace: l.release.Namespace}
 }
-
-// podEndpoints manages the EndpointSlices of Services with a selector.
-const podEndpoints = "endpointslice-controller.k8s.io"
 
 // stale looks for endpoints of pods at a Service that has no selector any more: the
 // controller leaves them alone.
@@ -288,7 +270,7 @@ func (l *look) stale(c Change, f found) {
 	}
 	var names []string
 	for name, slice := range f.slices {
-		if slice.Labels[discoveryv1.LabelServiceName] == c.Name && slice.Labels[discoveryv1.LabelManagedBy] == podEndpoints && len(slice.Endpoints) > 0 {
+		if slice.Labels[discoveryv1.LabelServiceName] == c.Name && slice.Labels[discoveryv1.LabelManagedBy] == live.PodEndpoints && len(slice.Endpoints) > 0 {
 			names = append(names, name)
 		}
 	}

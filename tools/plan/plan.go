@@ -81,7 +81,7 @@ func Compare(now, then *render.Result) *Plan {
 
 func compare(now, then *render.Result) *Plan {
 	p := &Plan{Changes: []Change{}, Hazards: []Hazard{}, NotChecked: []NotChecked{}}
-	before, after := states(now), states(then)
+	before, after := States(now), States(then)
 	keys := map[Key]bool{}
 	for _, states := range []map[Key]*State{before, after} {
 		for key := range states {

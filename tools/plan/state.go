@@ -100,8 +100,8 @@ const (
 	parkedLabel  = "external-services/parked"
 )
 
-// states reads the entries of the objects of a release.
-func states(objects *render.Result) map[Key]*State {
+// States reads the entries of the objects of a release.
+func States(objects *render.Result) map[Key]*State {
 	found := map[Key]*State{}
 	for _, service := range objects.Services {
 		found[Key{service.Namespace, service.Name}] = stateOf(service)

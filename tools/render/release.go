@@ -3,16 +3,43 @@ package render
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/cli"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
+
+// Owner is the release that an object belongs to, empty for one that was not made by
+// Helm.
+type Owner struct {
+	Release   string
+	Namespace string
+}
+
+// OwnerOf reads the owner of an object from the label and annotations by which Helm
+// knows its own.
+func OwnerOf(o metav1.Object) Owner {
+	owner := Owner{o.GetAnnotations()["meta.helm.sh/release-name"], o.GetAnnotations()["meta.helm.sh/release-namespace"]}
+	if o.GetLabels()["app.kubernetes.io/managed-by"] != "Helm" {
+		return Owner{}
+	}
+	return owner
+}
+
+func (o Owner) String() string {
+	if o.Release == "" {
+		return "was not made by Helm"
+	}
+	return fmt.Sprintf("belongs to the release %s in %s", o.Release, o.Namespace)
+}
 
 // ErrNoRelease is the error of Cluster.Deployed for a release that Helm would install
 // and not upgrade.
@@ -65,6 +92,19 @@ func (c *Cluster) Client() (kubernetes.Interface, error) {
 	}
 	config.WarningHandler = rest.NoWarnings{} // that Endpoints are deprecated is no news here
 	return kubernetes.NewForConfig(config)
+}
+
+// Releases lists the names of the releases of the namespace.
+func (c *Cluster) Releases() ([]string, error) {
+	releases, err := c.config.Releases.ListReleases()
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, r := range releases {
+		names[r.Name] = true
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // Deployed is a release as helm upgrade finds it.

@@ -3,9 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +22,7 @@ func newLintCommand() *cobra.Command {
 		chart   chartFlags
 		format  string
 		noHints bool
+		timeout time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "lint [RELEASE]",
@@ -36,10 +41,18 @@ where there is a fault.`,
 			if len(args) == 1 {
 				chart.release.Name = args[0]
 			}
+			if !slices.Contains(lint.Formats(), format) {
+				return fmt.Errorf("%q is no output format: write %s", format, strings.Join(lint.Formats(), ", "))
+			}
 			options, err := lintOptions(chart, cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
+			options.Timeout, options.Memory = timeout, 4<<30
+			// Helm logs what it leaves out of wrong values: every such place is a fault here.
+			log.SetOutput(io.Discard)
+			// The templates make much garbage, and little of what they make stays.
+			debug.SetGCPercent(200)
 			report, err := lint.Run(options)
 			if err != nil {
 				return err
@@ -62,6 +75,7 @@ where there is a fault.`,
 	}
 	chart.add(cmd)
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "form of the output: "+strings.Join(lint.Formats(), ", "))
+	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "when to give up on templates in the values that do not end; 0 for never")
 	cmd.Flags().BoolVar(&noHints, "no-hints", false, "say only what is wrong")
 	return cmd
 }

@@ -1,6 +1,7 @@
-// Command extsvc is the companion of the chart external-services: it lints values,
-// renders the chart, says what an upgrade would do, and generates the chart's schema and
-// documentation from the Go types of its values.
+// Command extsvc is the companion of the chart external-services: it imports what is
+// there, lints values, renders the chart, says what an upgrade would do and what the
+// cluster makes of a release, and generates the chart's schema and documentation from
+// the Go types of its values.
 package main
 
 import (
@@ -33,6 +34,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newLintCommand(), newPlanCommand(), newTemplateCommand(), newSchemaCommand(), newDocsCommand())
+	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newTemplateCommand(), newSchemaCommand(), newDocsCommand())
 	return cmd
 }

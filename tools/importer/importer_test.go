@@ -1,0 +1,309 @@
+package importer_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"pgregory.net/rapid"
+
+	"external-services/tools/importer"
+	"external-services/tools/importer/importertest"
+	"external-services/tools/lint"
+	"external-services/tools/render"
+)
+
+var update = flag.Bool("update", false, "write the values that the shapes become")
+
+// importTexts imports texts by their names.
+func importTexts(t testing.TB, options importer.Options, selectors bool, texts map[string]string) (*importer.Objects, *importer.Result) {
+	t.Helper()
+	o := importer.NewObjects()
+	o.Selectors = selectors
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		if err := o.Text(name, []byte(texts[name])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := importer.Import(o, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o, result
+}
+
+// after is what the chart makes of values.
+func after(t testing.TB, text []byte) map[string]importertest.Meaning {
+	t.Helper()
+	vals, err := render.Parse(text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	chart, err := render.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered, err := render.Render(chart, render.Release{}, vals)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return importertest.Of(rendered.Services, rendered.Endpoints, rendered.EndpointSlices)
+}
+
+// Each shape becomes the values beside it, which render what was read: where something
+// differs, a comment says so, and connections go where they went.
+func TestShapes(t *testing.T) {
+	files, err := filepath.Glob("testdata/shapes/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 40 {
+		t.Fatalf("%d shapes, want at least 40", len(files))
+	}
+	goldens := map[string]bool{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		golden := filepath.Join("testdata", "values", name+".yaml")
+		goldens[golden] = true
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, result := importTexts(t, importer.Options{}, strings.HasPrefix(name, "selectors-"), map[string]string{name + ".yaml": string(text)})
+			if *update {
+				if err := os.WriteFile(golden, result.Values, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(result.Values)); diff != "" {
+				t.Errorf("(-want +got), and -update writes it:\n%s", diff)
+			}
+			faults, _ := importertest.Compare(read(t, string(text)), after(t, result.Values), result.Outcomes())
+			for _, fault := range faults {
+				t.Errorf("%s\n%s", fault, result.Values)
+			}
+			lintValues(t, result.Values)
+		})
+	}
+	stray, err := filepath.Glob("testdata/values/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range stray {
+		if !goldens[file] {
+			t.Errorf("%s belongs to no shape: delete it", file)
+		}
+	}
+}
+
+// lintValues has lint look at values, which helm takes as they stand.
+func lintValues(t *testing.T, text []byte) {
+	t.Helper()
+	chart, err := render.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := lint.Run(lint.Options{Chart: chart, Files: []lint.File{{Name: "values.yaml", Text: text}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range report.Faults {
+		t.Errorf("lint: %s: %s\n%s", fault.Position, fault.Message(), text)
+	}
+}
+
+// documents cuts a manifest into its objects, as JSON, those of lists by themselves.
+func documents(t testing.TB, text string) []string {
+	t.Helper()
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
+	var found []string
+	for {
+		var raw map[string]any
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, isList := raw["items"].([]any)
+		if !isList {
+			list = []any{raw}
+		}
+		for _, item := range list {
+			object, ok := item.(map[string]any)
+			if ok && len(object) > 0 {
+				if isList && object["kind"] == nil {
+					object["kind"], object["apiVersion"] = strings.TrimSuffix(raw["kind"].(string), "List"), raw["apiVersion"]
+				}
+				data, err := json.Marshal(object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found = append(found, string(data))
+			}
+		}
+	}
+}
+
+// read says what a manifest means.
+func read(t testing.TB, text string) map[string]importertest.Meaning {
+	t.Helper()
+	var services []*corev1.Service
+	var endpoints []*corev1.Endpoints //nolint:staticcheck // what there is to import
+	var slices []*discoveryv1.EndpointSlice
+	into := func(text string, object any) {
+		if err := json.Unmarshal([]byte(text), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, document := range documents(t, text) {
+		var head struct{ APIVersion, Kind string }
+		into(document, &head)
+		switch head.APIVersion + " " + head.Kind {
+		case "v1 Service":
+			services = append(services, &corev1.Service{})
+			into(document, services[len(services)-1])
+		case "v1 Endpoints":
+			endpoints = append(endpoints, &corev1.Endpoints{}) //nolint:staticcheck // as above
+			into(document, endpoints[len(endpoints)-1])
+		case "discovery.k8s.io/v1 EndpointSlice":
+			slices = append(slices, &discoveryv1.EndpointSlice{})
+			into(document, slices[len(slices)-1])
+		}
+	}
+	return importertest.Of(services, endpoints, slices)
+}
+
+// All shapes together, each in namespaces of its own, become the same file in whatever
+// order they are read.
+func TestOrder(t *testing.T) {
+	files, err := filepath.Glob("testdata/shapes/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, document := range documents(t, string(text)) {
+			all = append(all, strings.ReplaceAll(document, `"namespace":"`, `"namespace":"`+strings.TrimSuffix(filepath.Base(file), ".yaml")+`-`))
+		}
+	}
+	random := rand.New(rand.NewSource(1))
+	var first []byte
+	for range 4 {
+		o := importer.NewObjects()
+		for _, document := range all {
+			if err := o.Text("manifest", []byte(document)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		result, err := importer.Import(o, importer.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = result.Values
+		}
+		if diff := cmp.Diff(string(first), string(result.Values)); diff != "" {
+			t.Fatalf("another order gives another file:\n%s", diff)
+		}
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	}
+}
+
+// Random objects become values that render what was read. What the chart has a place for is
+// carried over without a comment, and of the rest every difference is in one.
+func TestRoundTrip(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NOT PROVEN with -short: that random objects come back as they were")
+	}
+	for name, everything := range map[string]bool{"carried over": false, "everything": true} {
+		t.Run(name, func(t *testing.T) {
+			compared := 0
+			rapid.Check(t, func(rt *rapid.T) {
+				groups := rapid.SliceOfN(importertest.Groups("shop", everything), 1, 3).Draw(rt, "groups")
+				var texts []string
+				for i, group := range groups {
+					group.Rename(i)
+					texts = append(texts, group.Manifests()...)
+				}
+				text := strings.Join(texts, "\n")
+				_, result := importTexts(t, importer.Options{}, false, map[string]string{"random": text})
+				faults, n := importertest.Compare(read(t, text), after(t, result.Values), result.Outcomes())
+				compared += n
+				for _, o := range result.Outcomes() {
+					if !everything && len(o.Held)+len(o.Losses) > 0 {
+						faults = append(faults, o.Name+" has a place in the chart, and is not carried over: "+strings.Join(append(o.Held, o.Losses...), "; "))
+					}
+				}
+				if len(faults) > 0 {
+					rt.Fatalf("%s\n\n%s\n\n%s", strings.Join(faults, "\n"), text, result.Values)
+				}
+			})
+			t.Logf("%d entries rendered", compared)
+			if compared == 0 {
+				t.Error("nothing was compared")
+			}
+		})
+	}
+}
+
+// One Service without a namespace and one of the release namespace would be one: the
+// second is held, and both are in the file.
+func TestTwins(t *testing.T) {
+	text := ""
+	for _, namespace := range []string{"", "shop"} {
+		text += "---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: \"" + namespace + "\"}\nspec: {type: ExternalName, externalName: a.example}\n"
+	}
+	for release, want := range map[string]int{"": 0, "shop": 1} {
+		o, result := importTexts(t, importer.Options{ReleaseNamespace: release}, false, map[string]string{"in.yaml": text})
+		if result.Held != want || result.Entries != 2-want {
+			t.Errorf("for the release namespace %q: %s\n%s", release, result.Summary(o), result.Values)
+		}
+		after(t, result.Values)
+	}
+}
+
+// Among many entries the chart refuses some: these alone are held.
+func TestSomeRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NOT PROVEN with -short: what becomes of many entries of which some are refused")
+	}
+	var text strings.Builder
+	for i := range 600 {
+		address := fmt.Sprintf("a-%d.example", i)
+		if i%200 == 7 {
+			address = "10.0.0.1"
+		}
+		fmt.Fprintf(&text, "---\napiVersion: v1\nkind: Service\nmetadata: {name: db-%d}\nspec: {type: ExternalName, externalName: %s}\n", i, address)
+	}
+	o, result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": text.String()})
+	if result.Held != 3 || result.Entries != 597 || result.Losses != 3 {
+		t.Error(result.Summary(o))
+	}
+	if got := len(after(t, result.Values)); got != 597 {
+		t.Errorf("%d rendered", got)
+	}
+}

@@ -1,0 +1,136 @@
+package importer_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"external-services/tools/importer"
+	"external-services/tools/render"
+)
+
+// What cannot be read gives one message, with the place and what to write instead.
+func TestBadInput(t *testing.T) {
+	const service = "apiVersion: v1\nkind: Service\nmetadata: {name: db}\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":               {"", "no Service was read from in.yaml: there is nothing to import"},
+		"comments":            {"# nothing\n---\n", "no Service was read from in.yaml: there is nothing to import"},
+		"other kinds":         {"apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Secret", "no Service was read from in.yaml (only 2 of the kind Secret): there is nothing to import"},
+		"no YAML":             {service + "---\n\na: [", "in.yaml:6: the document that begins here is no YAML: line 6: did not find expected node content: write YAML or JSON as kubectl apply takes it"},
+		"a template":          {"{{- if .Values.x }}\n" + service + "{{- end }}", "it looks like a template: render it with helm template first"},
+		"text":                {"hello", "in.yaml:1: the document that begins here is no object of Kubernetes"},
+		"a list":              {"- a", "in.yaml:1: the document that begins here is no object of Kubernetes"},
+		"values":              {"services: [{name: a}]", "in.yaml:1: this is a values file: it needs no import"},
+		"no kind":             {"metadata: {name: a}", "in.yaml:1: the document that begins here has no apiVersion and kind"},
+		"no name":             {"apiVersion: v1\nkind: Service\nmetadata: {generateName: a-}", "in.yaml:1: the Service has no name: write metadata.name"},
+		"wrong type":          {service + "spec: {ports: [{port: http}]}", "in.yaml:1: "},
+		"key twice":           {service + "kind: Service", `in.yaml:1: the document that begins here is no YAML: line 4: key "kind" already set in map`},
+		"item":                {"apiVersion: v1\nkind: List\nitems: [1]", "in.yaml:1: items[0]: is no object"},
+		"twice and different": {service + "spec: {type: ExternalName, externalName: a.example}\n---\n" + service + "spec: {type: ExternalName, externalName: b.example}", "in.yaml:1 and in.yaml:6 both have the Service db, with different contents: leave one of the two out"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := importer.NewObjects()
+			err := o.Text("in.yaml", []byte(c.text))
+			if err == nil {
+				_, err = importer.Import(o, importer.Options{})
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q has several lines", err)
+			}
+		})
+	}
+}
+
+// The same object twice is one; lines that end as on Windows, a mark of the byte order and
+// the markers of YAML are no hindrance.
+func TestText(t *testing.T) {
+	const service = "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {type: ExternalName, externalName: a.example}\n"
+	for name, text := range map[string]string{
+		"twice":      service + "---\n" + service,
+		"windows":    "\xef\xbb\xbf---\r\n" + strings.ReplaceAll(service, "\n", "\r\n") + "---\r\n",
+		"markers":    "%YAML 1.1\n--- # first\n" + service + "...\n---\n",
+		"one line":   "--- {apiVersion: v1, kind: Service, metadata: {name: db}, spec: {type: ExternalName, externalName: a.example}}",
+		"flow":       "{apiVersion: v1, kind: Service, metadata: {name: db}, spec: {type: ExternalName, externalName: a.example}}\n---\n" + service,
+		"typed list": "apiVersion: v1\nkind: ServiceList\nitems: [{metadata: {name: db}, spec: {type: ExternalName, externalName: a.example}}]",
+	} {
+		o, result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": text})
+		if result.Entries != 1 || result.Losses != 0 {
+			t.Errorf("%s: %s\n%s", name, result.Summary(o), result.Values)
+		}
+	}
+}
+
+// Of a folder are read the files that kubectl reads, and with recursive those below it.
+func TestFolders(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "below", "more"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"a.yaml", "b.yml", "c.json", "below/d.yaml", "below/more/e.yaml", "notes.txt", "below/f.tpl"} {
+		text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db-%d"}, "spec": {"type": "ExternalName", "externalName": "a.example"}}`, i)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for recursive, want := range map[bool]int{false: 3, true: 5} {
+		o := importer.NewObjects()
+		if err := o.Paths([]string{dir}, recursive, nil); err != nil {
+			t.Fatal(err)
+		}
+		result, err := importer.Import(o, importer.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Entries != want {
+			t.Errorf("recursive %t: %d entries, want %d", recursive, result.Entries, want)
+		}
+	}
+	err := importer.NewObjects().Paths([]string{t.TempDir()}, false, nil)
+	if err == nil || !strings.Contains(err.Error(), "has no files *.yaml, *.yml or *.json; -R also reads the folders in it") {
+		t.Error(err)
+	}
+}
+
+// FuzzText reads any text: it ends with an error or with values that helm takes.
+func FuzzText(f *testing.F) {
+	files, err := filepath.Glob("testdata/shapes/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		o := importer.NewObjects()
+		if o.Text("in.yaml", text) != nil {
+			return
+		}
+		result, err := importer.Import(o, importer.Options{})
+		if err != nil {
+			if strings.HasPrefix(err.Error(), "no Service was read") {
+				return
+			}
+			t.Fatal(err)
+		}
+		vals, err := render.Parse(result.Values)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, result.Values)
+		}
+		chart, err := render.Embedded()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := render.Render(chart, render.Release{}, vals); err != nil {
+			t.Fatalf("%v\n%s", err, result.Values)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package lint
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"external-services/tools/render"
+)
+
+// Helm logs what it leaves out of wrong values.
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard)
+	os.Exit(m.Run())
+}
+
+// seeds are values files from which the fuzzers start.
+func seeds() []string {
+	texts := []string{
+		"",
+		"services: [{name: orders, externalName: a.example}]\n",
+		"services:\n  - name: ldap\n    addresses: [10.0.0.1, {ip: '2001:db8::1', hostname: a, zone: b, ready: false}]\n    ports: [{name: a, port: 389, targetPort: 390, protocol: TCP, appProtocol: ldap}]\n    labels: {a: b}\n",
+		"services: [{name: orders, namespaces: [a, b], addresses: [10.0.0.1], ports: [{port: 80, podPort: http}], selector: {app: a}, backend: both}]\noverrides: {orders: {headless: true}}\nnamespaceOverrides: {a: {orders: {enabled: false}}}\n",
+		"a: &a {name: x}\nservices: [{<<: *a, externalName: '{{ .Release.Name }}.example'}]\n",
+		"services: [{name: orders, adresses: [2001:DB8::1], ports: [80]}]\nservices: []\n---\nb: c\n",
+		"global: {a: {b: [1, 2.5, null, true, ~, 0x10, 1e3, yes]}}\ncommonAnnotations: {x: '{{ .Values.global.a }}'}\n",
+		"enabled: false\nendpoints: {kind: Endpoints, maxPerSlice: 3}\ntests: {enabled: false, image: {tag: '1'}, resources: {limits: {cpu: 1}}}\n",
+		"\xef\xbb\xbfservices: []\n",
+		"? [a]\n: b\n",
+		"!!map {services: !!seq []}\n",
+	}
+	for _, text := range hostileFiles() {
+		if len(text) < 2_000 {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// costly finds templates that Helm executes for as long as they take, whatever the linter
+// does: a long range, or a long text.
+var costly = regexp.MustCompile(`\{\{(.|\n)*(until|repeat|range|seq|gen|rand|indent|derive|bcrypt|htpasswd|include|template|define|[0-9]{5})`)
+
+// What is not YAML that helm reads as a whole, and what takes too much to read.
+var stricter = regexp.MustCompile(`stands twice|second YAML document|MiB|sum up to`)
+
+// FuzzLint lints texts over each other: there is no panic, a fault has a reason and a
+// position in what was given, and there is a fault exactly where the values do not render.
+func FuzzLint(f *testing.F) {
+	for i, text := range seeds() {
+		f.Add(text, seeds()[(i+1)%3], "")
+	}
+	f.Add("", "", "services[0].name=a,services[0].externalName=b.example")
+	f.Fuzz(func(t *testing.T, first, second, set string) {
+		if costly.MatchString(first + second + set) {
+			t.Skip("a template of unbounded cost")
+		}
+		var settings render.Values
+		if set != "" {
+			settings.Values = []string{set}
+		}
+		report := run(t, settings, first, second)
+		strict := false
+		for _, fault := range report.Faults {
+			if fault.Reason == "" || strings.ContainsAny(fault.Message(), "\n\r") {
+				t.Errorf("reason %q in %q", fault.Reason, fault.Message())
+			}
+			if lines := strings.Count(first+second, "\n") + strings.Count(first+second, "\r") + 2; fault.Line > lines || fault.Line < 0 || fault.Column < 0 {
+				t.Errorf("position %+v in %d lines", fault.Position, lines)
+			}
+			strict = strict || stricter.MatchString(fault.Reason)
+		}
+		for _, format := range Formats() {
+			if err := report.Print(io.Discard, format); err != nil {
+				t.Error(err)
+			}
+		}
+		if strict {
+			return
+		}
+		if err := rendered(settings, first, second); (err == nil) != (len(report.Faults) == 0) {
+			t.Errorf("rendering: %v\nlint: %v", err, report.Faults)
+		}
+	})
+}
+
+// rendered renders values as extsvc template does, which is stricter than helm: objects
+// are decoded.
+func rendered(settings render.Values, texts ...string) error {
+	files := map[string][]byte{}
+	for i, text := range texts {
+		name := fmt.Sprint(i)
+		settings.ValueFiles = append(settings.ValueFiles, name)
+		files[name] = []byte(text)
+	}
+	vals, err := render.MergeTexts(settings, files)
+	if err != nil {
+		return err
+	}
+	chart, err := render.Embedded()
+	if err != nil {
+		return err
+	}
+	_, err = render.Render(chart, render.Release{}, vals)
+	return err
+}
+
+// FuzzSettings parses what the flags set.
+func FuzzSettings(f *testing.F) {
+	for _, set := range []string{"a=b", "services[0].name=x", "a[1][2]=3", "a={b,c}", "a.b=null", `a\.b=c`, "a[", "a[-1]=b", "a[99999999]=b", "", "=", "a=1,b", "services={}", "services[0]=x,services[0].name=y"} {
+		f.Add(set, set, `{"a": [1]}`)
+		f.Add("", "", set)
+	}
+	f.Fuzz(func(t *testing.T, set, setString, setJSON string) {
+		if costly.MatchString(set + setString + setJSON) {
+			t.Skip("a template of unbounded cost")
+		}
+		settings := render.Values{Values: []string{set}, StringValues: []string{setString}, JSONValues: []string{setJSON}}
+		report := run(t, settings, "services: [{name: orders, externalName: a.example}]\n")
+		for _, fault := range report.Faults {
+			if fault.Reason == "" {
+				t.Errorf("no reason: %+v", fault)
+			}
+			if stricter.MatchString(fault.Reason) {
+				return
+			}
+		}
+		if err := rendered(settings, "services: [{name: orders, externalName: a.example}]\n"); (err == nil) != (len(report.Faults) == 0) {
+			t.Errorf("rendering: %v\nlint: %v", err, report.Faults)
+		}
+	})
+}
+
+// FuzzPositions finds a path in layers: the position is in one of them.
+func FuzzPositions(f *testing.F) {
+	for _, text := range seeds() {
+		f.Add(text, text, "services[0].name")
+		f.Add(text, "services: null\n", "services[1].ports[0].port")
+	}
+	f.Fuzz(func(t *testing.T, first, second, field string) {
+		var ls layers
+		for i, text := range []string{first, second} {
+			ls = append(ls, layer{file: fmt.Sprint(i), root: parsed([]byte(text)).root, index: i})
+		}
+		path := parseField(field)
+		for _, key := range []bool{false, true} {
+			if p := ls.find(path, key); p.File != "0" && p.File != "1" || p.Line < 0 || p.Column < 0 {
+				t.Errorf("%q is at %+v", field, p)
+			}
+		}
+		_ = fieldPath(path)
+	})
+}
