@@ -65,6 +65,11 @@ var stricter = []rule{
 		says: says(`^at '/tests/timeoutSeconds': (minimum|maximum): got `),
 	},
 	{
+		what: "the text `<no value>`",
+		why:  "Helm prints nothing in its place.",
+		says: says(inEntry + `(?s:.*)<no value>|^commonLabels: (?s:.*)<no value>`),
+	},
+	{
 		what: "a `name` with a digit first",
 		why:  "Older versions of Kubernetes refuse it.",
 		says: says(`^services\[\d+\] "[0-9]([-a-z0-9]{0,61}[a-z0-9])?"[^:]*: name is not a Service name: `),
