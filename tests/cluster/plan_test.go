@@ -484,7 +484,7 @@ func TestPlanOnlyReads(t *testing.T) {
 			if code != plan.ExitHazards || stderr != "" || !slices.Equal(got, c.want) {
 				t.Errorf("exit code %d, %q, not checked %q, want %q", code, stderr, got, c.want)
 			}
-			wantHazards(t, p, plan.EntryRemoved)
+			wantHazards(t, p, plan.EntryRemoved, plan.RollbackStale)
 		})
 	}
 	_, code, stderr := runPlan(t, makeReader(t, namespace, "without-secrets", "services"), r.Name, namespace, files)
