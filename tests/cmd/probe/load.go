@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -77,6 +79,7 @@ func loadOptions(args []string) (traffic.Options, error) {
 type load struct {
 	options  traffic.Options
 	resolver *resolver
+	port     atomic.Uint32 // counts on, see dial
 
 	mu      sync.Mutex
 	unsaid  []traffic.Event // those that are not printed yet
@@ -85,7 +88,9 @@ type load struct {
 }
 
 func newLoad(options traffic.Options) *load {
-	return &load{options: options, resolver: &resolver{cache: options.CacheDNS}}
+	l := &load{options: options, resolver: &resolver{cache: options.CacheDNS}}
+	l.port.Store(rand.Uint32N(ports)) // several loads in one pod
+	return l
 }
 
 // run runs until ctx is done or a bound is reached, and returns what keeps it from
@@ -240,8 +245,7 @@ func (l *load) open(e *traffic.Event, address string) *net.TCPConn {
 		e.Phase, e.Error = traffic.Resolve, resolutionFailure(err)
 		return nil
 	}
-	dialer := net.Dialer{Timeout: dialTimeout}
-	connection, err := dialer.Dial("tcp", net.JoinHostPort(answer.addresses[0].String(), port))
+	connection, err := l.dial(e.Kind, net.JoinHostPort(answer.addresses[0].String(), port))
 	if err != nil {
 		fail(e, traffic.Dial, err)
 		return nil
@@ -253,6 +257,28 @@ func (l *load) open(e *traffic.Event, address string) *net.TCPConn {
 		return nil
 	}
 	return connection.(*net.TCPConn)
+}
+
+// The source ports of new connections, below those that the kernel chooses from.
+const (
+	firstPort = 1_024
+	ports     = 31_000
+)
+
+// dial takes the source ports of new connections in turn. For ten seconds after a
+// connection has ended, connection tracking sends the next one from its port to where that
+// one went, and the kernel, which chooses by chance, comes back to a port within that time.
+func (l *load) dial(kind traffic.Kind, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	for tried := 1; ; tried++ {
+		if kind == traffic.New {
+			dialer.LocalAddr = &net.TCPAddr{Port: firstPort + int(l.port.Add(1)%ports)}
+		}
+		connection, err := dialer.Dial("tcp", address)
+		if !errors.Is(err, syscall.EADDRINUSE) || tried == ports {
+			return connection, err
+		}
+	}
 }
 
 // fail notes why an event failed, by the address and the error of the system.
