@@ -124,6 +124,13 @@ func aPort(t *rapid.T, e entry) map[string]any {
 	return list[rapid.IntRange(0, min(len(list)-1, 4)).Draw(t, "place")].(map[string]any)
 }
 
+// addPort puts a port behind the others, in the place of the last one where the entry
+// has as many as it may.
+func addPort(e entry, port map[string]any) {
+	list := e["ports"].([]any)
+	e["ports"] = append(list[:min(len(list), 99)], port)
+}
+
 // port gives a key of one of the ports a value.
 func port[T any](values *rapid.Generator[T], key string) func(*rapid.T, *document, entry) {
 	return func(t *rapid.T, d *document, e entry) { aPort(t, e)[key] = values.Draw(t, "value") }
@@ -401,14 +408,14 @@ var classes = []class{
 		if one["protocol"] == nil && oneIn(t, "TCP", 1) {
 			one["protocol"] = "TCP"
 		}
-		e["ports"] = append(e["ports"].([]any), one)
+		addPort(e, one)
 	}), "has the port"},
 	{"port name twice", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
 		one := aPort(t, e)
 		if one["name"] == nil {
 			one["name"] = "http"
 		}
-		e["ports"] = append(e["ports"].([]any), map[string]any{"name": one["name"], "port": freePort(e)})
+		addPort(e, map[string]any{"name": one["name"], "port": freePort(e)})
 	}), "is the name of ports["},
 	{"port name missing", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
 		one := aPort(t, e)

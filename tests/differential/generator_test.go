@@ -314,8 +314,8 @@ func ports(t *rapid.T, e *values.Entry) []values.Port {
 		numbers[fmt.Sprint(p.Port, cmpOr(p.Protocol, values.TCP))] = true
 		if count > 1 || oneIn(t, "port name", 1) {
 			p.Name = labels63.Draw(t, "port name")
-			if names[p.Name] {
-				p.Name = fmt.Sprintf("p%d", i)
+			for next := i; names[p.Name]; next++ {
+				p.Name = fmt.Sprintf("p%d", next)
 			}
 			names[p.Name] = true
 		}
