@@ -27,12 +27,20 @@ var (
 // twenty, eight are DNS aliases, two of these with a port, eleven have one to three IPv4
 // addresses, and one has both families; one in four has a label. They are in the order in
 // which the chart goes through them, so that the test Pod of the floor has it too.
-func Entries(n int) string {
+func Entries(n int) string { return entries(n, -1) }
+
+// ChangedEntries is Entries with other addresses in one entry.
+func ChangedEntries(n int) string { return entries(n, 9) }
+
+func entries(n, changed int) string {
 	var out strings.Builder
 	out.WriteString("services:\n")
 	for i := range n {
 		fmt.Fprintf(&out, "- name: service-%05d\n  namespace: %s\n", i, Namespace(i, n))
-		kind := i % 20
+		kind, first := i%20, 0
+		if i == changed {
+			first = 100
+		}
 		switch {
 		case kind < 8:
 			fmt.Fprintf(&out, "  externalName: host-%d.corp.example\n", i)
@@ -42,7 +50,7 @@ func Entries(n int) string {
 		case kind < 19:
 			out.WriteString("  addresses:\n")
 			for j := range 1 + kind%3 {
-				fmt.Fprintf(&out, "  - 10.%d.%d.%d\n", j, i/250, i%250+1)
+				fmt.Fprintf(&out, "  - 10.%d.%d.%d\n", first+j, i/250, i%250+1)
 			}
 			ports(&out, kind)
 		default:
