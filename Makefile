@@ -64,16 +64,17 @@ fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then rando
 	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	go test -count=1 -v -timeout 24h ./tests/differential -run 'TestDifferential|TestKept' -table -values $(or $(COUNT),100000) -seed $(or $(SEED),1)
 
-.PHONY: bench-lint
-bench-lint: $(BIN)/helm $(BIN)/extsvc ## How long extsvc lint takes for 10,000 entries, beside helm template
-	go test -count=1 ./tests/schema -run '^$$' -bench '^BenchmarkLint$$' -benchtime 3x
+.PHONY: bench
+bench: packages tools $(BIN)/kubectl $(BIN)/bench ## What the chart and the tools cost, in 20 minutes: the chart's docs/benchmarks.md (BENCH=template,lint for some parts, ROUNDS=1)
+	@$(BIN)/bench $(if $(ROUNDS),-rounds $(ROUNDS)) $(BENCH)
 
 .PHONY: generate
-generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Write what is generated: schema, values.yaml, README tables, golden files
+generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/bench ## Write what is generated: schema, values.yaml, README tables, golden files, the page of the benchmarks
 	$(BIN)/extsvc schema --write
 	$(BIN)/extsvc docs --write
 	go test -count=1 ./tests/render -run TestGolden -update
 	go test -count=1 ./tests/differential -run TestStricter -update
+	$(BIN)/bench -write
 
 .PHONY: verify
 verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Check that what is generated is up to date, and lint
@@ -81,6 +82,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Check that what is genera
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
 	go test -count=1 ./tests/differential -run TestStricter
+	go test -count=1 ./tests/bench -run TestPage
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
 
@@ -120,8 +122,11 @@ $(BIN)/ct: ci/tools/go.mod
 $(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts tools/docs))
 	@$(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
 
-$(BIN)/probe $(BIN)/demo: $(BIN)/%: $(GO_FILES) go.mod
+$(BIN)/probe $(BIN)/demo $(BIN)/bench: $(BIN)/%: $(GO_FILES) go.mod
 	@$(PROGRESS) $* go build -v -ldflags '-s -w' -o $@ ./tests/cmd/$*
+
+$(BIN)/kubectl: tests/cmd/kubectl/main.go go.mod ci/versions.env
+	@$(PROGRESS) "kubectl $(KUBERNETES_VERSION)" go build -v -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION)' -o $@ ./tests/cmd/kubectl
 
 $(BIN)/cluster: $(CLUSTER_FILES)
 	@$(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o '$(CURDIR)/$@' ./cmd/cluster

@@ -1,0 +1,1 @@
+../../../../charts/external-services/files/test.sh
