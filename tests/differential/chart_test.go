@@ -3,16 +3,19 @@ package differential
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"external-services/tools/render"
 )
 
-// charts are the chart as it is, and one that refuses nothing: it shows what the API
-// server would be asked to take without the chart's rules.
+// charts are the chart as it is, one that refuses nothing, and one that takes no entry to
+// be plain. The second shows what the API server would be asked to take without the chart's
+// rules, and the third what the chart says where it looks at everything closely.
 type charts struct {
-	chart, lenient *render.Chart
+	chart, lenient, close *render.Chart
 }
 
 func loadCharts() (charts, error) {
@@ -20,27 +23,43 @@ func loadCharts() (charts, error) {
 	if err != nil {
 		return charts{}, err
 	}
-	lenient, err := render.Embedded()
+	lenient, err := redefined(map[string]string{
+		// Without these two, no fault is noted and none keeps an entry from being rendered.
+		"external-services.refuse":        "",
+		"external-services.validate.kind": "",
+	})
 	if err != nil {
 		return charts{}, err
 	}
 	lenient.Schema = nil
-	// Without these two, no fault is noted and none keeps an entry from being rendered.
-	for _, name := range []string{"external-services.refuse", "external-services.validate.kind"} {
+	close, err := redefined(map[string]string{"external-services.plain": "^matches nothing$"})
+	if err != nil {
+		return charts{}, err
+	}
+	return charts{chart, lenient, close}, nil
+}
+
+// redefined is the chart with other texts for some of its named templates.
+func redefined(texts map[string]string) (*render.Chart, error) {
+	c, err := render.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range texts {
 		found := false
-		for _, template := range lenient.Templates {
+		for _, template := range c.Templates {
 			define := fmt.Sprintf("{{- define %q -}}", name)
 			if bytes.Contains(template.Data, []byte(define)) {
 				found = true
-				emptied := fmt.Sprintf("{{- define %q -}}{{- end -}}{{- define %q -}}", name, name+".unused")
-				template.Data = bytes.Replace(template.Data, []byte(define), []byte(emptied), 1)
+				other := fmt.Sprintf("{{- define %q -}}%s{{- end -}}{{- define %q -}}", name, text, name+".unused")
+				template.Data = bytes.Replace(template.Data, []byte(define), []byte(other), 1)
 			}
 		}
 		if !found {
-			return charts{}, fmt.Errorf("the templates of the chart do not define %s", name)
+			return nil, fmt.Errorf("the templates of the chart do not define %s", name)
 		}
 	}
-	return charts{chart, lenient}, nil
+	return c, nil
 }
 
 // version is that of the chart.
@@ -91,4 +110,40 @@ func documents(c *render.Chart, d document) ([]string, error) {
 		documents = append(documents, manifest.Content)
 	}
 	return documents, nil
+}
+
+// closer holds what the chart makes of values against what it makes of them where it takes
+// no entry to be plain. Before each entry it puts one that differs only in name and in where
+// it leads, so that the chart knows the shape of the other.
+func closer(charts charts, d document) string {
+	var services []any
+	list, ok := d.Values["services"].([]any)
+	if !ok {
+		return ""
+	}
+	for i, service := range list {
+		if e, ok := service.(entry); ok {
+			twin := maps.Clone(e)
+			twin["name"] = fmt.Sprintf("twin-%d", i)
+			if name, ok := twin["externalName"].(string); ok && name != "" {
+				twin["externalName"] = "twin.example"
+			}
+			if list, ok := twin["addresses"].([]any); ok && len(list) > 0 {
+				twin["addresses"] = []any{"192.0.2.1"}
+			}
+			services = append(services, twin)
+		}
+		services = append(services, service)
+	}
+	d.Values = maps.Clone(d.Values)
+	d.Values["services"] = services
+	rendered, err := documents(charts.chart, d)
+	closely, closeErr := documents(charts.close, d)
+	switch {
+	case fmt.Sprint(err) != fmt.Sprint(closeErr):
+		return fmt.Sprintf("got: %v\nlooking closely: %v", err, closeErr)
+	case !slices.Equal(rendered, closely):
+		return "it renders other objects"
+	}
+	return ""
 }

@@ -127,10 +127,16 @@ type verdict struct {
 	found []disagreement
 }
 
-// judge renders a document, and asks the API servers. An error is that one of them could
-// not be asked.
-func judge(ctx context.Context, charts charts, c class, d document, apply bool) (verdict, error) {
+// judge renders a document, and asks the API servers; thorough has it look closer, and apply
+// the objects as well as create them. An error is that one of the servers could not be
+// asked.
+func judge(ctx context.Context, charts charts, c class, d document, thorough bool) (verdict, error) {
 	v := verdict{answers: map[string]string{}}
+	if thorough {
+		if what := closer(charts, d); what != "" {
+			v.found = append(v.found, disagreement{"the chart overlooks what it sees looking closely", what})
+		}
+	}
 	rendered, err := documents(charts.chart, d)
 	if err != nil {
 		refused := read(err)
@@ -150,7 +156,7 @@ func judge(ctx context.Context, charts charts, c class, d document, apply bool) 
 		}
 		return v, nil
 	}
-	if err := v.ask(ctx, apply); err != nil {
+	if err := v.ask(ctx, thorough); err != nil {
 		return v, err
 	}
 	v.compare(charts, d)

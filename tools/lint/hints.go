@@ -18,13 +18,13 @@ func (l *linter) hint(part *render.Part, mappings []render.Mapping) {
 				Entry:    m.Name, Field: field, Reason: reason, Fix: fix,
 			})
 		}
-		if m.Kind == "ExternalName" {
+		if m.Shape.Kind == "ExternalName" {
 			hintAlias(m, add)
 		}
-		if m.IPv6 && !m.IPv4 {
+		if len(m.Families["IPv6"]) > 0 && len(m.Families["IPv4"]) == 0 {
 			add("addresses", "are all IPv6", "install it where the cluster has IPv6, alone or beside IPv4: others refuse the Service")
 		}
-		if publish, _ := m.Settings["publishNotReadyAddresses"].(bool); len(m.Addresses) > 0 && m.Backend == "external" && !publish && !slices.ContainsFunc(m.Addresses, ready) {
+		if publish, _ := m.Settings["publishNotReadyAddresses"].(bool); len(m.Addresses) > 0 && m.Shape.Backend == "external" && !publish && !slices.ContainsFunc(m.Addresses, ready) {
 			add("addresses", "none of them is ready, and no connection gets through", "take ready: false away from those that answer")
 		}
 	}
@@ -38,7 +38,7 @@ func hintAlias(m render.Mapping, add func(field, reason, fix string)) {
 		}
 	}
 	tls, http := false, false
-	for _, port := range m.Ports {
+	for _, port := range m.Shape.Ports {
 		tls = tls || speaks(port, []string{"https", "tls", "ssl", "ldaps", "wss", "amqps", "mqtts", "imaps", "smtps", "grpcs"}, []float64{443, 636, 993, 995, 5671, 6443, 8443, 8883})
 		http = http || speaks(port, []string{"http", "https", "h2c", "grpc", "grpcs", "ws", "wss"}, []float64{80, 443, 8080, 8443})
 	}

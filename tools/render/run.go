@@ -97,14 +97,18 @@ type Mapping struct {
 	Index        int              `json:"index"` // of the entry in services
 	Name         string           `json:"name"`
 	Namespace    string           `json:"namespace"`
-	Backend      string           `json:"backend"`
-	Kind         string           `json:"kind"`
 	ExternalName string           `json:"externalName"`
 	Addresses    []any            `json:"addresses"`
-	IPv4         bool             `json:"ipv4"`
-	IPv6         bool             `json:"ipv6"`
-	Ports        []map[string]any `json:"ports"`
+	Families     map[string][]any `json:"families"` // the addresses of IPv4 and IPv6
 	Settings     map[string]any   `json:"settings"`
+	Shape        Shape            `json:"shape"`
+}
+
+// Shape is what a mapping has in common with others, see external-services.shape.
+type Shape struct {
+	Backend string           `json:"backend"`
+	Kind    string           `json:"kind"`
+	Ports   []map[string]any `json:"ports"`
 }
 
 // Fault is what the chart refuses, see external-services.refuse in its _validate.tpl.
@@ -122,7 +126,7 @@ type Fault struct {
 // The probes are templates that print what the chart has made of its values.
 const (
 	mappingsProbe = `{{ include "external-services.mappings" . -}}
-{{ range .mappings }}{{ toJson (pick . "index" "name" "namespace" "backend" "kind" "externalName" "addresses" "ipv4" "ipv6" "ports" "settings") }}
+{{ range .mappings }}{{ toJson (dict "index" .index "name" .name "namespace" .namespace "externalName" .settings.externalName "addresses" .settings.addresses "families" .families "settings" .settings "shape" .shape) }}
 {{ end }}`
 	faultsProbe = `{{ include "external-services.collect" . }}{{ toJson .faults.found }}`
 

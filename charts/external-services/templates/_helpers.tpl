@@ -12,18 +12,10 @@ laid over it and templates expanded, for one namespace:
   with         which overrides were laid over it, for messages
   name         the Service's name
   namespace    the namespace it lands in
-  backend      external, both or cluster
-  kind         what leads outside: ExternalName, EndpointSlice or Endpoints; empty when
-               the backend is cluster
-  maxPerSlice  how many addresses an EndpointSlice holds at most
-  externalName the DNS name outside, empty when there are addresses
-  addresses    the addresses outside, in their short or long form
-  ipv4, ipv6   whether there are addresses of the family
-  ports        the ports
-  selector     the labels of the pods that take over, without those set to null
-  labels       the labels of every object, printed
-  annotations  the annotations of every object, printed, or empty
-  settings     the entry, for the fields that are printed as they are
+  settings     the entry
+  families     from IPv4 and IPv6 to the addresses of each
+  shape        what it has in common with others, see external-services.shape
+  silent       whether no connection can be answered, as no address is ready
   faults       the faults of the run, and refused, the fields of the mapping that have
                one, see external-services.refuse
 */}}
@@ -37,118 +29,282 @@ laid over it and templates expanded, for one namespace:
 {{/*
 external-services.collect puts the mappings and common into the root context, and
 beside them .faults: what is wrong with the values, see external-services.refuse.
+
+Most entries of a long list are plain, and differ only in names and addresses. So one
+expression goes over these of all mappings, and what it leaves is looked at closely, as
+is one mapping of each shape. Where that finds a fault, all of them are.
 */}}
 {{- define "external-services.collect" -}}
-{{- $mappings := dict -}}
 {{- $_ := set . "faults" (dict "found" dict "known" dict) -}}
+{{- $_ := set . "mappings" dict -}}
 {{- include "external-services.validate.valuesShape" . -}}
 {{- if and (not .faults.found) (or (not (hasKey .Values "enabled")) .Values.enabled) -}}
 {{- include "external-services.validate.release" . -}}
-{{- /* What a user sets to null is gone from the values, also from the defaults. */}}
-{{- $endpoints := .Values.endpoints | default dict -}}
+{{- $pairs := dict -}}
+{{- include "external-services.expand" (list $ .Values.commonAnnotations $pairs) -}}
+{{- include "external-services.validate.annotations" (list (dict "faults" .faults) "commonAnnotations" $pairs) -}}
 {{- $own := include "external-services.ownLabels" . -}}
-{{- $commonLabels := printf "%s%s" $own (include "external-services.pairs" (list .Values.commonLabels)) -}}
-{{- $commonAnnotations := dict -}}
-{{- include "external-services.expand" (list $ .Values.commonAnnotations $commonAnnotations) -}}
-{{- include "external-services.validate.annotations" (list (dict "faults" .faults) "commonAnnotations" $commonAnnotations) -}}
-{{- $printedAnnotations := include "external-services.pairs" (list $commonAnnotations) -}}
-{{- $_ := set . "common" (dict "labels" $commonLabels "annotations" $printedAnnotations) -}}
-{{- $overrides := .Values.overrides | default dict -}}
-{{- $namespaceOverrides := .Values.namespaceOverrides | default dict -}}
-{{- $kinds := .faults.kinds.entry -}}
+{{- $_ := set . "common" (dict
+      "ownLabels" $own
+      "labels" (printf "%s%s" $own (include "external-services.pairs" (list .Values.commonLabels)))
+      "annotationPairs" $pairs
+      "annotations" (include "external-services.pairs" (list $pairs))
+) -}}
+{{- range regexReplaceAllLiteral (include "external-services.plain" .) (include "external-services.draft" .) "" | splitList "\n" -}}
+{{- if . -}}
+{{- include "external-services.settle" (list $ (get $.mappings (trimAll "!?" . | fromJsonArray | first)) (not (hasPrefix "?" .))) -}}
+{{- end -}}
+{{- end -}}
+{{- if .faults.found -}}
+{{- range .mappings -}}
+{{- include "external-services.settle" (list $ . true) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.draft puts the mappings into the root context and prints a line for
+each, as a JSON list: its key in .mappings, its externalName and its addresses. A "!"
+before it says that these have to be looked at closely, whatever the line says. A line
+with a "?" and the key alone says that the rest of the entry has to, as it is the first
+of its shape.
+*/}}
+{{- define "external-services.draft" -}}
+{{- $shapes := dict -}}
+{{- $overrides := .Values.overrides -}}
+{{- $namespaceOverrides := .Values.namespaceOverrides -}}
 {{- range $index, $base := .Values.services -}}
-{{- if or (not (kindIs "map" $base)) (not (kindIs "string" $base.name)) -}}
-{{- include "external-services.refuse.unnamed" (list $ $index $base) -}}
-{{- else -}}
+{{- $named := false -}}
+{{- if kindIs "map" $base -}}
+{{- $named = kindIs "string" $base.name -}}
+{{- end -}}
+{{- if $named -}}
 {{- $entry := $base -}}
 {{- $entryWith := "" -}}
+{{- if $overrides -}}
 {{- with get $overrides $base.name -}}
 {{- $entry = dict -}}
 {{- include "external-services.lay" (list $entry $base) -}}
 {{- include "external-services.lay" (list $entry .) -}}
 {{- $entryWith = " with overrides" -}}
 {{- end -}}
-{{- $wrong := false -}}
-{{- range $key, $value := $entry -}}
-{{- if ne (get $kinds $key) (kindOf $value) -}}
-{{- $wrong = true -}}
 {{- end -}}
+{{- $rest := omit $entry "name" "namespace" "externalName" "addresses" -}}
+{{- if $entry.externalName -}}
+{{- $_ := set $rest "externalName" "" -}}
 {{- end -}}
-{{- if $wrong -}}
-{{- $wrong = include "external-services.validate.shape" (list $.faults $index $base.name $entryWith $entry) -}}
+{{- if $entry.addresses -}}
+{{- $_ := set $rest "addresses" "" -}}
 {{- end -}}
-{{- if not $wrong -}}
+{{- $shapeKey := toRawJson $rest -}}
+{{- $entryShape := get $shapes $shapeKey -}}
+{{- $first := not $entryShape -}}
+{{- if $first -}}
+{{- $entryShape = dict -}}
+{{- include "external-services.shape" (list $ $entryShape $index $base.name $entryWith $entry) -}}
+{{- $_ := set $shapes $shapeKey $entryShape -}}
+{{- end -}}
+{{- if $entryShape.spread -}}
 {{- include "external-services.validate.placement" (dict "faults" $.faults "index" $index "name" $base.name "with" $entryWith "entry" $entry) -}}
-{{- range $namespace := $entry.namespaces | default (list ($entry.namespace | default $.Release.Namespace)) -}}
+{{- end -}}
+{{- if $entryShape -}}
+{{- range $namespace := or $entry.namespaces (list (or $entry.namespace $.Release.Namespace)) -}}
 {{- $settings := $entry -}}
 {{- $with := $entryWith -}}
-{{- with get (get $namespaceOverrides $namespace | default dict) $base.name -}}
+{{- $shape := $entryShape -}}
+{{- $closely := false -}}
+{{- $first := $first -}}
+{{- if $namespaceOverrides -}}
+{{- with get (get $namespaceOverrides (toString $namespace) | default dict) $base.name -}}
 {{- $settings = dict -}}
 {{- include "external-services.lay" (list $settings $entry) -}}
 {{- include "external-services.lay" (list $settings .) -}}
 {{- $with = printf "%s namespaceOverrides %q" (ternary " with" (printf "%s and" $with) (eq $with "")) $namespace -}}
-{{- if include "external-services.validate.shape" (list $.faults $index $base.name $with $settings) -}}
-{{- $settings = dict "enabled" false -}}
+{{- $shape = dict -}}
+{{- include "external-services.shape" (list $ $shape $index $base.name $with $settings) -}}
+{{- $first = true -}}
 {{- end -}}
 {{- end -}}
-{{- if or (not (hasKey $settings "enabled")) $settings.enabled -}}
-{{- $externalName := $settings.externalName | default "" -}}
-{{- if contains "{{" $externalName -}}
-{{- $externalName = tpl $externalName $ -}}
+{{- if $shape.enabled -}}
+{{- $key := printf "%s/%s" $namespace $base.name -}}
+{{- $mapping := dict "index" $index "name" $base.name "namespace" $namespace "settings" $settings "shape" $shape -}}
+{{- if $with -}}
+{{- $_ := set $mapping "with" $with -}}
 {{- end -}}
-{{- $addresses := $settings.addresses | default list -}}
-{{- if contains "{{" (toString $addresses) -}}
-{{- $addresses = include "external-services.expandAddresses" (list $ $addresses) | fromYamlArray -}}
+{{- with get $.mappings $key -}}
+{{- include "external-services.settle" (list $ . true) -}}
+{{- include "external-services.validate.taken" (list (set $mapping "faults" $.faults) .) -}}
 {{- end -}}
+{{- $_ := set $.mappings $key $mapping -}}
+{{- $line := list $key $settings.externalName $settings.addresses | toRawJson -}}
+{{- with $settings.addresses -}}
+{{- if kindIs "slice" . -}}
+{{- $count := len . -}}
+{{- if gt $count 20 -}}
+{{- /* uniq compares each with each, and a JSON object has each key once. */}}
+{{- $unique := join "\":0,\"" . | printf "{\"%s\":0}" | fromJson -}}
+{{- $closely = or (ne $count (len $unique)) (and (gt $count 1000) (eq $shape.outside "Endpoints")) -}}
+{{- else if gt $count 1 -}}
+{{- $closely = ne $count (len (uniq .)) -}}
+{{- end -}}
+{{- if contains ":" $line -}}
+{{- include "external-services.families" $mapping -}}
+{{- else -}}
+{{- $_ := set $mapping "families" (dict "IPv4" .) -}}
+{{- end -}}
+{{- else -}}
+{{- $closely = true -}}
+{{- end -}}
+{{- else -}}
+{{- if hasPrefix (printf "%s.%s" $base.name $namespace) (toString $settings.externalName) -}}
+{{- $closely = true -}}
+{{- end -}}
+{{- end -}}
+{{- if $closely }}!{{ end }}{{ $line }}
+{{ if $first }}?{{ list $key | toRawJson }}
+{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- else -}}
+{{- include "external-services.refuse.unnamed" (list $ $index $base) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.shape fills in what a mapping has in common with each one whose entry
+differs only in name, namespace, externalName and addresses, and has the latter two or
+not as it does. It takes a list: the root context, the map to fill in, and the place of
+the entry, its name, the overrides that were laid over it, and the entry. The map stays
+empty where a field is of the wrong kind.
+  enabled         whether there is a Service at all
+  spread          whether it has namespaces
+  backend         external, both or cluster
+  outside         ExternalName, EndpointSlice or Endpoints
+  kind            the same, or empty when the backend is cluster: what leads outside now
+  ports           the ports
+  selector        the labels of the pods that take over, without those set to null
+  labels          the labels of every object, printed
+Once one of its mappings is settled, it has also:
+  annotationPairs the annotations of its own, with templates expanded
+  annotations     the annotations of every object, printed, or empty
+  endpointPorts   the ports of the endpoints, printed
+  testPorts       the ports that the test Pod connects to, printed
+  spec            what the Services have in common, printed; service.yaml adds it
+*/}}
+{{- define "external-services.shape" -}}
+{{- $root := index . 0 -}}
+{{- $shape := index . 1 -}}
+{{- $common := $root.common -}}
+{{- if not (include "external-services.validate.fields" (list $root.faults (index . 2) (index . 3) (index . 4) (index . 5))) -}}
+{{- with index . 5 -}}
 {{- $selector := dict -}}
-{{- range $key, $value := $settings.selector -}}
+{{- range $key, $value := .selector -}}
 {{- if not (kindIs "invalid" $value) -}}
 {{- $_ := set $selector $key $value -}}
 {{- end -}}
 {{- end -}}
-{{- $backend := $settings.backend | default "external" -}}
-{{- $mapping := dict
-      "index" $index
-      "with" $with
-      "name" $base.name
-      "namespace" $namespace
+{{- $backend := .backend | default "external" -}}
+{{- /* What a user sets to null is gone from the values, also from the defaults. */}}
+{{- $outside := ternary (.endpointsKind | default ($root.Values.endpoints | default dict).kind | default "EndpointSlice") "ExternalName" (empty .externalName) -}}
+{{- $labels := $common.labels -}}
+{{- with .labels -}}
+{{- $labels = printf "%s%s" $common.ownLabels (include "external-services.pairs" (list $root.Values.commonLabels .)) -}}
+{{- end -}}
+{{- range $key, $value := dict
+      "enabled" (or (not (hasKey . "enabled")) .enabled)
+      "spread" (hasKey . "namespaces")
       "backend" $backend
-      "kind" (ternary ($settings.endpointsKind | default $endpoints.kind | default "EndpointSlice") "ExternalName" (empty $settings.externalName))
-      "maxPerSlice" (int ($endpoints.maxPerSlice | default 100))
-      "externalName" $externalName
-      "addresses" $addresses
-      "ipv4" false
-      "ipv6" false
-      "ports" ($settings.ports | default list)
+      "outside" $outside
+      "kind" (ternary "" $outside (eq $backend "cluster"))
+      "ports" (.ports | default list)
       "selector" $selector
-      "annotations" $printedAnnotations
-      "settings" $settings
-      "faults" $.faults
+      "labels" (printf "%s\n    external-services/backend: %s" $labels $backend)
 -}}
-{{- include "external-services.validate.mapping" (list $mapping $mappings) -}}
-{{- if eq $backend "cluster" -}}
-{{- $_ := set $mapping "kind" "" -}}
-{{- end -}}
-{{- $labels := $commonLabels -}}
-{{- with $settings.labels -}}
-{{- $labels = printf "%s%s" $own (include "external-services.pairs" (list $.Values.commonLabels .)) -}}
-{{- end -}}
-{{- $_ := set $mapping "labels" (printf "%s\n    external-services/backend: %s" $labels $backend) -}}
-{{- with $settings.annotations -}}
-{{- $annotations := dict -}}
-{{- include "external-services.expand" (list $ . $annotations) -}}
-{{- include "external-services.validate.annotations" (list $mapping "annotations" $annotations) -}}
-{{- $_ := set $mapping "annotations" (include "external-services.pairs" (list $commonAnnotations $annotations)) -}}
-{{- end -}}
-{{- include "external-services.validate.annotationsSize" $mapping -}}
-{{- $_ := set $mappings (printf "%s/%s" $namespace $base.name) $mapping -}}
+{{- $_ := set $shape $key $value -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/*
+external-services.settle expands the templates of a mapping and validates it. It takes a
+list: the root context, the mapping, and whether to look at externalName and addresses
+as well.
+*/}}
+{{- define "external-services.settle" -}}
+{{- $root := index . 0 -}}
+{{- with index . 1 -}}
+{{- $_ := set . "faults" $root.faults -}}
+{{- if not (include "external-services.validate.fields" (list .faults .index .name .with .settings)) -}}
+{{- if and (index $ 2) (not .settled) -}}
+{{- $_ := set . "settled" true -}}
+{{- $addresses := .settings.addresses | default list -}}
+{{- if contains "{{" (toString $addresses) -}}
+{{- $addresses = include "external-services.expandAddresses" (list $root $addresses) | fromYamlArray -}}
+{{- end -}}
+{{- $externalName := .settings.externalName | default "" -}}
+{{- if contains "{{" $externalName -}}
+{{- $externalName = tpl $externalName $root -}}
+{{- end -}}
+{{- $_ := set . "settings" (set (set (omit .settings) "addresses" $addresses) "externalName" $externalName) -}}
+{{- include "external-services.families" . -}}
+{{- end -}}
+{{- if not (hasKey .shape "annotations") -}}
+{{- $pairs := dict -}}
+{{- include "external-services.expand" (list $root .settings.annotations $pairs) -}}
+{{- $_ := set .shape "annotationPairs" $pairs -}}
+{{- $_ := set .shape "annotations" (include "external-services.pairs" (list $root.common.annotationPairs $pairs)) -}}
+{{- end -}}
+{{- include "external-services.validate.mapping" (list . (index $ 2)) -}}
+{{- if not .faults.found -}}
+{{- with .shape -}}
+{{- $_ := set . "endpointPorts" (include "external-services.endpointPorts" .ports) -}}
+{{- $_ := set . "testPorts" (include "external-services.testPorts" .ports) -}}
 {{- end -}}
 {{- end -}}
-{{- $_ := set . "mappings" $mappings -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.families sets the families of a mapping, and whether it is silent.
+*/}}
+{{- define "external-services.families" -}}
+{{- $addresses := .settings.addresses -}}
+{{- $families := dict -}}
+{{- range $family := list "IPv4" "IPv6" -}}
+{{- with include "external-services.ofFamily" (list $family $addresses) -}}
+{{- $_ := set $families $family (printf "[%s]" (trimSuffix "," .) | fromJsonArray) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set . "families" $families -}}
+{{- $silent := not (or (empty $addresses) (ne .shape.backend "external") .settings.publishNotReadyAddresses) -}}
+{{- range $addresses -}}
+{{- if $silent -}}
+{{- $silent = and (kindIs "map" .) (not (dig "ready" true (ternary . dict (kindIs "map" .)))) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set . "silent" $silent -}}
+{{- end -}}
+
+{{/*
+external-services.ofFamily prints those addresses that are of a family, each as JSON and
+with a comma after it. It takes a list: the family and the addresses.
+*/}}
+{{- define "external-services.ofFamily" -}}
+{{- $ipv6 := eq (index . 0) "IPv6" -}}
+{{- range index . 1 -}}
+{{- $ip := . -}}
+{{- if kindIs "map" . -}}
+{{- $ip = toString .ip -}}
+{{- end -}}
+{{- if eq (contains ":" (toString $ip)) $ipv6 -}}
+{{- toJson . }},
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*
@@ -284,7 +440,7 @@ mapping, and whether ready.
 {{- define "external-services.subsetAddresses" -}}
 {{- $mapping := index . 0 -}}
 {{- $wanted := index . 1 -}}
-{{- range $mapping.addresses }}
+{{- range $mapping.settings.addresses }}
 {{- $address := . }}
 {{- if not (kindIs "map" .) }}{{ $address = dict "ip" . }}{{ end }}
 {{- if eq $wanted (or $mapping.settings.publishNotReadyAddresses (dig "ready" true $address) | ternary true false) }}
@@ -306,23 +462,10 @@ digest where there is one, which wins over the tag.
 {{- end -}}
 
 {{/*
-external-services.testArgument prints what the test Pod checks of a mapping: its name,
-and the TCP ports where an address is in use to answer them, or pods are meant to. It
-prints nothing for a headless Service without one, which DNS does not know.
+external-services.testPorts prints those ports of a list that the test Pod connects to.
 */}}
-{{- define "external-services.testArgument" -}}
-{{- $answers := or (ne .backend "external") (eq .kind "ExternalName") .settings.publishNotReadyAddresses -}}
-{{- range .addresses -}}
-{{- if not $answers -}}
-{{- $answers = or (not (kindIs "map" .)) (dig "ready" true (ternary . dict (kindIs "map" .))) -}}
-{{- end -}}
-{{- end -}}
-{{- if $answers -}}
-{{- printf "%s.%s" .name .namespace -}}
-{{- range .ports -}}
+{{- define "external-services.testPorts" -}}
+{{- range . -}}
 {{- if eq (.protocol | default "TCP") "TCP" }} {{ .port }}{{ end -}}
-{{- end -}}
-{{- else if not .settings.headless -}}
-{{- printf "%s.%s" .name .namespace -}}
 {{- end -}}
 {{- end -}}

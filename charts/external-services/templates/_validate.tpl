@@ -12,19 +12,39 @@ from one.
 */}}
 
 {{/*
+external-services.plain prints the expression for the lines of external-services.draft
+that no rule of this file has anything against, whatever else the entry says. It takes
+less than the rules do, and so it is no rule itself: IPv4 addresses, IPv6 addresses with
+"::" and no group that is 0, and of DNS names those with labels of up to 31 characters
+and a last one of two to eight letters, which "localhost" has not.
+*/}}
+{{- define "external-services.plain" -}}
+{{- $label := "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?" -}}
+{{- $short := "[a-z0-9]([-a-z0-9]{0,29}[a-z0-9])?" -}}
+{{- $octet := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
+{{- $ipv4 := printf "([1-9]|[1-9][0-9]|1[013-57-9][0-9]|12[0-68-9]|16[0-8]|2[01][0-9]|22[0-3])([.]%s){3}" $octet -}}
+{{- $group := "[1-9a-f][0-9a-f]{0,3}" -}}
+{{- $ipv6 := printf "[23][0-9a-f]{3}(:%s){0,2}::%s(:%s){0,2}" $group $group $group -}}
+{{- $ip := printf "\"(%s|%s)\"" $ipv4 $ipv6 -}}
+{{- printf "(?m)^\\[\"%s/[a-z]([-a-z0-9]{0,61}[a-z0-9])?\",(null|\"(%s[.]){1,6}[a-z]{2,8}[.]?\"),(null|\\[%s(,%s)*\\])\\]$" $label $short $ip $ip -}}
+{{- end -}}
+
+{{/*
 external-services.where prints which entry a mapping is of.
 */}}
 {{- define "external-services.where" -}}
-{{- printf "services[%d] %q%s" (int .index) .name .with -}}
+{{- printf "services[%d] %q%s" (int .index) .name (.with | default "") -}}
 {{- end -}}
 
 {{/*
 external-services.refuse notes a fault. It takes a list: what is refused, the field,
 what is wrong, what to write instead, and where the fault is one of a map's keys, the
 key. What is refused is a mapping, or a map that has no index where it is the release;
-either has faults, the map that every fault of a run is put into:
-  found    the faults in the order of their keys; each has a text, what that is made
-           of, and the place of the entry and the namespace it is for
+either has faults, the map that every fault of a run is put into, and a release may have
+the place at which its fault is named:
+  found    the faults in the order of their keys, which is that of the entries; each has
+           a text, what that is made of, and the place of the entry and the namespace
+           it is for
   known    which faults of which entry there are, as its namespaces share most of them
 Beside them it has the kinds, see external-services.kinds.
 */}}
@@ -41,7 +61,9 @@ Beside them it has the kinds, see external-services.kinds.
 {{- $id = printf "%s/%s" $field (index . 4) -}}
 {{- $text = printf "%s: %s: %s" $field $what $write -}}
 {{- end -}}
+{{- $place := get $of "place" -}}
 {{- if hasKey $of "index" -}}
+{{- $place = add1 $of.index -}}
 {{- $text = printf "%s: %s" (include "external-services.where" $of) $text -}}
 {{- $_ := set $fault "index" $of.index -}}
 {{- $_ := set $fault "name" $of.name -}}
@@ -52,7 +74,7 @@ Beside them it has the kinds, see external-services.kinds.
 {{- $known := printf "%v/%s/%s" (get $of "index") $id $what -}}
 {{- if not (or (hasKey $refused $id) (hasKey $of.faults.known $known)) -}}
 {{- $_ := set $of.faults.known $known true -}}
-{{- $_ := set $of.faults.found (printf "%09d" (len $of.faults.found)) $fault -}}
+{{- $_ := set $of.faults.found (printf "%09d/%09d" (int $place) (len $of.faults.found)) $fault -}}
 {{- end -}}
 {{- $_ := set $refused $id true -}}
 {{- $_ := set $of "refused" $refused -}}
@@ -191,7 +213,7 @@ external-services.refuse.unnamed refuses an entry that is no map or has no name.
 a list: the root context, the place of the entry, and the entry.
 */}}
 {{- define "external-services.refuse.unnamed" -}}
-{{- $release := dict "faults" (index . 0).faults -}}
+{{- $release := dict "faults" (index . 0).faults "place" (add1 (index . 1)) -}}
 {{- $field := printf "services[%d]" (int (index . 1)) -}}
 {{- if not (kindIs "map" (index . 2)) -}}
 {{- include "external-services.refuse" (list $release $field (printf "is %s" (toJson (index . 2) | trunc 60)) "write a map with a name") -}}
@@ -203,11 +225,11 @@ a list: the root context, the place of the entry, and the entry.
 {{- end -}}
 
 {{/*
-external-services.validate.shape checks the kinds of the fields of an entry and prints
+external-services.validate.fields checks the kinds of the fields of an entry and prints
 something where it refuses one. It takes a list: the faults, the place of the entry, its
 name, the overrides that were laid over it, and the entry.
 */}}
-{{- define "external-services.validate.shape" -}}
+{{- define "external-services.validate.fields" -}}
 {{- $of := dict "faults" (index . 0) "index" (index . 1) "name" (index . 2) "with" (index . 3) -}}
 {{- range $key, $value := index . 4 -}}
 {{- include "external-services.validate.kind" (list $of "" $key $value (get $of.faults.kinds.entry $key)) -}}
@@ -291,31 +313,43 @@ with faults, index, name, with and entry.
 {{- end -}}
 
 {{/*
-external-services.validate.mapping checks a mapping and fills in the families of its
-addresses. It takes a list: the mapping, and the mappings that were made before.
+external-services.validate.taken takes a list: the mapping, and the one that was made
+before with its name and namespace.
+*/}}
+{{- define "external-services.validate.taken" -}}
+{{- with index . 1 -}}
+{{- if ne .index (index $ 0).index -}}
+{{- include "external-services.refuse" (list (index $ 0) "name" (printf "is taken by services[%d] in the namespace %q" (int .index) .namespace) "one Service has one entry: put both into one, or give this one another name or namespace") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+external-services.validate.mapping takes a list: the mapping, and whether to check its
+externalName and addresses.
 */}}
 {{- define "external-services.validate.mapping" -}}
 {{- $mapping := index . 0 -}}
-{{- if not (regexMatch "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $mapping.name) -}}
+{{- $outside := $mapping.shape.outside -}}
+{{- if or (gt (len $mapping.name) 63) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $mapping.name)) -}}
 {{- include "external-services.refuse" (list $mapping "name" "is not a Service name" "write at most 63 lower-case letters, digits and \"-\", with a letter first and no \"-\" last") -}}
 {{- end -}}
-{{- if not (include "external-services.isLabel" $mapping.namespace) -}}
+{{- if not (include "external-services.isLabel" (toString $mapping.namespace)) -}}
 {{- include "external-services.refuse" (list $mapping "namespace" (printf "%q is not a namespace" $mapping.namespace) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
 {{- end -}}
-{{- with get (index . 1) (printf "%s/%s" $mapping.namespace $mapping.name) -}}
-{{- if ne .index $mapping.index -}}
-{{- include "external-services.refuse" (list $mapping "name" (printf "is taken by services[%d] in the namespace %q" (int .index) .namespace) "one Service has one entry: put both into one, or give this one another name or namespace") -}}
-{{- end -}}
-{{- end -}}
-{{- if and (eq $mapping.kind "ExternalName") $mapping.addresses -}}
+{{- if and (eq $outside "ExternalName") $mapping.settings.addresses -}}
 {{- include "external-services.refuse" (list $mapping "externalName" "stands beside addresses" "a Service is an alias of a DNS name or forwards to addresses, so keep one of the two") -}}
-{{- else if eq $mapping.kind "ExternalName" -}}
+{{- else if eq $outside "ExternalName" -}}
+{{- if index . 1 -}}
 {{- include "external-services.validate.externalName" $mapping -}}
-{{- else if not (has $mapping.kind (list "EndpointSlice" "Endpoints")) -}}
-{{- include "external-services.refuse" (list $mapping "endpointsKind" (printf "%q is no kind of object that holds addresses" $mapping.kind) "write EndpointSlice or Endpoints, here or as endpoints.kind") -}}
-{{- else if $mapping.addresses -}}
+{{- end -}}
+{{- else if not (has $outside (list "EndpointSlice" "Endpoints")) -}}
+{{- include "external-services.refuse" (list $mapping "endpointsKind" (printf "%q is no kind of object that holds addresses" $outside) "write EndpointSlice or Endpoints, here or as endpoints.kind") -}}
+{{- else if $mapping.settings.addresses -}}
+{{- if index . 1 -}}
 {{- include "external-services.validate.addresses" $mapping -}}
-{{- else if ne $mapping.backend "cluster" -}}
+{{- end -}}
+{{- else if ne $mapping.shape.backend "cluster" -}}
 {{- include "external-services.refuse" (list $mapping "addresses" "or externalName is missing" "write the IP addresses outside under addresses, or the DNS name outside as externalName") -}}
 {{- end -}}
 {{- include "external-services.validate.backend" $mapping -}}
@@ -332,6 +366,8 @@ addresses. It takes a list: the mapping, and the mappings that were made before.
 {{- include "external-services.validate.labels" (list $mapping "labels" .) -}}
 {{- end -}}
 {{- end -}}
+{{- include "external-services.validate.annotations" (list $mapping "annotations" $mapping.shape.annotationPairs) -}}
+{{- include "external-services.validate.annotationsSize" $mapping -}}
 {{- end -}}
 
 {{/*
@@ -340,7 +376,7 @@ accepts IP addresses and numbers, which no DNS server resolves, and labels of
 over 63 characters, which DNS does not have (RFC 1035, section 2.3.4).
 */}}
 {{- define "external-services.validate.externalName" -}}
-{{- $name := .externalName -}}
+{{- $name := .settings.externalName -}}
 {{- $host := trimSuffix "." $name -}}
 {{- if contains "://" $name -}}
 {{- include "external-services.refuse" (list . "externalName" (printf "%q is a URL" $name) "write the host name alone, without scheme, port and path") -}}
@@ -351,7 +387,7 @@ over 63 characters, which DNS does not have (RFC 1035, section 2.3.4).
 {{- if contains ":" $name -}}
 {{- include "external-services.refuse" (list . "externalName" (printf "%q carries a port" $name) "write the host name alone: a DNS alias cannot change the port, the client calls it") -}}
 {{- end -}}
-{{- if or (gt (len $host) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$" $host)) -}}
+{{- if or (gt (len $host) 253) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" $host)) (and (gt (len $host) 63) (regexMatch "[^.]{64}" $host)) -}}
 {{- include "external-services.refuse" (list . "externalName" (printf "%q is not a DNS name" $name) "write at most 253 lower-case letters, digits, \"-\" and \".\", each label at most 63 characters with a letter or digit first and last") -}}
 {{- end -}}
 {{- if regexMatch "(^|[.])localhost$" $host -}}
@@ -363,7 +399,7 @@ over 63 characters, which DNS does not have (RFC 1035, section 2.3.4).
 {{- end -}}
 
 {{/*
-external-services.validate.addresses takes a mapping and sets its ipv4 and ipv6.
+external-services.validate.addresses takes a mapping.
 The API server also accepts multicast outside of 224.0.0.0/24 and ff02::/16, the
 reserved 240.0.0.0/4, and an address twice: no connection reaches the first two,
 and the last is a slip of the pen that shifts traffic.
@@ -371,7 +407,7 @@ and the last is a slip of the pen that shifts traffic.
 {{- define "external-services.validate.addresses" -}}
 {{- $mapping := . -}}
 {{- $seen := dict -}}
-{{- range $index, $address := .addresses -}}
+{{- range $index, $address := .settings.addresses -}}
 {{- $ip := $address -}}
 {{- if kindIs "map" $address -}}
 {{- $ip = $address.ip -}}
@@ -380,12 +416,10 @@ and the last is a slip of the pen that shifts traffic.
 {{- if not (kindIs "string" $ip) -}}
 {{- include "external-services.refuse" (list $mapping (printf "addresses[%d]" $index) (ternary "has no ip" (printf "is %s" (toJson $ip | trunc 60)) (kindIs "invalid" $ip)) "write an IP address, in quotes") -}}
 {{- else if regexMatch "^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$" $ip -}}
-{{- $_ := set $mapping "ipv4" true -}}
 {{- if regexMatch "^(0[.]0[.]0[.]0$|127[.]|169[.]254[.]|2(2[4-9]|[345][0-9])[.])" $ip -}}
 {{- include "external-services.refuse.unroutable" (list $mapping $index $ip) -}}
 {{- end -}}
 {{- else if contains ":" $ip -}}
-{{- $_ := set $mapping "ipv6" true -}}
 {{- include "external-services.validate.ipv6" (list $mapping $index $ip) -}}
 {{- else -}}
 {{- include "external-services.refuse.notAnAddress" (list $mapping $index $ip) -}}
@@ -418,10 +452,10 @@ server takes any zone; one that no node can have in its label would match none.
 {{- end -}}
 {{- end -}}
 {{- with (index . 2).zone -}}
-{{- if eq $mapping.kind "Endpoints" -}}
+{{- if eq $mapping.shape.outside "Endpoints" -}}
 {{- include "external-services.refuse" (list $mapping (printf "%s.zone" $field) "has no place in an Endpoints object" "leave it out, or write endpointsKind: EndpointSlice") -}}
 {{- end -}}
-{{- if not (regexMatch "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" (toString .)) -}}
+{{- if or (gt (len (toString .)) 63) (not (regexMatch "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$" (toString .))) -}}
 {{- include "external-services.refuse" (list $mapping (printf "%s.zone" $field) (printf "%q is not a zone" .) "write what the nodes of the zone have as the label topology.kubernetes.io/zone") -}}
 {{- end -}}
 {{- end -}}
@@ -535,14 +569,16 @@ backends: what is refused here would be a Service that loses connections.
 */}}
 {{- define "external-services.validate.backend" -}}
 {{- $mapping := . -}}
+{{- $addresses := .settings.addresses | default list -}}
+{{- with .shape -}}
 {{- if not (has .backend (list "external" "both" "cluster")) -}}
-{{- include "external-services.refuse" (list . "backend" (printf "%q is no backend" .backend) "write external, both or cluster") -}}
+{{- include "external-services.refuse" (list $mapping "backend" (printf "%q is no backend" .backend) "write external, both or cluster") -}}
 {{- end -}}
 {{- if and (ne .backend "external") (not .selector) -}}
-{{- include "external-services.refuse" (list . "selector" (printf "is missing, and the backend %s sends connections to pods" .backend) "write the labels of those pods, such as selector: {app: orders}") -}}
+{{- include "external-services.refuse" (list $mapping "selector" (printf "is missing, and the backend %s sends connections to pods" .backend) "write the labels of those pods, such as selector: {app: orders}") -}}
 {{- end -}}
-{{- if and (eq .backend "both") (eq .kind "ExternalName") (not .addresses) -}}
-{{- include "external-services.refuse" (list . "backend" "is both, and an alias of a DNS name has no addresses that pods could stand beside" "write the IP addresses outside under addresses instead of externalName, or go from external to cluster in one step") -}}
+{{- if and (eq .backend "both") (eq .outside "ExternalName") (not $addresses) -}}
+{{- include "external-services.refuse" (list $mapping "backend" "is both, and an alias of a DNS name has no addresses that pods could stand beside" "write the IP addresses outside under addresses instead of externalName, or go from external to cluster in one step") -}}
 {{- end -}}
 {{- range $key, $value := .selector -}}
 {{- include "external-services.validate.label" (list $mapping "selector" $key $value) -}}
@@ -552,8 +588,9 @@ backends: what is refused here would be a Service that loses connections.
 {{- end -}}
 {{- /* The endpoints controller writes the Endpoints object of every Service that has a
        selector: it would empty ours, and keep its name from the release afterwards. */}}
-{{- if and .selector .addresses (eq .kind "Endpoints") -}}
-{{- include "external-services.refuse" (list . "selector" "stands with addresses in an Endpoints object, which Kubernetes overwrites for every Service with a selector" "write endpointsKind: EndpointSlice, or leave selector out until the entry moves into the cluster") -}}
+{{- if and .selector $addresses (eq .outside "Endpoints") -}}
+{{- include "external-services.refuse" (list $mapping "selector" "stands with addresses in an Endpoints object, which Kubernetes overwrites for every Service with a selector" "write endpointsKind: EndpointSlice, or leave selector out until the entry moves into the cluster") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -562,14 +599,16 @@ external-services.validate.ports takes a mapping.
 */}}
 {{- define "external-services.validate.ports" -}}
 {{- $mapping := . -}}
-{{- if and (not .ports) (or (ne .backend "external") (and .addresses (ne .kind "ExternalName"))) -}}
-{{- include "external-services.refuse" (list . "ports" "is missing" "write the ports that clients call, such as ports: [{port: 3306}]") -}}
+{{- $addresses := .settings.addresses | default list -}}
+{{- $outside := .shape.outside -}}
+{{- if and (not .shape.ports) (or (ne .shape.backend "external") (and $addresses (ne $outside "ExternalName"))) -}}
+{{- include "external-services.refuse" (list $mapping "ports" "is missing" "write the ports that clients call, such as ports: [{port: 3306}]") -}}
 {{- end -}}
 {{- $numbers := dict -}}
 {{- $names := dict -}}
 {{- $unnamed := -1 -}}
 {{- $kinds := .faults.kinds.port -}}
-{{- range $index, $port := .ports -}}
+{{- range $index, $port := .shape.ports -}}
 {{- $wrong := not (kindIs "map" $port) -}}
 {{- if $wrong -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d]" $index) (printf "is %s" (toJson $port | trunc 60)) "write a map with the key port") -}}
@@ -605,7 +644,7 @@ external-services.validate.ports takes a mapping.
 {{- $_ := include "external-services.validate.kind" (list $mapping (printf "ports[%d]." $index) "targetPort" .targetPort "float64") -}}
 {{- end -}}
 {{- else if ne (int .targetPort) (int .port) -}}
-{{- if and (eq $mapping.kind "ExternalName") (not $mapping.addresses) -}}
+{{- if and (eq $outside "ExternalName") (not $addresses) -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a DNS alias cannot change the port" .targetPort .port) "leave targetPort out, or write the IP addresses outside under addresses instead of externalName") -}}
 {{- else if $mapping.settings.headless -}}
 {{- include "external-services.refuse" (list $mapping (printf "ports[%d].targetPort" $index) (printf "is %v and port is %v, and a headless Service cannot change the port" .targetPort .port) "leave targetPort out, or leave headless out") -}}
@@ -622,13 +661,13 @@ external-services.validate.ports takes a mapping.
 {{- end -}}
 {{- end -}}
 {{- if and (ge $unnamed 0) (gt (len $numbers) 1) -}}
-{{- include "external-services.refuse" (list . (printf "ports[%d].name" $unnamed) "is missing" "give every port a name where an entry has several") -}}
+{{- include "external-services.refuse" (list $mapping (printf "ports[%d].name" $unnamed) "is missing" "give every port a name where an entry has several") -}}
 {{- end -}}
 {{- /* kube-proxy reads the EndpointSlices that the mirroring controller makes of
        an Endpoints object, and it mirrors 1000 addresses of a subset and drops
        the rest (--mirroring-max-endpoints-per-subset). */}}
-{{- if and (eq .kind "Endpoints") (gt (len .addresses) 1000) -}}
-{{- include "external-services.refuse" (list . "addresses" (printf "has %d addresses, and a cluster uses 1000 of an Endpoints object" (len .addresses)) "write endpointsKind: EndpointSlice") -}}
+{{- if and (eq $outside "Endpoints") (gt (len $addresses) 1000) -}}
+{{- include "external-services.refuse" (list $mapping "addresses" (printf "has %d addresses, and a cluster uses 1000 of an Endpoints object" (len $addresses)) "write endpointsKind: EndpointSlice") -}}
 {{- end -}}
 {{- end -}}
 
@@ -640,7 +679,7 @@ the port. A name follows the rule of the API server for port names of containers
 {{- $mapping := index . 0 -}}
 {{- $field := printf "ports[%d].podPort" (index . 1) -}}
 {{- $podPort := (index . 2).podPort -}}
-{{- if not (or $mapping.selector (hasKey (get $mapping "refused" | default dict) "selector")) -}}
+{{- if not (or $mapping.shape.selector (hasKey (get $mapping "refused" | default dict) "selector")) -}}
 {{- include "external-services.refuse" (list $mapping $field "stands without the pods it is for" "write the labels of the pods that take over as selector, or leave podPort out") -}}
 {{- end -}}
 {{- if kindIs "string" $podPort -}}
@@ -687,7 +726,7 @@ that holds the label, its key and its value.
 {{- include "external-services.validate.key" (list (index . 0) (index . 1) $key $key) -}}
 {{- if not (kindIs "string" $value) -}}
 {{- include "external-services.refuse" (list (index . 0) (index . 1) (printf "%q is %s" $key (toJson $value | trunc 60)) "write a string, in quotes" $key) -}}
-{{- else if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $value) -}}
+{{- else if or (gt (len $value) 63) (not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$" $value)) -}}
 {{- include "external-services.refuse" (list (index . 0) (index . 1) (printf "%q has the value %q, which is not a label value" $key $value) "write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last" $key) -}}
 {{- end -}}
 {{- end -}}
@@ -745,7 +784,8 @@ characters, after a DNS name of at most 253 and "/" if it has one, which is what
 API server takes as a key and as an application protocol. It takes the name.
 */}}
 {{- define "external-services.isQualifiedName" -}}
-{{- if and (le (len (regexFind "^[^/]*/" .)) 254) (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$" .) -}}
+{{- $parts := splitList "/" . -}}
+{{- if and (le (len (first $parts)) 253) (le (len (last $parts)) 63) (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$" .) -}}
 yes
 {{- end -}}
 {{- end -}}
@@ -756,9 +796,9 @@ keys and values of all annotations of an object; 256 bytes of the 256 KiB are le
 Helm, which adds its release. What is printed is longer than what counts.
 */}}
 {{- define "external-services.validate.annotationsSize" -}}
-{{- if gt (len .annotations) 261888 -}}
+{{- if gt (len .shape.annotations) 261888 -}}
 {{- $size := 0 -}}
-{{- range $key, $value := fromYaml .annotations -}}
+{{- range $key, $value := fromYaml .shape.annotations -}}
 {{- $size = add $size (len $key) (len $value) -}}
 {{- end -}}
 {{- if gt $size 261888 -}}
@@ -843,7 +883,7 @@ external-services.isLabel prints something for a DNS label of RFC 1123, which is
 the API server takes as a namespace, a port name and a host name. It takes the string.
 */}}
 {{- define "external-services.isLabel" -}}
-{{- if regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" . -}}
+{{- if and (le (len .) 63) (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" .) -}}
 yes
 {{- end -}}
 {{- end -}}
