@@ -27,11 +27,11 @@ import (
 func (c *testCluster) template(t *testing.T, program, namespace string, files []string) []*unstructured.Unstructured {
 	t.Helper()
 	r := release.Of(t, program, "outside", namespace, c.Kubeconfig)
-	out, err := r.Command(append(r.WithChart("template", files), "--skip-tests")...).Output()
+	out, err := r.Output(append(r.WithChart("template", files), "--skip-tests")...)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\n%s", err, out)
 	}
-	return objects(t, string(out))
+	return objects(t, out)
 }
 
 // objects are those of a stream of YAML documents.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -79,12 +80,13 @@ func (c *testCluster) grant(t *testing.T, home string, g grants) {
 		if _, err := c.client.RbacV1().Roles(namespace).Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		c.bind(t, home, namespace, "Role", account)
+		c.bind(t, home, namespace, "Role", account, rules[len(rules)-1])
 	}
 }
 
-// bind gives the account of a namespace the rules of a role in a namespace.
-func (c *testCluster) bind(t *testing.T, home, namespace, kind, role string) {
+// bind gives the account of a namespace the rules of a role in a namespace, and waits until
+// the API server knows one of them.
+func (c *testCluster) bind(t *testing.T, home, namespace, kind, role string, rule rbacv1.PolicyRule) {
 	t.Helper()
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: account + "-" + role},
@@ -94,6 +96,22 @@ func (c *testCluster) bind(t *testing.T, home, namespace, kind, role string) {
 	if _, err := c.client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	c.waitFor(t, home, namespace, rule, true)
+}
+
+// waitFor waits until the account of a namespace may, or may not, do what a rule says.
+func (c *testCluster) waitFor(t *testing.T, home, namespace string, rule rbacv1.PolicyRule, allowed bool) {
+	t.Helper()
+	resource, subresource, _ := strings.Cut(rule.Resources[0], "/")
+	attributes := &authorizationv1.ResourceAttributes{Namespace: namespace, Group: rule.APIGroups[0], Resource: resource, Subresource: subresource, Verb: rule.Verbs[0]}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:" + home + ":" + account, ResourceAttributes: attributes}}
+	eventually(t, fmt.Sprintf("%+v is allowed: %t", rule, allowed), func() error {
+		answer, err := c.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), review, metav1.CreateOptions{})
+		if err == nil && answer.Status.Allowed != allowed {
+			err = errors.New("not yet")
+		}
+		return err
+	})
 }
 
 // life takes a release through its life, as an account, until something fails or is said to
@@ -361,7 +379,7 @@ func TestBuiltInRoles(t *testing.T) {
 		c.namespace(t, namespace)
 		kubeconfig := c.kubeconfig(t, namespace, account)
 		for _, role := range []string{"edit", "admin"} {
-			c.bind(t, namespace, namespace, "ClusterRole", role)
+			c.bind(t, namespace, namespace, "ClusterRole", role, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"create"}})
 			for i, program := range programs {
 				t.Run(c.version+"/"+role+"/"+program, func(t *testing.T) {
 					r := release.Of(t, program, "outside", namespace, kubeconfig)
@@ -382,6 +400,7 @@ func TestBuiltInRoles(t *testing.T) {
 						r.Do("upgrade", with, "--install")
 						r.Uninstall()
 						c.revoke(t, namespace)
+						c.waitFor(t, namespace, namespace, rbacv1.PolicyRule{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"create"}}, false)
 					}
 				})
 			}
