@@ -125,6 +125,11 @@ func TestArgoCDExclusions(t *testing.T) {
 				return report
 			}
 			report := found()
+			_, shown, _ := strings.Cut(block(t, "walls.md", "text", "(endpoints-missing)"), "What is wrong  ")
+			shown = strings.ReplaceAll(strings.TrimSpace(shown), " shop/", " "+namespace+"/")
+			if !slices.ContainsFunc(report.Findings, func(f check.Finding) bool { return f.What == shown }) {
+				t.Errorf("the guide shows %q, and check says %v", shown, report.Findings)
+			}
 			if len(report.Findings) != 2 {
 				t.Errorf("%d findings, want 2: %v", len(report.Findings), report.Findings)
 			}
