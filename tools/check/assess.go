@@ -220,9 +220,9 @@ func (a *assessment) ours() {
 		return
 	}
 	a.add(EndpointsMissing, Error, what,
-		"No EndpointSlice and no Endpoints of the release are there, and the release itself is fine. Argo CD does so where resource.exclusions has Endpoints and EndpointSlice, as it has them by default since version 3. Or the role that installs may not write them, as Kubernetes' own edit role since CVE-2021-25740.",
+		"No EndpointSlice and no Endpoints of the release are there, and the release itself is fine. Argo CD does so where resource.exclusions has Endpoints and EndpointSlice, as it has them by default since version 3. Or the role that installs may not write them, as Kubernetes' own edit role because of CVE-2021-25740.",
 		"With Argo CD: take Endpoints and EndpointSlice out of resource.exclusions in the ConfigMap argocd-cm, and sync.",
-		"With a role: grant create, update, patch and delete of endpointslices (discovery.k8s.io) and endpoints to who installs; kubectl auth can-i create endpointslices.discovery.k8s.io says whether it is so.",
+		"With a role: give who installs the Roles entries.yaml and endpoints.yaml of the chart's docs/rbac; kubectl auth can-i create endpointslices.discovery.k8s.io says whether it is so.",
 		a.apply())
 }
 

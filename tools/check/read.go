@@ -156,7 +156,7 @@ func (f *found) couldNot(k kind, in map[string]bool, why error) {
 		if k.group != "" {
 			group = k.group
 		}
-		finding.Cause = fmt.Sprintf("The role of this user lacks the verb list for %s. Kubernetes' own roles have endpoints and endpointslices for reading, and since CVE-2021-25740 not for writing.", k.resource)
+		finding.Cause = fmt.Sprintf("The role of this user lacks the verb list for %s. Kubernetes' own roles have endpoints and endpointslices for reading, and because of CVE-2021-25740 not for writing.", k.resource)
 		finding.Fix = []string{fmt.Sprintf("Grant the verbs get and list for the resource %s of the API group %s in %s.", k.resource, group, some(names))}
 	}
 	f.findings = append(f.findings, finding)

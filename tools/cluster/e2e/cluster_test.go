@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -142,6 +143,17 @@ func testAPI(t *testing.T, name string) {
 		})
 	}
 	deleteNamespace(t, c, "short-lived")
+
+	// The roles for users have the rules that are gathered from others.
+	for _, role := range []string{"admin", "edit", "view"} {
+		eventually(t, func() error {
+			data, err := c.Get(t.Context(), "/apis/rbac.authorization.k8s.io/v1/clusterroles/"+role)
+			if err == nil && !bytes.Contains(data, []byte("endpointslices")) {
+				err = fmt.Errorf("the role %s has no rule for EndpointSlices: %s", role, data)
+			}
+			return err
+		})
+	}
 }
 
 // deleteNamespace deletes a namespace and waits until it is gone, with what is in it.

@@ -28,9 +28,10 @@ const (
 // issuer is the issuer of service account tokens, as kubeadm names it.
 const issuer = "https://kubernetes.default.svc.cluster.local"
 
-// controllers are those that Services, Endpoints and EndpointSlices need, and those without which a namespace is not
-// usable or does not go away.
+// controllers are those that Services, Endpoints and EndpointSlices need, those without which a namespace is not usable or
+// does not go away, and the one that gives the roles admin, edit and view their rules.
 var controllers = []string{
+	"clusterrole-aggregation-controller",
 	"endpoints-controller",
 	"endpointslice-controller",
 	"endpointslice-mirroring-controller",
