@@ -29,7 +29,7 @@ FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPosit
 ##@ Use
 
 .PHONY: demo
-demo: packages $(BIN)/helm $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Show the main job on the embedded cluster (KEEP=1 leaves it up)
+demo: packages $(BIN)/helm $(BIN)/kubectl $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Show the main job on the embedded cluster (KEEP=1 leaves it up)
 	@$(BIN)/cluster build
 	@$(BIN)/demo $(if $(KEEP),-keep)
 
@@ -101,7 +101,7 @@ clean: ## Take down the embedded clusters and delete what was built
 ##@ Build
 
 .PHONY: tools
-tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
+tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
 	@$(BIN)/cluster build
 
 .PHONY: packages
@@ -122,6 +122,9 @@ $(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-
 
 $(BIN)/probe $(BIN)/demo: $(BIN)/%: $(GO_FILES) go.mod
 	@$(PROGRESS) $* go build -v -ldflags '-s -w' -o $@ ./tests/cmd/$*
+
+$(BIN)/kubectl: tests/cmd/kubectl/main.go go.mod ci/versions.env
+	@$(PROGRESS) "kubectl $(KUBERNETES_VERSION)" go build -v -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION)' -o $@ ./tests/cmd/kubectl
 
 $(BIN)/cluster: $(CLUSTER_FILES)
 	@$(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o '$(CURDIR)/$@' ./cmd/cluster

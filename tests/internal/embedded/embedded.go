@@ -29,9 +29,10 @@ import (
 
 // Cluster is a running embedded cluster.
 type Cluster struct {
-	name string
-	lock *os.File
-	off  bool // the data plane is left out on purpose
+	name  string
+	lock  *os.File
+	flags []string // of the options
+	off   bool     // the data plane is left out on purpose
 
 	// Kubeconfig is the path of the kubeconfig of its administrator.
 	Kubeconfig string
@@ -65,24 +66,31 @@ func Start(ctx context.Context, name string, progress io.Writer, options ...Opti
 		return nil, err
 	}
 	c := &Cluster{name: name, lock: file}
-	args := []string{"up", "--fresh"}
 	for _, option := range options {
-		args = append(args, option.flags...)
-		c.off = c.off || slices.Contains(option.flags, "off")
+		c.flags = append(c.flags, option.flags...)
 	}
-	up := c.command(ctx, args...)
+	c.off = slices.Contains(c.flags, "off")
+	if err := c.Renew(ctx, progress); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return c, nil
+}
+
+// Renew takes the cluster down and starts it afresh, with the options of Start.
+func (c *Cluster) Renew(ctx context.Context, progress io.Writer) error {
+	up := c.command(ctx, append([]string{"up", "--fresh"}, c.flags...)...)
 	up.Stdout, up.Stderr = progress, progress
 	if err := up.Run(); err != nil {
-		return nil, errors.Join(file.Close(), fmt.Errorf("start the embedded cluster %q: %w", name, err))
+		return fmt.Errorf("start the embedded cluster %q: %w", c.name, err)
 	}
 	path, err := c.output(ctx, "kubeconfig", "--path")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.Kubeconfig = strings.TrimSpace(path)
 	text, err := c.output(ctx, "status", "-o", "json")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var status struct {
 		Directory string `json:"directory"`
@@ -95,13 +103,13 @@ func Start(ctx context.Context, name string, progress io.Writer, options ...Opti
 		} `json:"leftOut"`
 	}
 	if err := json.Unmarshal([]byte(text), &status); err != nil {
-		return nil, fmt.Errorf("read the status of the embedded cluster: %w", err)
+		return fmt.Errorf("read the status of the embedded cluster: %w", err)
 	}
-	c.Directory, c.DataPlane = status.Directory, status.DataPlane
+	c.Directory, c.DataPlane, c.LeftOut = status.Directory, status.DataPlane, ""
 	for _, part := range status.LeftOut {
 		c.LeftOut += fmt.Sprintf("left out: %s (%s): %s; %s\n", part.What, part.Why, part.Effect, part.Fix)
 	}
-	return c, nil
+	return nil
 }
 
 // Stop removes the cluster and everything around it.
