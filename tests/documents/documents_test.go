@@ -5,6 +5,7 @@ package documents
 
 import (
 	"context"
+	"encoding/xml"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,7 +23,11 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-var cluster *embedded.Cluster
+// Each document has the cluster afresh.
+var (
+	cluster *embedded.Cluster
+	used    bool
+)
 
 func TestMain(m *testing.M) { embedded.Main(m, start) }
 
@@ -81,9 +86,12 @@ func follow(t *testing.T, path string) {
 	if !cluster.DataPlane && slices.Contains(withDataPlane, path) {
 		t.Skip("NOT PROVEN, for there is no data plane: ", cluster.LeftOut)
 	}
-	if err := cluster.Renew(t.Context(), os.Stderr); err != nil {
-		t.Fatal(err)
+	if used {
+		if err := cluster.Renew(t.Context(), os.Stderr); err != nil {
+			t.Fatal(err)
+		}
 	}
+	used = true
 	dir := clone(t)
 	s := startShell(t, dir, cluster.Kubeconfig)
 	output, ran := "", false // of the commands before
@@ -226,6 +234,51 @@ func TestREADMEsAgree(t *testing.T) {
 	})
 }
 
+// The versions that a document names are those of ci/versions.env.
+func TestVersions(t *testing.T) {
+	for path, names := range map[string][]string{
+		"README.md":       {"KUBERNETES_VERSION", "KUBERNETES_OLDEST_VERSION", "HELM_VERSION", "HELM4_VERSION"},
+		"README.zh-CN.md": {"KUBERNETES_VERSION", "KUBERNETES_OLDEST_VERSION", "HELM_VERSION", "HELM4_VERSION"},
+		"charts/external-services/docs/versions.md": {"KUBERNETES_VERSION", "KUBERNETES_OLDEST_VERSION", "HELM_VERSION", "HELM4_VERSION", "COREDNS_VERSION"},
+	} {
+		d, err := readDocument(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			version, err := testenv.Version(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !regexp.MustCompile(`\b` + regexp.QuoteMeta(strings.TrimPrefix(version, "v")) + `\b`).MatchString(d.text) {
+				t.Errorf("%s does not name %s=%s", path, name, version)
+			}
+		}
+	}
+}
+
+// The picture is the same in both languages, but for its words.
+func TestPictures(t *testing.T) {
+	var shapes []string
+	for _, name := range []string{"mechanisms.svg", "mechanisms.zh-CN.svg"} {
+		text, err := os.ReadFile(testenv.Path("charts/external-services/docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := xml.Unmarshal(text, &struct{}{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		words := regexp.MustCompile(`(<(title|desc|text)\b[^>]*>)[^<]+<`)
+		if count := len(words.FindAll(text, -1)); count < 20 {
+			t.Errorf("%s has %d words that can be read and searched", name, count)
+		}
+		shapes = append(shapes, words.ReplaceAllString(string(text), "$1<"))
+	}
+	if diff := cmp.Diff(shapes[0], shapes[1]); diff != "" {
+		t.Errorf("the pictures differ (-English +Chinese):\n%s", diff)
+	}
+}
+
 // Links lead somewhere, also to headings, and targets of make that are named are there.
 func TestLinks(t *testing.T) {
 	makefile, err := os.ReadFile(testenv.Path("Makefile"))
@@ -282,6 +335,25 @@ func TestLinks(t *testing.T) {
 	}
 	if links < 50 {
 		t.Errorf("%d links, want those of the READMEs and guides", links)
+	}
+}
+
+// The READMEs list every example.
+func TestExamplesAreListed(t *testing.T) {
+	entries, err := os.ReadDir(testenv.Path("values-examples"))
+	if err != nil || len(entries) == 0 {
+		t.Fatal(len(entries), err)
+	}
+	for _, path := range readmes {
+		d, err := readDocument(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			if !slices.Contains(d.links, "values-examples/"+entry.Name()) {
+				t.Errorf("%s does not list values-examples/%s", path, entry.Name())
+			}
+		}
 	}
 }
 
