@@ -46,7 +46,7 @@ test: packages tools ## All tests, with what they need installed and built
 	go test ./tools/...
 	@echo "next, about 3 minutes: the embedded cluster is started, killed and looked at many times"
 	go -C tools/cluster test ./...
-	@echo "next, about 2 minutes: the chart is rendered, refused, installed and called"
+	@echo "next, about 4 minutes: the chart is rendered, refused, installed and called, and the READMEs and guides are followed"
 	go test -count=1 -p 1 -timeout 30m $$(go list ./tests/... | grep -v -e /differential -e /matrix)
 	@echo "next, about 3 minutes: an entry goes from each state to each other one, in two versions of Kubernetes"
 	go test -count=1 -v -timeout 30m ./tests/matrix | { grep -v -e '^=== ' -e '^ *--- PASS' || true; }
