@@ -23,6 +23,8 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
+const name = "documents"
+
 // Each document has the cluster afresh.
 var (
 	cluster *embedded.Cluster
@@ -35,7 +37,7 @@ func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
 	if err := testenv.UsePath("helm", "kubectl", "extsvc", "cluster"); err != nil {
 		return nil, err
 	}
-	cluster, err = embedded.Start(ctx, "documents", os.Stderr)
+	cluster, err = embedded.Start(ctx, name, os.Stderr)
 	if cluster != nil {
 		clusters = append(clusters, cluster)
 	}
@@ -87,8 +89,8 @@ func follow(t *testing.T, path string) {
 		t.Skip("NOT PROVEN, for there is no data plane: ", cluster.LeftOut)
 	}
 	if used {
-		if err := cluster.Renew(t.Context(), os.Stderr); err != nil {
-			t.Fatal(err)
+		if out, err := exec.CommandContext(t.Context(), "cluster", "--name", name, "--quiet", "up", "--fresh").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
 	}
 	used = true

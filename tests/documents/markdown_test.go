@@ -3,6 +3,7 @@ package documents
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -131,17 +132,21 @@ func (c *comment) add(what string) (err error) {
 	return err
 }
 
-// commands are those of a block, one a line, or more lines where a line ends in a backslash.
+// commands are those of a block: one a line, or of several lines where bash wants more.
 func (b block) commands() []string {
 	var commands []string
+	open := false
 	for line := range strings.SplitSeq(b.text, "\n") {
-		if n := len(commands); n > 0 && strings.HasSuffix(commands[n-1], "\\") {
-			commands[n-1] += "\n" + line
+		if trimmed := strings.TrimSpace(line); !open && (trimmed == "" || strings.HasPrefix(trimmed, "#")) {
 			continue
 		}
-		if trimmed := strings.TrimSpace(line); trimmed != "" && !strings.HasPrefix(trimmed, "#") {
+		if open {
+			commands[len(commands)-1] += "\n" + line
+		} else {
 			commands = append(commands, line)
 		}
+		command := commands[len(commands)-1]
+		open = strings.HasSuffix(command, "\\") || exec.Command("bash", "-n", "-c", command).Run() != nil
 	}
 	return commands
 }

@@ -29,11 +29,11 @@ func TestDiffers(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	d, err := parse("a.md", "# A\n\n- b:\n\n  <!-- test: exit 3 -->\n  ```sh\n  c \\\n    d\n  # e\n  f\n  ```\n<!-- test: setup\ng\n-->\n[h](i.md#j)\n")
+	d, err := parse("a.md", "# A\n\n- b:\n\n  <!-- test: exit 3 -->\n  ```sh\n  c \\\n    d\n  # e\n  for f in g; do\n    $f\n  done\n  ```\n<!-- test: setup\ng\n-->\n[h](i.md#j)\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.blocks) != 2 || strings.Join(d.blocks[0].commands(), "|") != "c \\\n  d|f" || d.blocks[0].comment.exit != 3 || d.blocks[1].text != "g" ||
+	if len(d.blocks) != 2 || strings.Join(d.blocks[0].commands(), "|") != "c \\\n  d|for f in g; do\n  $f\ndone" || d.blocks[0].comment.exit != 3 || d.blocks[1].text != "g" ||
 		len(d.headings) != 1 || d.links[0] != "i.md#j" {
 		t.Errorf("it is read as %+v", d)
 	}

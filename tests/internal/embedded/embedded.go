@@ -29,10 +29,9 @@ import (
 
 // Cluster is a running embedded cluster.
 type Cluster struct {
-	name  string
-	lock  *os.File
-	flags []string // of the options
-	off   bool     // the data plane is left out on purpose
+	name string
+	lock *os.File
+	off  bool // the data plane is left out on purpose
 
 	// Kubeconfig is the path of the kubeconfig of its administrator.
 	Kubeconfig string
@@ -66,31 +65,24 @@ func Start(ctx context.Context, name string, progress io.Writer, options ...Opti
 		return nil, err
 	}
 	c := &Cluster{name: name, lock: file}
+	args := []string{"up", "--fresh"}
 	for _, option := range options {
-		c.flags = append(c.flags, option.flags...)
+		args = append(args, option.flags...)
+		c.off = c.off || slices.Contains(option.flags, "off")
 	}
-	c.off = slices.Contains(c.flags, "off")
-	if err := c.Renew(ctx, progress); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return c, nil
-}
-
-// Renew takes the cluster down and starts it afresh, with the options of Start.
-func (c *Cluster) Renew(ctx context.Context, progress io.Writer) error {
-	up := c.command(ctx, append([]string{"up", "--fresh"}, c.flags...)...)
+	up := c.command(ctx, args...)
 	up.Stdout, up.Stderr = progress, progress
 	if err := up.Run(); err != nil {
-		return fmt.Errorf("start the embedded cluster %q: %w", c.name, err)
+		return nil, errors.Join(file.Close(), fmt.Errorf("start the embedded cluster %q: %w", name, err))
 	}
 	path, err := c.output(ctx, "kubeconfig", "--path")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.Kubeconfig = strings.TrimSpace(path)
 	text, err := c.output(ctx, "status", "-o", "json")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var status struct {
 		Directory string `json:"directory"`
@@ -103,13 +95,13 @@ func (c *Cluster) Renew(ctx context.Context, progress io.Writer) error {
 		} `json:"leftOut"`
 	}
 	if err := json.Unmarshal([]byte(text), &status); err != nil {
-		return fmt.Errorf("read the status of the embedded cluster: %w", err)
+		return nil, fmt.Errorf("read the status of the embedded cluster: %w", err)
 	}
-	c.Directory, c.DataPlane, c.LeftOut = status.Directory, status.DataPlane, ""
+	c.Directory, c.DataPlane = status.Directory, status.DataPlane
 	for _, part := range status.LeftOut {
 		c.LeftOut += fmt.Sprintf("left out: %s (%s): %s; %s\n", part.What, part.Why, part.Effect, part.Fix)
 	}
-	return nil
+	return c, nil
 }
 
 // Stop removes the cluster and everything around it.
