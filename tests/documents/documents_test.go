@@ -128,8 +128,8 @@ func follow(t *testing.T, path string) {
 			}
 			ran = false
 		case b.language == "yaml":
-			var any any
-			if err := yaml.Unmarshal([]byte(b.text), &any); err != nil {
+			var values any
+			if err := yaml.Unmarshal([]byte(b.text), &values); err != nil {
 				t.Errorf("%s: %v", place, err)
 			}
 		default:
