@@ -158,19 +158,43 @@ func (s *shell) follow(place string, b block) string {
 	return all.String()
 }
 
+// programs are those whose commands are read, where they are not run.
+var programs = []string{"helm", "kubectl", "extsvc"}
+
 // parse has the programs read the flags of commands that are not run: with --help, they do
 // nothing else.
 func (s *shell) parse(place string, b block) {
 	s.t.Helper()
 	for _, command := range b.commands() {
 		command = regexp.MustCompile(` (\||>|<|--|#|&&|&) .*`).ReplaceAllString(command, "")
-		program, _, _ := strings.Cut(command, " ")
-		if !slices.Contains([]string{"helm", "kubectl", "extsvc", "cluster"}, program) {
+		if program, _, _ := strings.Cut(command, " "); !slices.Contains(programs, program) {
 			continue
 		}
 		if output, code := s.run(command + " --help"); code != 0 {
-			s.t.Errorf("%s: %s does not take %q:\n%s", place, program, command, output)
+			s.t.Errorf("%s: the flags of %q:\n%s", place, command, output)
 		}
+	}
+}
+
+// Commands within the text have flags that there are.
+func TestCommandsInText(t *testing.T) {
+	inline := regexp.MustCompile("`((?:" + strings.Join(programs, "|") + ") [^`\n]+)`")
+	s := startShell(t, testenv.Root(), os.DevNull)
+	read := map[string]bool{}
+	for _, path := range followed(t) {
+		d, err := readDocument(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range inline.FindAllStringSubmatch(d.text, -1) {
+			if !read[match[1]] {
+				s.parse(path, block{text: match[1]})
+			}
+			read[match[1]] = true
+		}
+	}
+	if len(read) < 20 {
+		t.Errorf("%d commands, want those of the guides", len(read))
 	}
 }
 
