@@ -29,7 +29,7 @@ FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPosit
 ##@ Use
 
 .PHONY: demo
-demo: packages $(BIN)/helm $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Show the main job on the embedded cluster (KEEP=1 leaves it up)
+demo: packages $(BIN)/helm $(BIN)/kubectl $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Show the main job on the embedded cluster (KEEP=1 leaves it up)
 	@$(BIN)/cluster build
 	@$(BIN)/demo $(if $(KEEP),-keep)
 
@@ -46,7 +46,7 @@ test: packages tools ## All tests, with what they need installed and built
 	go test ./tools/...
 	@echo "next, about 3 minutes: the embedded cluster is started, killed and looked at many times"
 	go -C tools/cluster test ./...
-	@echo "next, about 4 minutes: the chart is rendered, refused, installed and called, also with few permissions"
+	@echo "next, about 7 minutes: the chart is rendered, refused, installed and called, also with few permissions, and the READMEs and guides are followed"
 	go test -count=1 -p 1 -timeout 30m $$(go list ./tests/... | grep -v -e /differential -e /matrix)
 	@echo "next, about 3 minutes: an entry goes from each state to each other one, in two versions of Kubernetes"
 	go test -count=1 -v -timeout 30m ./tests/matrix | { grep -v -e '^=== ' -e '^ *--- PASS' || true; }
@@ -103,7 +103,7 @@ clean: ## Take down the embedded clusters and delete what was built
 ##@ Build
 
 .PHONY: tools
-tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
+tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
 	@$(BIN)/cluster build
 
 .PHONY: packages

@@ -11,12 +11,10 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/mod/modfile"
 	"sigs.k8s.io/yaml"
 
@@ -230,39 +228,5 @@ func archived(t *testing.T, archive string) []string {
 		}
 		_, name, _ := strings.Cut(header.Name, "/")
 		names = append(names, path.Clean(name))
-	}
-}
-
-// The READMEs show the example as it is, and no make target that does not exist.
-func TestREADME(t *testing.T) {
-	makefile := read(t, "Makefile")
-	for _, name := range []string{"README.md", "charts/external-services/README.md"} {
-		text := read(t, name)
-		for _, match := range regexp.MustCompile("(?m)^make ([a-z-]+)|`make ([a-z-]+)").FindAllStringSubmatch(text, -1) {
-			target := match[1] + match[2]
-			if !strings.Contains(makefile, "\n"+target+":") {
-				t.Errorf("%s names make %s, which is no target", name, target)
-			}
-		}
-		var example, article any
-		snippet := regexp.MustCompile("(?s)```yaml\n(services:.*?)```").FindStringSubmatch(text)
-		if snippet == nil {
-			t.Errorf("%s shows no values", name)
-			continue
-		}
-		if err := yaml.Unmarshal([]byte(snippet[1]), &example); err != nil {
-			t.Fatal(err)
-		}
-		if err := yaml.Unmarshal([]byte(read(t, "values-examples", "article.yaml")), &article); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(article, example); diff != "" {
-			t.Errorf("%s shows other values than values-examples/article.yaml (-example +README):\n%s", name, diff)
-		}
-		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(testenv.Path(path.Dir(name), link[1])); err != nil {
-				t.Errorf("%s links to %s: %v", name, link[1], err)
-			}
-		}
 	}
 }

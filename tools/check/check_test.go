@@ -498,7 +498,7 @@ shop/b: warning (drift)
 	}
 }
 
-// The fields that README.md documents, and lists that are never null.
+// The fields that the guide documents, and lists that are never null.
 func TestJSON(t *testing.T) {
 	entries := rendered(t, web)
 	f := asStored(entries)
@@ -519,11 +519,11 @@ func TestJSON(t *testing.T) {
 	if err := decoder.Decode(&shape); err != nil {
 		t.Fatal(err)
 	}
-	readme := readREADME(t)
+	guide := readGuide(t)
 	for _, object := range []map[string]any{shape.Entries[0], shape.Findings[0]} {
 		for field, value := range object {
-			if !strings.Contains(readme, "`"+field+"`") {
-				t.Errorf("README.md does not have `%s`", field)
+			if !strings.Contains(guide, "`"+field+"`") {
+				t.Errorf("extsvc.md does not have `%s`", field)
 			}
 			if value == nil && field != "resolution" {
 				t.Errorf("%s is null", field)
@@ -532,31 +532,31 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func readREADME(t *testing.T) string {
+func readGuide(t *testing.T) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	guide, err := os.ReadFile(filepath.Join("..", "..", "charts", "external-services", "docs", "extsvc.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(readme), "## Check a release\n")
+	_, section, found := strings.Cut(string(guide), "## check: a release\n")
 	if !found {
-		t.Fatal("README.md has no section about extsvc check")
+		t.Fatal("extsvc.md has no section about extsvc check")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	return section
 }
 
-// The README of the repository has every code, for those who write programs.
-func TestREADMEHasEveryCode(t *testing.T) {
-	readme := readREADME(t)
+// The guide has every code, for those who write programs.
+func TestGuideHasEveryCode(t *testing.T) {
+	guide := readGuide(t)
 	source, err := os.ReadFile("check.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	matches := regexp.MustCompile(`(?m)(?:Code|Class|Result|Severity) += "([a-z-]+)"$`).FindAllStringSubmatch(string(source), -1)
 	for _, match := range matches {
-		if !strings.Contains(readme, "`"+match[1]+"`") {
-			t.Errorf("README.md does not have `%s`", match[1])
+		if !strings.Contains(guide, "`"+match[1]+"`") {
+			t.Errorf("extsvc.md does not have `%s`", match[1])
 		}
 	}
 	if len(matches) != 30 {

@@ -155,7 +155,7 @@ func milliseconds(d time.Duration) string { return fmt.Sprintf("%d ms", d.Millis
 
 func keptUp(out io.Writer, cluster *embedded.Cluster) {
 	step(out, "The cluster stays up. To look around, and to end it:")
-	indent(out, fmt.Sprintf(`export KUBECONFIG=%s
+	indent(out, fmt.Sprintf(`export PATH="$PWD/.bin:$PATH" KUBECONFIG=%s    # helm, kubectl
 .bin/cluster --name %s exec %s -- bash    # a shell in the network of the pod
 .bin/cluster --name %s down
 `, cluster.Kubeconfig, name, article.App, name))
