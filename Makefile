@@ -22,6 +22,19 @@ HELM_MINOR := $(word 2,$(subst ., ,$(HELM_KUBERNETES_VERSION)))
 HELM_LDFLAGS := -s -w -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION) \
 	$(foreach package,chartutil lint/rules,-X helm.sh/helm/v3/pkg/$(package).k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$(package).k8sVersionMinor=$(HELM_MINOR))
 
+# The programs whose dependencies ci/licenses.txt lists.
+PROGRAMS := .:./tools/...,./tests/cmd/... tools/cluster:./...
+
+# YAML as people write it: not templates, and not what Helm prints or tests get wrong.
+YAML_FILES := $(wildcard $(shell git ls-files -co --exclude-standard '*.yaml' '*.yml' | grep -v -e /templates/ -e /testdata/))
+SHELL_SCRIPTS := .ci/run $(wildcard $(shell git ls-files -co --exclude-standard 'ci/*.sh'))
+
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
+
+# staticcheck, without what it says of deprecated APIs: Endpoints are one, and the
+# chart serves those who read nothing else.
+STATICCHECK := $(CURDIR)/$(BIN)/staticcheck -checks inherit,-SA1019
+
 # The packages and fuzz targets that make fuzz runs one after the other.
 FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/render:FuzzParse tools/render:FuzzDecode \
 	tools/docs:FuzzInsert tests/schema:FuzzLintMutations
@@ -69,26 +82,36 @@ bench-lint: $(BIN)/helm $(BIN)/extsvc ## How long extsvc lint takes for 10,000 e
 	go test -count=1 ./tests/schema -run '^$$' -bench '^BenchmarkLint$$' -benchtime 3x
 
 .PHONY: generate
-generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Write what is generated: schema, values.yaml, README tables, golden files
+generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Write what is generated: schema, values.yaml, README tables, golden files, list of licences
 	$(BIN)/extsvc schema --write
 	$(BIN)/extsvc docs --write
 	go test -count=1 ./tests/render -run TestGolden -update
 	go test -count=1 ./tests/differential -run TestStricter -update
+	$(BIN)/licenses -write ci/licenses.txt $(PROGRAMS)
 
 .PHONY: verify
-verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Check that what is generated is up to date, and lint
+verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Check that what is generated is up to date, and lint
 	$(BIN)/extsvc schema --check
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
 	go test -count=1 ./tests/differential -run TestStricter
+	$(BIN)/licenses ci/licenses.txt $(PROGRAMS)
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
 
 .PHONY: lint
-lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct ## Lint the chart, with Helm 3 and 4, and the Go code
+lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct $(BIN)/staticcheck $(BIN)/actionlint ## Lint the chart, with Helm 3 and 4, the Go code, scripts, YAML and workflows
 	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l charts ci tests tools) && [ -z "$$unformatted" ] || { echo "not formatted, run gofmt -w: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go -C tools/cluster vet ./internal/... ./cmd/cluster/... ./e2e/...
+	go -C ci/tools vet ./...
+	$(STATICCHECK) ./...
+	cd tools/cluster && $(STATICCHECK) ./internal/... ./cmd/cluster/... ./e2e/...
+	cd ci/tools && $(STATICCHECK) ./...
+	shellcheck $(SHELL_SCRIPTS)
+	shellcheck -s sh charts/external-services/files/test.sh
+	@echo yamllint --strict -c ci/lintconf.yaml; yamllint --strict -c ci/lintconf.yaml $(YAML_FILES)
+	$(BIN)/actionlint $(WORKFLOWS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ct lint --config ct.yaml
 	@mkdir -p $(BIN)/v4 && ln -sf ../helm4 $(BIN)/v4/helm
 	PATH="$(CURDIR)/$(BIN)/v4:$$PATH" $(BIN)/ct lint --config ct.yaml
@@ -106,7 +129,7 @@ tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cl
 
 .PHONY: packages
 packages:
-	@ci/packages.sh ip=iproute2 nft=nftables mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core busybox=busybox yamllint=yamllint
+	@ci/packages.sh ip=iproute2 nft=nftables mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core busybox=busybox yamllint=yamllint shellcheck=shellcheck
 
 $(BIN)/helm: go.mod ci/versions.env
 	@$(PROGRESS) "helm $(HELM_VERSION)" go build -v -ldflags '$(HELM_LDFLAGS)' -o $@ helm.sh/helm/v3/cmd/helm
@@ -116,6 +139,18 @@ $(BIN)/helm4: ci/tools/go.mod ci/versions.env
 
 $(BIN)/ct: ci/tools/go.mod
 	@$(PROGRESS) "chart-testing $(CHART_TESTING_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/helm/chart-testing/v3/ct
+
+$(BIN)/staticcheck: ci/tools/go.mod
+	@$(PROGRESS) staticcheck go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' honnef.co/go/tools/cmd/staticcheck
+
+$(BIN)/actionlint: ci/tools/go.mod
+	@$(PROGRESS) actionlint go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/rhysd/actionlint/cmd/actionlint
+
+$(BIN)/cyclonedx-gomod: ci/tools/go.mod
+	@$(PROGRESS) cyclonedx-gomod go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+$(BIN)/licenses: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go)
+	@$(PROGRESS) licenses go -C ci/tools build -v -o '$(CURDIR)/$@' ./licenses
 
 $(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts tools/docs))
 	@$(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
