@@ -30,6 +30,20 @@ func TestChartHasTheDocs(t *testing.T) {
 	if !bytes.Equal(want, readme) {
 		t.Error("the README's tables are out of date: run make generate")
 	}
+	chart, err := charts.FS.ReadFile(charts.Dir + "/Chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changelog, err := charts.FS.ReadFile(charts.Dir + "/CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err = ChartYAML(chart, changelog); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, chart) {
+		t.Error("the annotations of Chart.yaml are out of date: run make generate")
+	}
 }
 
 func TestEveryKeyOfValuesYAMLHasAComment(t *testing.T) {
