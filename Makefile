@@ -35,6 +35,8 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 # chart serves those who read nothing else.
 STATICCHECK := $(CURDIR)/$(BIN)/staticcheck -checks inherit,-SA1019
 
+CHART_VERSION := $(shell sed -n 's/^version: //p' charts/external-services/Chart.yaml)
+
 # The packages and fuzz targets that make fuzz runs one after the other.
 FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/render:FuzzParse tools/render:FuzzDecode \
 	tools/docs:FuzzInsert tests/schema:FuzzLintMutations
@@ -82,7 +84,7 @@ bench-lint: $(BIN)/helm $(BIN)/extsvc ## How long extsvc lint takes for 10,000 e
 	go test -count=1 ./tests/schema -run '^$$' -bench '^BenchmarkLint$$' -benchtime 3x
 
 .PHONY: generate
-generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Write what is generated: schema, values.yaml, README tables, golden files, list of licences
+generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Write what is generated: schema, values.yaml, README tables, annotations, golden files, list of licences
 	$(BIN)/extsvc schema --write
 	$(BIN)/extsvc docs --write
 	go test -count=1 ./tests/render -run TestGolden -update
@@ -119,7 +121,7 @@ lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct $(BIN)/staticcheck $(BIN)/acti
 .PHONY: clean
 clean: ## Take down the embedded clusters and delete what was built
 	@if [ -x $(BIN)/cluster ]; then for name in demo test; do $(BIN)/cluster --name $$name down; done; fi
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
 
 ##@ Build
 
@@ -160,6 +162,21 @@ $(BIN)/probe $(BIN)/demo: $(BIN)/%: $(GO_FILES) go.mod
 
 $(BIN)/cluster: $(CLUSTER_FILES)
 	@$(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o '$(CURDIR)/$@' ./cmd/cluster
+
+##@ Release
+
+.PHONY: package
+package: $(BIN)/helm4 ## Make the chart's archive in dist/, the same bytes from the same files
+	@ci/package.sh $(BIN)/helm4 dist
+
+.PHONY: sbom
+sbom: $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the bill of materials of extsvc in dist/ (CycloneDX)
+	@mkdir -p dist
+	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -version v$(CHART_VERSION) -output dist/extsvc.cdx.json $(BIN)/extsvc
+
+.PHONY: release
+release: $(BIN)/helm4 $(BIN)/extsvc ## Sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
+	@ci/release.sh $(BIN)/helm4 $(BIN)/extsvc dist
 
 ##@ Help
 
