@@ -27,8 +27,8 @@ const (
 // lineLength is where comments of values.yaml wrap.
 const lineLength = 80
 
-// entries is a list of entries that shows each key, for a reader of values.yaml
-// to uncomment and change.
+// entries is a list of entries for a reader of values.yaml to uncomment and change.
+// What it does not show of an entry, everyKey adds.
 //
 //go:embed entries.yaml
 var entries string
@@ -57,7 +57,7 @@ func writeKeys(out *bytes.Buffer, indent string, s *jsonschema.Schema) {
 		}
 		fmt.Fprintf(out, "%s%s: %s\n", indent, key, literal(property.Default))
 		if key == "services" {
-			for line := range strings.Lines(entries) {
+			for line := range strings.Lines(everyKey(entries)) {
 				out.WriteString(strings.TrimRight("# "+line, " \n") + "\n")
 			}
 		}
