@@ -22,7 +22,7 @@ func newSchemaCommand() *cobra.Command {
 }
 
 func newDocsCommand() *cobra.Command {
-	return newGenerateCommand(
+	cmd := newGenerateCommand(
 		"docs", "Print the tables of values in the chart's README",
 		func() ([]byte, error) { return []byte(docs.Tables()), nil },
 		generatedFile{"README.md", func(_ string, old []byte) ([]byte, error) { return docs.Insert(old, docs.Tables()) }},
@@ -35,6 +35,8 @@ func newDocsCommand() *cobra.Command {
 			return docs.ChartYAML(old, changelog)
 		}},
 	)
+	cmd.Long += "\nThe changes that Chart.yaml tells Artifact Hub are those of CHANGELOG.md."
+	return cmd
 }
 
 // generatedFile is a file of the chart and how to make its text from the old one, and
