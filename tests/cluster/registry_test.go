@@ -14,7 +14,7 @@ import (
 // The chart is installed from an OCI registry, where its signature is right, as it is
 // from its folder.
 func TestInstallFromRegistry(t *testing.T) {
-	r, key := registry.Start(t), registry.NewKey(t)
+	r, key := registry.Start(t), registry.NewKey(t, "")
 	helm4, err := testenv.Binary("helm4")
 	if err != nil {
 		t.Fatal(err)

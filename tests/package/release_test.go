@@ -105,8 +105,8 @@ func binary(t *testing.T, name string) string {
 // A release is pushed and pulled as it was packaged, verified by its signature, and
 // installed from the registry, with both majors of Helm.
 func TestRelease(t *testing.T) {
-	r, key, w := registry.Start(t), registry.NewKey(t), newTree(t)
-	variables := []string{"REGISTRY=" + r.URL, "KEY=" + key.Name, "KEYRING=" + key.Secret, "VERSION=" + version}
+	r, key, w := registry.Start(t), registry.NewKey(t, "open, sesame"), newTree(t)
+	variables := []string{"REGISTRY=" + r.URL, "KEY=" + key.Name, "KEYRING=" + key.Secret, "PASSPHRASE_FILE=" + key.Passphrase, "VERSION=" + version}
 	chart := r.URL + "/external-services"
 
 	if out, err := w.release(r, variables...); err == nil || !strings.Contains(out, "basic credential not found") {
@@ -122,7 +122,7 @@ func TestRelease(t *testing.T) {
 	if !bytes.Equal(packed, read(t, filepath.Join(w.root, "again", filepath.Base(archive)))) {
 		t.Error("make release and make package make different archives")
 	}
-	stranger := registry.NewKey(t)
+	stranger := registry.NewKey(t, "")
 	for _, program := range []string{"helm", "helm4"} {
 		t.Run(program, func(t *testing.T) {
 			helm := func(args ...string) (string, error) {
@@ -181,7 +181,7 @@ func TestRelease(t *testing.T) {
 }
 
 func TestReleaseRefuses(t *testing.T) {
-	r, key := registry.Start(t), registry.NewKey(t)
+	r, key := registry.Start(t), registry.NewKey(t, "")
 	r.Login(t, binary(t, "helm4"))
 	variables := []string{"REGISTRY=" + r.URL, "KEY=" + key.Name, "KEYRING=" + key.Secret, "VERSION="}
 	for name, c := range map[string]struct {
