@@ -22,6 +22,21 @@ HELM_MINOR := $(word 2,$(subst ., ,$(HELM_KUBERNETES_VERSION)))
 HELM_LDFLAGS := -s -w -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION) \
 	$(foreach package,chartutil lint/rules,-X helm.sh/helm/v3/pkg/$(package).k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$(package).k8sVersionMinor=$(HELM_MINOR))
 
+# The programs whose dependencies ci/licenses.txt lists.
+PROGRAMS := .:./tools/...,./tests/cmd/... tools/cluster:./...
+
+# YAML as people write it: not templates, and not what Helm prints or tests get wrong.
+YAML_FILES := $(wildcard $(shell git ls-files -co --exclude-standard '*.yaml' '*.yml' | grep -v -e /templates/ -e /testdata/))
+SHELL_SCRIPTS := .ci/run $(wildcard $(shell git ls-files -co --exclude-standard 'ci/*.sh'))
+
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
+
+# staticcheck, without what it says of deprecated APIs: Endpoints are one, and the
+# chart serves those who read nothing else.
+STATICCHECK := $(CURDIR)/$(BIN)/staticcheck -checks inherit,-SA1019
+
+CHART_VERSION := $(shell sed -n 's/^version: //p' charts/external-services/Chart.yaml)
+
 # The packages and fuzz targets that make fuzz runs one after the other.
 FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/render:FuzzParse tools/render:FuzzDecode \
 	tools/docs:FuzzInsert tests/schema:FuzzLintMutations
@@ -40,7 +55,7 @@ test-unit: ## The inner loop: tests of the tools, in process; make test has them
 	@go test -short ./tools/...
 
 .PHONY: test
-test: packages tools ## All tests, with what they need installed and built
+test: packages tools $(BIN)/cyclonedx-gomod ## All tests, with what they need installed and built
 	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	@$(PROGRESS) "compile the tests" go test -run '^$$' ./...
 	go test ./tools/...
@@ -69,28 +84,38 @@ bench: packages tools $(BIN)/kubectl $(BIN)/bench ## What the chart and the tool
 	@$(BIN)/bench $(if $(ROUNDS),-rounds $(ROUNDS)) $(BENCH)
 
 .PHONY: generate
-generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/bench ## Write what is generated: schema, values.yaml, README tables, golden files, the page of the benchmarks
+generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/bench $(BIN)/licenses ## Write what is generated: schema, values.yaml, README tables, annotations, golden files, the page of the benchmarks, the list of licences
 	$(BIN)/extsvc schema --write
 	$(BIN)/extsvc docs --write
 	go test -count=1 ./tests/render -run TestGolden -update
 	go test -count=1 ./tests/differential -run TestStricter -update
 	$(BIN)/bench -write
+	$(BIN)/licenses -write ci/licenses.txt $(PROGRAMS)
 
 .PHONY: verify
-verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc ## Check that what is generated is up to date, and lint
+verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Check that what is generated is up to date, and lint
 	$(BIN)/extsvc schema --check
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
 	go test -count=1 ./tests/differential -run TestStricter
 	go test -count=1 ./tests/bench -run TestPage
+	$(BIN)/licenses ci/licenses.txt $(PROGRAMS)
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
 
 .PHONY: lint
-lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct ## Lint the chart, with Helm 3 and 4, and the Go code
+lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct $(BIN)/staticcheck $(BIN)/actionlint ## Lint the chart, with Helm 3 and 4, the Go code, scripts, YAML and workflows
 	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l charts ci tests tools) && [ -z "$$unformatted" ] || { echo "not formatted, run gofmt -w: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go -C tools/cluster vet ./internal/... ./cmd/cluster/... ./e2e/...
+	go -C ci/tools vet ./...
+	$(STATICCHECK) ./...
+	cd tools/cluster && $(STATICCHECK) ./internal/... ./cmd/cluster/... ./e2e/...
+	cd ci/tools && $(STATICCHECK) ./...
+	shellcheck $(SHELL_SCRIPTS)
+	shellcheck -s sh charts/external-services/files/test.sh
+	@echo yamllint --strict -c ci/lintconf.yaml; yamllint --strict -c ci/lintconf.yaml $(YAML_FILES)
+	$(BIN)/actionlint $(WORKFLOWS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ct lint --config ct.yaml
 	@mkdir -p $(BIN)/v4 && ln -sf ../helm4 $(BIN)/v4/helm
 	PATH="$(CURDIR)/$(BIN)/v4:$$PATH" $(BIN)/ct lint --config ct.yaml
@@ -98,7 +123,7 @@ lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct ## Lint the chart, with Helm 3
 .PHONY: clean
 clean: ## Take down the embedded clusters and delete what was built
 	@if [ -x $(BIN)/cluster ]; then for name in demo test; do $(BIN)/cluster --name $$name down; done; fi
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
 
 ##@ Build
 
@@ -108,7 +133,7 @@ tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/probe $(BIN)
 
 .PHONY: packages
 packages:
-	@ci/packages.sh ip=iproute2 nft=nftables mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core busybox=busybox yamllint=yamllint
+	@ci/packages.sh ip=iproute2 nft=nftables mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core busybox=busybox yamllint=yamllint shellcheck=shellcheck
 
 $(BIN)/helm: go.mod ci/versions.env
 	@$(PROGRESS) "helm $(HELM_VERSION)" go build -v -ldflags '$(HELM_LDFLAGS)' -o $@ helm.sh/helm/v3/cmd/helm
@@ -118,6 +143,18 @@ $(BIN)/helm4: ci/tools/go.mod ci/versions.env
 
 $(BIN)/ct: ci/tools/go.mod
 	@$(PROGRESS) "chart-testing $(CHART_TESTING_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/helm/chart-testing/v3/ct
+
+$(BIN)/staticcheck: ci/tools/go.mod
+	@$(PROGRESS) staticcheck go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' honnef.co/go/tools/cmd/staticcheck
+
+$(BIN)/actionlint: ci/tools/go.mod
+	@$(PROGRESS) actionlint go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/rhysd/actionlint/cmd/actionlint
+
+$(BIN)/cyclonedx-gomod: ci/tools/go.mod
+	@$(PROGRESS) cyclonedx-gomod go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+$(BIN)/licenses: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go)
+	@$(PROGRESS) licenses go -C ci/tools build -v -o '$(CURDIR)/$@' ./licenses
 
 $(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts tools/docs))
 	@$(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
@@ -130,6 +167,21 @@ $(BIN)/kubectl: tests/cmd/kubectl/main.go go.mod ci/versions.env
 
 $(BIN)/cluster: $(CLUSTER_FILES)
 	@$(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o '$(CURDIR)/$@' ./cmd/cluster
+
+##@ Release
+
+.PHONY: package
+package: $(BIN)/helm4 ## Make the chart's archive in dist/, the same bytes from the same files
+	@ci/package.sh $(BIN)/helm4 dist
+
+.PHONY: sbom
+sbom: $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the bill of materials of extsvc in dist/ (CycloneDX)
+	@mkdir -p dist
+	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -version v$(CHART_VERSION) -output dist/extsvc.cdx.json $(BIN)/extsvc
+
+.PHONY: release
+release: $(BIN)/helm4 $(BIN)/extsvc ## Sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
+	@ci/release.sh $(BIN)/helm4 $(BIN)/extsvc dist
 
 ##@ Help
 

@@ -167,13 +167,11 @@ func plainValues(t *rapid.T, of []shape) (*values.Values, int) {
 	names := rapid.SliceOfNDistinct(serviceNames, 1, 3, rapid.ID).Draw(t, "names")
 	at := rapid.IntRange(0, len(names)-1).Draw(t, "place")
 	for i, name := range names {
-		shape := everyShape[0]
+		shapes := everyShape
 		if i == at {
-			shape = pick(t, "shape", of...)
-		} else {
-			shape = pick(t, "shape", everyShape...)
+			shapes = of
 		}
-		v.Services = append(v.Services, plainEntry(t, &v, name, shape))
+		v.Services = append(v.Services, plainEntry(t, &v, name, pick(t, "shape", shapes...)))
 	}
 	return &v, at
 }

@@ -3,10 +3,6 @@
 package repository
 
 import (
-	"archive/tar"
-	"compress/gzip"
-	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path"
@@ -147,10 +143,9 @@ func goList(t *testing.T, args ...string) []string {
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
-// A version of the chart has an entry in its changelog, and Artifact Hub shows it.
+// What Artifact Hub shows of the chart; tools/docs has the annotations that are generated.
 func TestChartMetadata(t *testing.T) {
 	var chart struct {
-		Version     string            `json:"version"`
 		Description string            `json:"description"`
 		KubeVersion string            `json:"kubeVersion"`
 		Keywords    []string          `json:"keywords"`
@@ -165,68 +160,36 @@ func TestChartMetadata(t *testing.T) {
 	if chart.Description == "" || len(chart.Keywords) == 0 || chart.Annotations["artifacthub.io/license"] != "Apache-2.0" {
 		t.Errorf("something is missing in %+v", chart)
 	}
-	if !strings.Contains(read(t, "charts", "external-services", "CHANGELOG.md"), "\n## "+chart.Version+"\n") {
-		t.Errorf("CHANGELOG.md has no section %q", "## "+chart.Version)
+	var links []struct{ Name, URL string }
+	if err := yaml.UnmarshalStrict([]byte(chart.Annotations["artifacthub.io/links"]), &links); err != nil || len(links) == 0 {
+		t.Fatalf("artifacthub.io/links: %d links, %v", len(links), err)
 	}
-	var changes []struct{ Kind, Description string }
-	if err := yaml.UnmarshalStrict([]byte(chart.Annotations["artifacthub.io/changes"]), &changes); err != nil || len(changes) == 0 {
-		t.Fatalf("artifacthub.io/changes: %d changes, %v", len(changes), err)
-	}
-	for _, change := range changes {
-		if !slices.Contains([]string{"added", "changed", "deprecated", "removed", "fixed", "security"}, change.Kind) || change.Description == "" {
-			t.Errorf("artifacthub.io/changes has %+v", change)
+	for _, link := range links {
+		if link.Name == "" || !strings.HasPrefix(link.URL, "https://") {
+			t.Errorf("artifacthub.io/links has %+v", link)
 		}
 	}
 }
 
-// Helm stores each file of the package in each revision of each release.
-func TestPackageHoldsWhatAReleaseNeeds(t *testing.T) {
-	helm, err := testenv.Binary("helm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command(helm, "package", testenv.Chart(), "--destination", dir).CombinedOutput(); err != nil {
-		t.Fatalf("helm package: %v\n%s", err, out)
-	}
-	archives, err := filepath.Glob(filepath.Join(dir, "external-services-*.tgz"))
-	if err != nil || len(archives) != 1 {
-		t.Fatalf("packages %q: %v", archives, err)
-	}
-	want := []string{
-		"Chart.yaml", "README.md", "files/test.sh", "templates/NOTES.txt", "templates/_helpers.tpl", "templates/_validate.tpl",
-		"templates/endpoints.yaml", "templates/endpointslice.yaml", "templates/pod.yaml", "templates/service.yaml", "values.schema.json", "values.yaml",
-	}
-	// .helmignore goes along: helm lint of the unpacked archive reads it.
-	got := slices.DeleteFunc(archived(t, archives[0]), func(name string) bool { return name == ".helmignore" })
-	if !slices.Equal(got, want) {
-		t.Errorf("the package holds\n%q, want\n%q", got, want)
-	}
-}
-
-// archived lists the files of a chart archive, sorted, without the chart's folder.
-func archived(t *testing.T, archive string) []string {
-	t.Helper()
-	file, err := os.Open(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for reader := tar.NewReader(unzipped); ; {
-		header, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			slices.Sort(names)
-			return names
+// Editors find the schema by the first line of a values file.
+func TestModelines(t *testing.T) {
+	files := []string{testenv.Path("charts", "external-services", "values.yaml")}
+	for _, pattern := range []string{"*.yaml", "environments/*.yaml", "migration/*.yaml"} {
+		matches, err := filepath.Glob(testenv.Path("values-examples", pattern))
+		if err != nil || len(matches) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(matches), err)
 		}
+		files = append(files, matches...)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, name, _ := strings.Cut(header.Name, "/")
-		names = append(names, path.Clean(name))
+		line, _, _ := strings.Cut(string(text), "\n")
+		relative, found := strings.CutPrefix(line, "# yaml-language-server: $schema=")
+		if schema := filepath.Join(filepath.Dir(file), relative); !found || schema != testenv.Path("charts", "external-services", "values.schema.json") {
+			t.Errorf("the first line of %s is %q, which leads to %s", file, line, schema)
+		}
 	}
 }

@@ -1,5 +1,6 @@
 // Package docs writes what the chart's users read about its values, the chart's
-// values.yaml and the tables of its README, from the schema of package schema.
+// values.yaml and the tables of its README, from the schema of package schema, and
+// what Artifact Hub shows of the chart.
 package docs
 
 import (
@@ -26,8 +27,8 @@ const (
 // lineLength is where comments of values.yaml wrap.
 const lineLength = 80
 
-// entries is a list of entries that shows each key, for a reader of values.yaml
-// to uncomment and change.
+// entries is a list of entries for a reader of values.yaml to uncomment and change.
+// What it does not show of an entry, everyKey adds.
 //
 //go:embed entries.yaml
 var entries string
@@ -56,7 +57,7 @@ func writeKeys(out *bytes.Buffer, indent string, s *jsonschema.Schema) {
 		}
 		fmt.Fprintf(out, "%s%s: %s\n", indent, key, literal(property.Default))
 		if key == "services" {
-			for line := range strings.Lines(entries) {
+			for line := range strings.Lines(everyKey(entries)) {
 				out.WriteString(strings.TrimRight("# "+line, " \n") + "\n")
 			}
 		}
@@ -65,16 +66,21 @@ func writeKeys(out *bytes.Buffer, indent string, s *jsonschema.Schema) {
 
 func writeComment(out *bytes.Buffer, indent, text string) {
 	for paragraph := range strings.SplitSeq(text, "\n") {
-		line := indent + "#"
-		for word := range strings.FieldsSeq(paragraph) {
-			if len(line)+1+len(word) > lineLength {
-				out.WriteString(line + "\n")
-				line = indent + "#"
-			}
-			line += " " + word
-		}
-		out.WriteString(line + "\n")
+		writeLines(out, indent+"#", paragraph)
 	}
+}
+
+// writeLines writes a text in lines that begin with the same and end before lineLength.
+func writeLines(out *bytes.Buffer, begin, text string) {
+	line := begin
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > lineLength {
+			out.WriteString(line + "\n")
+			line = begin
+		}
+		line += " " + word
+	}
+	out.WriteString(line + "\n")
 }
 
 // Tables returns the README's tables: the values, and the keys of an entry.
@@ -151,13 +157,18 @@ func literal(value any) string {
 
 // Insert returns the README with the tables between its two marker lines.
 func Insert(readme []byte, tables string) ([]byte, error) {
-	before, rest, ok := bytes.Cut(readme, []byte(Begin))
+	return insert(readme, Begin, End, "\n\n"+tables+"\n")
+}
+
+// insert puts a text between two markers.
+func insert(file []byte, begin, end, text string) ([]byte, error) {
+	before, rest, ok := bytes.Cut(file, []byte(begin))
 	if !ok {
-		return nil, fmt.Errorf("the line %q is missing: write it where the tables begin", Begin)
+		return nil, fmt.Errorf("the line %q is missing: write it where the generated text begins", begin)
 	}
-	_, after, ok := bytes.Cut(rest, []byte(End))
+	_, after, ok := bytes.Cut(rest, []byte(end))
 	if !ok {
-		return nil, fmt.Errorf("the line %q is missing: write it where the tables end", End)
+		return nil, fmt.Errorf("the line %q is missing: write it where the generated text ends", end)
 	}
-	return fmt.Appendf(nil, "%s%s\n\n%s\n%s%s", before, Begin, tables, End, after), nil
+	return fmt.Appendf(nil, "%s%s%s%s%s", before, begin, text, end, after), nil
 }

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -29,6 +30,20 @@ func TestChartHasTheDocs(t *testing.T) {
 	}
 	if !bytes.Equal(want, readme) {
 		t.Error("the README's tables are out of date: run make generate")
+	}
+	chart, err := charts.FS.ReadFile(charts.Dir + "/Chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changelog, err := charts.FS.ReadFile(charts.Dir + "/CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err = ChartYAML(chart, changelog); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, chart) {
+		t.Error("the annotations of Chart.yaml are out of date: run make generate")
 	}
 }
 
@@ -61,8 +76,8 @@ func TestEntriesShowEveryKey(t *testing.T) {
 	for _, p := range schema.Properties() {
 		key, inEntry := strings.CutPrefix(p.Key, "services[].")
 		name := key[strings.LastIndex(key, ".")+1:]
-		if inEntry && !regexp.MustCompile(`(?m)[ -]`+name+`:`).MatchString(entries) {
-			t.Errorf("entries.yaml does not show %s", key)
+		if inEntry && !regexp.MustCompile(`(?m)[ -]`+name+`:`).Match(ValuesYAML()) {
+			t.Errorf("values.yaml does not show %s", key)
 		}
 	}
 	uncommented := regexp.MustCompile(`(?m)^# (- |  )`).ReplaceAllString(strings.Replace(string(ValuesYAML()), "services: []", "services:", 1), "$1")
@@ -80,6 +95,34 @@ func TestEntriesShowEveryKey(t *testing.T) {
 	}
 	if len(result.Services) != 3 || len(result.EndpointSlices) != 2 {
 		t.Errorf("%d Services and %d EndpointSlices, want 3 and 2", len(result.Services), len(result.EndpointSlices))
+	}
+}
+
+// A key that entries.yaml does not show stands where it is in the Go type.
+func TestEveryKey(t *testing.T) {
+	entries := everyKey(entries)
+	for line, want := range map[string]string{
+		"  headless: false\n":                     "  headless: false\n",
+		"      zone: eu-1a\n":                     "      zone: eu-1a\n",
+		"      appProtocol: mysql\n":              "      appProtocol: mysql\n",
+		"  trafficDistribution: PreferSameZone\n": "  trafficDistribution: PreferSameNode\n",
+	} {
+		if got := everyKey(strings.Replace(entries, line, "", 1)); got != strings.Replace(entries, line, want, 1) {
+			t.Errorf("without %q got\n%s", line, got)
+		}
+	}
+	for line, want := range map[string]string{
+		"  labels:\n    team: storage\n": "labels has no example",
+		"- name:":                        "shows no key before name",
+	} {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, want) {
+					t.Errorf("without %q: %s, want %s", line, got, want)
+				}
+			}()
+			everyKey(strings.ReplaceAll(entries, line, ""))
+		}()
 	}
 }
 

@@ -25,8 +25,8 @@ import (
 
 // The bounds of a load.
 var (
-	countReached    = errors.New(traffic.CountReached)
-	durationReached = errors.New(traffic.DurationReached)
+	errCount    = errors.New(traffic.CountReached)
+	errDuration = errors.New(traffic.DurationReached)
 )
 
 // makeLoad makes a load and prints what became of it. It ends when standard input
@@ -98,7 +98,7 @@ func newLoad(options traffic.Options) *load {
 func (l *load) run(ctx context.Context, out io.Writer) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	time.AfterFunc(l.options.Duration, func() { stop(durationReached) })
+	time.AfterFunc(l.options.Duration, func() { stop(errDuration) })
 
 	printer := bufio.NewWriterSize(out, 1<<16)
 	encoder := json.NewEncoder(printer)
@@ -113,7 +113,7 @@ func (l *load) run(ctx context.Context, out io.Writer) error {
 	}
 	clients.Go(func() {
 		if l.openNew(ctx) {
-			stop(countReached)
+			stop(errCount)
 		}
 	})
 
@@ -135,7 +135,7 @@ func (l *load) run(ctx context.Context, out io.Writer) error {
 		}
 	}
 	ending := &traffic.Ending{Time: time.Now(), Reason: traffic.Told, Events: l.said, LeftOut: l.leftOut}
-	if cause := context.Cause(ctx); cause == countReached || cause == durationReached {
+	if cause := context.Cause(ctx); cause == errCount || cause == errDuration {
 		ending.Reason = cause.Error()
 	}
 	return errors.Join(encoder.Encode(traffic.Line{Ending: ending}), printer.Flush())

@@ -17,23 +17,33 @@ func newSchemaCommand() *cobra.Command {
 	return newGenerateCommand(
 		"schema", "Print the chart's values.schema.json",
 		func() ([]byte, error) { return schema.Generate() },
-		generatedFile{"values.schema.json", func([]byte) ([]byte, error) { return schema.Generate() }},
+		generatedFile{"values.schema.json", func(string, []byte) ([]byte, error) { return schema.Generate() }},
 	)
 }
 
 func newDocsCommand() *cobra.Command {
-	return newGenerateCommand(
+	cmd := newGenerateCommand(
 		"docs", "Print the tables of values in the chart's README",
 		func() ([]byte, error) { return []byte(docs.Tables()), nil },
-		generatedFile{"README.md", func(old []byte) ([]byte, error) { return docs.Insert(old, docs.Tables()) }},
-		generatedFile{"values.yaml", func([]byte) ([]byte, error) { return docs.ValuesYAML(), nil }},
+		generatedFile{"README.md", func(_ string, old []byte) ([]byte, error) { return docs.Insert(old, docs.Tables()) }},
+		generatedFile{"values.yaml", func(string, []byte) ([]byte, error) { return docs.ValuesYAML(), nil }},
+		generatedFile{"Chart.yaml", func(dir string, old []byte) ([]byte, error) {
+			changelog, err := os.ReadFile(filepath.Join(dir, "CHANGELOG.md"))
+			if err != nil {
+				return nil, err
+			}
+			return docs.ChartYAML(old, changelog)
+		}},
 	)
+	cmd.Long += "\nThe changes that Chart.yaml tells Artifact Hub are those of CHANGELOG.md."
+	return cmd
 }
 
-// generatedFile is a file of the chart and how to make its text from the old one.
+// generatedFile is a file of the chart and how to make its text from the old one, and
+// from what else is in the chart's folder.
 type generatedFile struct {
 	name     string
-	generate func(old []byte) ([]byte, error)
+	generate func(dir string, old []byte) ([]byte, error)
 }
 
 // newGenerateCommand makes a command that prints a text, or writes or checks the
@@ -87,7 +97,7 @@ func (f generatedFile) update(dir string, check bool) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	text, err := f.generate(old)
+	text, err := f.generate(dir, old)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

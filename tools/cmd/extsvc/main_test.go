@@ -137,11 +137,13 @@ func TestSchemaAndDocsArePrinted(t *testing.T) {
 func TestWriteAndCheck(t *testing.T) {
 	for command, files := range map[string][]string{
 		"schema": {"values.schema.json"},
-		"docs":   {"README.md", "values.yaml"},
+		"docs":   {"README.md", "values.yaml", "Chart.yaml"},
 	} {
 		t.Run(command, func(t *testing.T) {
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "README.md"), docs.Begin+"\n"+docs.End+"\n")
+			write(t, filepath.Join(dir, "Chart.yaml"), "version: 1.0.0\nannotations:\n"+docs.BeginAnnotations+docs.EndAnnotations)
+			write(t, filepath.Join(dir, "CHANGELOG.md"), "## 1.0.0\n\n### Added\n\n- Services.\n")
 			if _, stderr, err := run(t, command, "--check", "--chart", dir); err == nil || !strings.Contains(stderr, files[0]+" is out of date: run make generate") {
 				t.Errorf("check before write: %v, %q", err, stderr)
 			}
@@ -175,7 +177,7 @@ func TestWriteAndCheck(t *testing.T) {
 	if _, stderr, err := run(t, "schema", "--write", "--check"); err == nil || !strings.Contains(stderr, "[check write]") {
 		t.Errorf("both flags: %v, %q", err, stderr)
 	}
-	if _, stderr, err := run(t, "docs", "--write", "--chart", t.TempDir()); err == nil || !strings.Contains(stderr, "is missing: write it where the tables begin") {
+	if _, stderr, err := run(t, "docs", "--write", "--chart", t.TempDir()); err == nil || !strings.Contains(stderr, "is missing: write it where the generated text begins") {
 		t.Errorf("no README: %v, %q", err, stderr)
 	}
 }

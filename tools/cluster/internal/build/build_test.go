@@ -244,8 +244,9 @@ func TestKeyDependsOnEveryInput(t *testing.T) {
 		}
 		return key
 	}
-	seen := map[string]string{key(): "nothing"}
-	if key() != key() {
+	first := key()
+	seen := map[string]string{first: "nothing"}
+	if key() != first {
 		t.Error("the same inputs have two keys")
 	}
 	module := filepath.Join(root, modulePath)

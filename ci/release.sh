@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Releases the chart: packages and signs it, and pushes both to an OCI registry.
+#
+#   ci/release.sh HELM4 EXTSVC FOLDER
+#
+# with the environment variables
+#   REGISTRY         where the chart goes, such as oci://registry.example/charts, to which
+#                    helm registry login has logged in
+#   KEY              the name or e-mail of the key that signs
+#   KEYRING          the file of a GPG keyring that holds it: gpg --export-secret-keys
+#   PASSPHRASE_FILE  the file of its passphrase, where it has one
+#   VERSION          what the version must be, such as that of a tag; optional
+set -euo pipefail
+
+refuse() {
+  echo "release: $*" >&2
+  exit 1
+}
+
+helm=$1 extsvc=$2 folder=$3
+changelog=charts/external-services/CHANGELOG.md
+version=$(sed -n 's/^version: //p' charts/external-services/Chart.yaml)
+
+[[ ${REGISTRY:-} == oci://?* ]] || refuse "REGISTRY is \"${REGISTRY:-}\": write where the chart goes, such as REGISTRY=oci://registry.example/charts"
+[ -n "${KEY:-}" ] || refuse "KEY is not set: write the name or e-mail of the key that signs"
+[ -f "${KEYRING:-}" ] || refuse "KEYRING is \"${KEYRING:-}\", which is no file: write the file of a GPG keyring with the secret key"
+[ "${VERSION:-$version}" = "$version" ] || refuse "VERSION is $VERSION, and Chart.yaml has $version: change one of them"
+changed=$(git status --porcelain)
+[ -z "$changed" ] || refuse "the tree has changes that are not committed, so that nobody else could make the same archive: commit them or take them back"$'\n'"$changed"
+! grep -q '^## Unreleased' "$changelog" || refuse "$changelog has changes under Unreleased: give them a version, and Chart.yaml the same"
+"$extsvc" docs --check # that the changelog has the version, and Chart.yaml what it says
+
+if "$helm" show chart "$REGISTRY/external-services" --version "$version" >/dev/null 2>&1; then
+  refuse "$REGISTRY/external-services has the version $version already, and a version never changes: write the next one into Chart.yaml and $changelog"
+fi
+
+archive=$folder/external-services-$version.tgz
+ci/package.sh "$helm" "$folder" --sign --key "$KEY" --keyring "$KEYRING" ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
+"$helm" verify "$archive" --keyring "$KEYRING"
+"$helm" push "$archive" "$REGISTRY"
