@@ -5,7 +5,6 @@ package repository
 import (
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
