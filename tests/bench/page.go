@@ -80,6 +80,8 @@ func seconds(s float64) string {
 	switch {
 	case math.IsNaN(s):
 		return "?"
+	case s == 0:
+		return "0 s"
 	case s < 0.001:
 		return fmt.Sprintf("%.0f µs", s*1e6)
 	case s < 1:
@@ -286,12 +288,12 @@ func (p *page) start() {
 }
 
 // linear is how steep the costs of a linear program may be between the two largest
-// numbers of entries, or of addresses, as a power of the number: those of the machine, such as memory that is new
-// to it, are not linear.
+// numbers of entries, or of addresses, as a power of the number: those of the machine,
+// such as memory that is new to it, are not linear.
 const linear = 1.1
 
 // steepest is the steepest growth of what the chart and the tools cost between the two
-// largest sizes of a series.
+// largest sizes of a series. Work is the time of the processors: waiting is of others.
 func (r Results) steepest() (power float64, series string) {
 	for _, part := range parts {
 		if r[part.name] == nil {
@@ -305,10 +307,10 @@ func (r Results) steepest() (power float64, series string) {
 			if _, more := r[part.name].row(row.Series, row.Size*100); !found || more {
 				continue
 			}
-			for _, name := range []string{"seconds", "peakMiB", "bytes"} {
+			for _, name := range []string{"processor", "peakMiB", "bytes"} {
 				if was := row.Values[name]; was > 0 {
 					if growth := math.Log10(larger.Values[name] / was); growth > power {
-						power, series = growth, fmt.Sprintf("%s of %s, from %s to %s", map[string]string{"seconds": "time", "peakMiB": "memory", "bytes": "size"}[name],
+						power, series = growth, fmt.Sprintf("%s of %s, from %s to %s", map[string]string{"processor": "work", "peakMiB": "memory", "bytes": "size"}[name],
 							row.Series, thousands(row.Size), thousands(larger.Size))
 					}
 				}

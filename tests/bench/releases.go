@@ -56,7 +56,7 @@ const LargestRelease = 1_000
 
 // clear uninstalls the release bench and waits until its objects are gone.
 func (r *Runner) clear(ctx context.Context, c cluster) error {
-	if _, err := r.cost(ctx, "helm", "uninstall", "bench", "--ignore-not-found", "-n", "default", "--kubeconfig", c.Kubeconfig); err != nil {
+	if _, err := r.cost(ctx, "helm", "uninstall", "bench", "--ignore-not-found", "--debug", "-n", "default", "--kubeconfig", c.Kubeconfig); err != nil {
 		return err
 	}
 	return c.waitUntilGone(ctx)

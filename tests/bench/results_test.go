@@ -10,7 +10,7 @@ func TestSteepest(t *testing.T) {
 	rows := func(series string, power float64) []Row {
 		var rows []Row
 		for _, size := range Sizes {
-			rows = append(rows, Row{Series: series, Size: size, Values: map[string]float64{"seconds": math.Pow(float64(size), power)}})
+			rows = append(rows, Row{Series: series, Size: size, Values: map[string]float64{"processor": math.Pow(float64(size), power)}})
 		}
 		return rows
 	}
@@ -37,7 +37,7 @@ func TestQuantile(t *testing.T) {
 }
 
 func TestSeconds(t *testing.T) {
-	for s, want := range map[float64]string{0.0002651: "265 µs", 0.0522: "52.2 ms", 0.25: "250 ms", 1.234: "1.23 s", 44.94: "44.9 s", 123.4: "123 s"} {
+	for s, want := range map[float64]string{0: "0 s", 0.0002651: "265 µs", 0.0522: "52.2 ms", 0.25: "250 ms", 1.234: "1.23 s", 44.94: "44.9 s", 123.4: "123 s"} {
 		if got := seconds(s); got != want {
 			t.Errorf("seconds(%g) is %q, want %q", s, got, want)
 		}
