@@ -15,6 +15,7 @@ laid over it and templates expanded, for one namespace:
   settings     the entry
   families     from IPv4 and IPv6 to the addresses of each
   shape        what it has in common with others, see external-services.shape
+  long         whether an address is in its long form
   silent       whether no connection can be answered, as no address is ready
   faults       the faults of the run, and refused, the fields of the mapping that have
                one, see external-services.refuse
@@ -231,15 +232,20 @@ Once one of its mappings is settled, it has also:
 
 {{/*
 external-services.settle expands the templates of a mapping and validates it. It takes a
-list: the root context, the mapping, and whether to look at externalName and addresses
-as well.
+list: the root context, the mapping, and whether to look closely at its names and
+addresses, too.
 */}}
 {{- define "external-services.settle" -}}
 {{- $root := index . 0 -}}
 {{- with index . 1 -}}
+{{- $closely := index $ 2 -}}
 {{- $_ := set . "faults" $root.faults -}}
-{{- if not (include "external-services.validate.fields" (list .faults .index .name .with .settings)) -}}
-{{- if and (index $ 2) (not .settled) -}}
+{{- $wrong := "" -}}
+{{- if $closely -}}
+{{- $wrong = include "external-services.validate.fields" (list .faults .index .name .with .settings) -}}
+{{- end -}}
+{{- if not $wrong -}}
+{{- if and $closely (not .settled) -}}
 {{- $_ := set . "settled" true -}}
 {{- $addresses := .settings.addresses | default list -}}
 {{- if contains "{{" (toString $addresses) -}}
@@ -258,7 +264,7 @@ as well.
 {{- $_ := set .shape "annotationPairs" $pairs -}}
 {{- $_ := set .shape "annotations" (include "external-services.pairs" (list $root.common.annotationPairs $pairs)) -}}
 {{- end -}}
-{{- include "external-services.validate.mapping" (list . (index $ 2)) -}}
+{{- include "external-services.validate.mapping" (list . $closely) -}}
 {{- if not .faults.found -}}
 {{- with .shape -}}
 {{- $_ := set . "endpointPorts" (include "external-services.endpointPorts" .ports) -}}
@@ -270,7 +276,7 @@ as well.
 {{- end -}}
 
 {{/*
-external-services.families sets the families of a mapping, and whether it is silent.
+external-services.families sets the families of a mapping, long and silent.
 */}}
 {{- define "external-services.families" -}}
 {{- $addresses := .settings.addresses -}}
@@ -281,12 +287,19 @@ external-services.families sets the families of a mapping, and whether it is sil
 {{- end -}}
 {{- end -}}
 {{- $_ := set . "families" $families -}}
+{{- $long := false -}}
 {{- $silent := not (or (empty $addresses) (ne .shape.backend "external") .settings.publishNotReadyAddresses) -}}
 {{- range $addresses -}}
-{{- if $silent -}}
-{{- $silent = and (kindIs "map" .) (not (dig "ready" true (ternary . dict (kindIs "map" .)))) -}}
+{{- if not (kindIs "map" .) -}}
+{{- $silent = false -}}
+{{- else -}}
+{{- $long = true -}}
+{{- if dig "ready" true . -}}
+{{- $silent = false -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- $_ := set . "long" $long -}}
 {{- $_ := set . "silent" $silent -}}
 {{- end -}}
 

@@ -21,8 +21,10 @@ and a last one of two to eight letters, which "localhost" has not.
 {{- define "external-services.plain" -}}
 {{- $label := "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?" -}}
 {{- $short := "[a-z0-9]([-a-z0-9]{0,29}[a-z0-9])?" -}}
-{{- $octet := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
-{{- $ipv4 := printf "([1-9]|[1-9][0-9]|1[013-57-9][0-9]|12[0-68-9]|16[0-8]|2[01][0-9]|22[0-3])([.]%s){3}" $octet -}}
+{{- /* Written so that each character leaves one way to go on, which is faster. */}}
+{{- $first := "(1([013-57-9][0-9]?|2[0-68-9]?|6[0-8]?)?|2([01][0-9]?|2[0-3]?|[3-9])?|[3-9][0-9]?)" -}}
+{{- $octet := "(0|1[0-9]{0,2}|2([0-4][0-9]?|5[0-5]?|[6-9])?|[3-9][0-9]?)" -}}
+{{- $ipv4 := printf "%s([.]%s){3}" $first $octet -}}
 {{- $group := "[1-9a-f][0-9a-f]{0,3}" -}}
 {{- $ipv6 := printf "[23][0-9a-f]{3}(:%s){0,2}::%s(:%s){0,2}" $group $group $group -}}
 {{- $ip := printf "\"(%s|%s)\"" $ipv4 $ipv6 -}}
@@ -232,7 +234,10 @@ name, the overrides that were laid over it, and the entry.
 {{- define "external-services.validate.fields" -}}
 {{- $of := dict "faults" (index . 0) "index" (index . 1) "name" (index . 2) "with" (index . 3) -}}
 {{- range $key, $value := index . 4 -}}
-{{- include "external-services.validate.kind" (list $of "" $key $value (get $of.faults.kinds.entry $key)) -}}
+{{- $kind := get $of.faults.kinds.entry $key -}}
+{{- if ne $kind (kindOf $value) -}}
+{{- include "external-services.validate.kind" (list $of "" $key $value $kind) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -325,17 +330,19 @@ before with its name and namespace.
 {{- end -}}
 
 {{/*
-external-services.validate.mapping takes a list: the mapping, and whether to check its
-externalName and addresses.
+external-services.validate.mapping takes a list: the mapping, and whether to check what
+external-services.draft prints of it.
 */}}
 {{- define "external-services.validate.mapping" -}}
 {{- $mapping := index . 0 -}}
 {{- $outside := $mapping.shape.outside -}}
+{{- if index . 1 -}}
 {{- if or (gt (len $mapping.name) 63) (not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $mapping.name)) -}}
 {{- include "external-services.refuse" (list $mapping "name" "is not a Service name" "write at most 63 lower-case letters, digits and \"-\", with a letter first and no \"-\" last") -}}
 {{- end -}}
 {{- if not (include "external-services.isLabel" (toString $mapping.namespace)) -}}
 {{- include "external-services.refuse" (list $mapping "namespace" (printf "%q is not a namespace" $mapping.namespace) "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last") -}}
+{{- end -}}
 {{- end -}}
 {{- if and (eq $outside "ExternalName") $mapping.settings.addresses -}}
 {{- include "external-services.refuse" (list $mapping "externalName" "stands beside addresses" "a Service is an alias of a DNS name or forwards to addresses, so keep one of the two") -}}
