@@ -272,6 +272,9 @@ func TestCheckNamesTraps(t *testing.T) {
 		}
 	}
 	upgrade := func() { r.Do("upgrade", files) }
+	kept := func(headless string) string {
+		return healthy + "- {name: kept, addresses: [192.168.91.1], ports: [{port: 7000}], " + headless + "}"
+	}
 	for _, c := range []struct {
 		name  string
 		spoil func()
@@ -359,6 +362,25 @@ func TestCheckNamesTraps(t *testing.T) {
 				upgrade()
 			},
 			want: []check.Code{check.StaleEndpoints}, says: "kubectl delete endpoints both -n check-traps --ignore-not-found",
+		},
+		{
+			name: "headless, and not to be", code: check.ExitErrors,
+			spoil: func() {
+				r.Do("upgrade", values(t, kept("headless: true")))
+				r.Do("upgrade", values(t, kept("headless: false")))
+			},
+			mend: func() {
+				// An upgrade as after another drift mends nothing.
+				r.Do("upgrade", values(t, kept("headless: false")))
+				checkOf(t, pod, r, nil, check.Drift)
+				if err := services.Delete(ctx, "kept", metav1.DeleteOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				r.Do("upgrade", values(t, kept("headless: false")))
+				checkOf(t, pod, r, nil)
+				upgrade()
+			},
+			want: []check.Code{check.Drift}, says: "kubectl delete service kept -n check-traps",
 		},
 		{
 			name: "an upgrade that is refused", code: check.ExitWarnings,
@@ -488,7 +510,7 @@ func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
 	if got := codesOf(report); code != check.ExitWarnings || !slices.Equal(got, []check.Code{check.NotChecked}) {
 		t.Fatalf("exit code %d, %s: %v", code, stderr, report.Findings)
 	}
-	if f := report.Findings[0]; !strings.Contains(f.What, "endpoints is forbidden") || f.Fix[0] != `Grant the verbs get and list for the resource endpoints of the API group "" in check-role.` {
+	if f := report.Findings[0]; !strings.Contains(f.What, "endpoints is forbidden") || f.Fix[0] != `Grant the verb list for the resource endpoints of the API group "" in check-role.` {
 		t.Errorf("%+v", f)
 	}
 	if e := entryOf(t, report, "a"); e.Result != check.Unknown {
@@ -505,7 +527,7 @@ func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
 	eventually(t, defaultWait, "check says that EndpointSlices are forbidden", func() error {
 		report, code, stderr := runCheck(t, "", kubeconfig, r.Name, "-n", namespace)
 		if got := codesOf(report); code != check.ExitWarnings || !slices.Equal(got, []check.Code{check.NotChecked, check.NotChecked}) ||
-			report.Findings[0].Fix[0] != "Grant the verbs get and list for the resource endpointslices of the API group discovery.k8s.io in check-role." {
+			report.Findings[0].Fix[0] != "Grant the verb list for the resource endpointslices of the API group discovery.k8s.io in check-role." {
 			return fmt.Errorf("exit code %d, %s: %v", code, stderr, report.Findings)
 		}
 		return nil

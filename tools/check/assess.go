@@ -124,12 +124,40 @@ func (a *assessment) owned() bool {
 // compareService compares the Service.
 func (a *assessment) compareService() {
 	grave, slight := serviceDrift(a.service, a.live, a.release != nil)
-	a.drift("Service "+a.Name, grave, slight)
+	cause, fix := changed, []string{a.restore()}
+	if code := plan.Unchangeable(a.live, a.state); code != "" {
+		cause, fix = a.unchangeable(code)
+	}
+	a.drift("Service "+a.Name, grave, slight, cause, fix...)
 }
+
+// unchangeable is why a live Service is not as it should be in what does not change while
+// it lives, and the way out. No upgrade mends it, whatever its flags:
+// https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ says
+// of clusterIP that it may not be changed.
+func (a *assessment) unchangeable(code plan.Code) (cause string, fix []string) {
+	switch code {
+	case plan.HeadlessToClusterIP:
+		cause = "It was headless before: the clusterIP of a Service cannot be changed while it lives, and the API server keeps a headless one so without a word."
+		fix = []string{fmt.Sprintf("Or leave it as it is, and write headless: true for %s.", a.Name)}
+	case plan.ClusterIPToHeadless:
+		cause = "It had a ClusterIP before, or was made anew with one: the clusterIP of a Service cannot be changed while it lives."
+		fix = []string{fmt.Sprintf("Or leave it as it is, and leave headless: true out for %s.", a.Name)}
+	case plan.FamilyChange:
+		cause = "It had a ClusterIP of the other family before, or was made anew with one: the first clusterIP of a Service cannot be changed while it lives."
+	}
+	return cause, append([]string{
+		fmt.Sprintf("Delete the Service, and make it anew: kubectl delete service %s -n %s. %s In between, the name does not resolve for any client.", a.Name, a.Namespace, a.apply()),
+		"Or add an entry of another name, and point the clients to it: then none loses its Service.",
+	}, fix...)
+}
+
+// changed is the likely cause of most differences.
+const changed = "It was changed by hand or by another program."
 
 // drift reports the differences of an object: those that change where connections go, and
 // the others.
-func (a *assessment) drift(object string, grave, slight []string) {
+func (a *assessment) drift(object string, grave, slight []string, cause string, fix ...string) {
 	if len(grave)+len(slight) == 0 {
 		return
 	}
@@ -143,8 +171,7 @@ func (a *assessment) drift(object string, grave, slight []string) {
 	}
 	a.add(Drift, severity,
 		fmt.Sprintf("The %s is not what %s: %s.", object, said, strings.Join(append(grave, slight...), "; ")),
-		"It was changed by hand or by another program.",
-		a.restore())
+		cause, fix...)
 }
 
 // externalName looks at the name that the live Service is an alias of.
@@ -191,14 +218,14 @@ func (a *assessment) ours() {
 				fmt.Sprintf("Run kubectl label endpointslice %s -n %s --overwrite %s=%s.", slice.Name, slice.Namespace, discoveryv1.LabelServiceName, a.Name))
 		}
 		grave, slight := sliceDrift(slice, there)
-		a.drift("EndpointSlice "+slice.Name, grave, slight)
+		a.drift("EndpointSlice "+slice.Name, grave, slight, changed, a.restore())
 	}
 	if a.wanted.endpoints != nil && a.found.couldRead(endpoints, a.Namespace) {
 		switch there := a.found.endpoints[a.Key]; {
 		case there == nil:
 			missing = append(missing, "Endpoints "+a.Name)
 		default:
-			a.drift("Endpoints "+a.Name, endpointsDrift(a.wanted.endpoints, there), nil)
+			a.drift("Endpoints "+a.Name, endpointsDrift(a.wanted.endpoints, there), nil, changed, a.restore())
 			if len(there.Subsets) > 0 && !slices.ContainsFunc(a.found.slices[a.Key], isMirrored) {
 				a.add(EndpointsMissing, Error,
 					fmt.Sprintf("The Endpoints %s are there, and no EndpointSlice mirrors them: the cluster routes by EndpointSlices only, and every connection fails.", a.Key),

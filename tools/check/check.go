@@ -262,7 +262,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	case errors.Is(err, render.ErrNoRelease):
 		return nil, fmt.Errorf("there is no release %q in the namespace %s: look for its name and namespace with helm list -A, or check values with -f FILE", o.Release, cluster.Namespace)
 	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("read the release %q: %w: ask for the permission to get and list what Helm stores it in, or check its values with -f FILE", o.Release, err)
+		return nil, fmt.Errorf("read the release %q: %w: ask for the permission to list what Helm stores it in, or check its values with -f FILE", o.Release, err)
 	case err != nil:
 		return nil, fmt.Errorf("read the release %q: %w", o.Release, err)
 	}

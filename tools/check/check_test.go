@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -147,6 +148,7 @@ func TestAssess(t *testing.T) {
 		{"an address as name outside", alias, func(f *found) { f.services[key].Spec.ExternalName = "10.0.0.1" }, []string{"error drift", "error external-name-ip"}, "-", "addresses: [10.0.0.1]"},
 		{"IPv6 as name outside", alias, func(f *found) { f.services[key].Spec.ExternalName = "2001:db8::1" }, []string{"error drift", "error external-name-ip"}, "-", "addresses: [2001:db8::1]"},
 		{"headless no more", headless, func(f *found) { f.services[key].Spec.ClusterIP = "10.96.0.1" }, []string{"error drift"}, "2 ours", "headless is false instead of true"},
+		{"headless still", web, func(f *found) { f.services[key].Spec.ClusterIP = corev1.ClusterIPNone }, []string{"error drift"}, "2 ours", "headless is true instead of false"},
 		{"another family", web, func(f *found) { f.services[key].Spec.IPFamilies = []corev1.IPFamily{corev1.IPv6Protocol} }, []string{"error drift"}, "2 ours", "ipFamilies is IPv6 instead of IPv4"},
 		{"an affinity", web, func(f *found) { f.services[key].Spec.SessionAffinity = corev1.ServiceAffinityClientIP }, []string{"warning drift"}, "2 ours", "sessionAffinity is ClientIP instead of None"},
 		{"a label", web, func(f *found) { f.services[key].Labels["external-services/backend"] = "both" }, []string{"warning drift"}, "2 ours", "label external-services/backend is both instead of external"},
@@ -234,6 +236,44 @@ func TestAssess(t *testing.T) {
 			}
 			if result := report.Entries[0].Result; result != want || report.ExitCode() != code {
 				t.Errorf("%s and the exit code %d, want %s and %d", result, report.ExitCode(), want, code)
+			}
+		})
+	}
+}
+
+// What does not change in a live Service is not to be upgraded but to be made anew, and
+// says so in all of its words; everything else is mended by an upgrade.
+func TestUnchangeable(t *testing.T) {
+	key := Key{Namespace: "shop", Name: "web"}
+	anew := []string{
+		"Delete the Service, and make it anew: kubectl delete service web -n shop. Run helm upgrade outside -n shop with the same values, which makes what is missing. In between, the name does not resolve for any client.",
+		"Or add an entry of another name, and point the clients to it: then none loses its Service.",
+	}
+	for _, c := range []struct {
+		name   string
+		values string
+		spoil  func(spec *corev1.ServiceSpec)
+		cause  string
+		fix    []string
+	}{
+		{"headless to ClusterIP", web, func(s *corev1.ServiceSpec) { s.ClusterIP = corev1.ClusterIPNone }, "the API server keeps a headless one so",
+			append(slices.Clone(anew), "Or leave it as it is, and write headless: true for web.")},
+		{"ClusterIP to headless", headless, func(s *corev1.ServiceSpec) { s.ClusterIP = "10.96.0.1" }, "cannot be changed while it lives",
+			append(slices.Clone(anew), "Or leave it as it is, and leave headless: true out for web.")},
+		{"the first family", web, func(s *corev1.ServiceSpec) { s.IPFamilies = []corev1.IPFamily{corev1.IPv6Protocol} }, "the other family", anew},
+		{"the first family of a headless one", headless, func(s *corev1.ServiceSpec) { s.IPFamilies = []corev1.IPFamily{corev1.IPv6Protocol} }, changed,
+			[]string{"Undo the change, or run helm upgrade outside -n shop with the same values, with Helm 4 and --force-conflicts."}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			entries := rendered(t, c.values)
+			f := asStored(entries)
+			c.spoil(&f.services[key].Spec)
+			_, findings := assessAll(entries, f, release)
+			if len(findings) != 1 || findings[0].Code != Drift || !strings.Contains(findings[0].Cause, c.cause) {
+				t.Fatalf("%+v, want one drift because of %q", findings, c.cause)
+			}
+			if diff := cmp.Diff(c.fix, findings[0].Fix); diff != "" {
+				t.Errorf("what to do (-want +got):\n%s", diff)
 			}
 		})
 	}

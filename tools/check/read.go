@@ -46,7 +46,7 @@ type found struct {
 	endpoints map[Key]*corev1.Endpoints // those of entries that want one
 
 	missing  map[string]bool          // namespaces that do not exist
-	unread   map[kind]map[string]bool // namespaces in which a kind could not be listed
+	unread   map[kind]map[string]bool // namespaces in which a kind could not be read
 	findings []Finding
 }
 
@@ -124,7 +124,7 @@ func (f *found) list(k kind, in map[string]bool, list func(namespace string) err
 			return
 		}
 		if !apierrors.IsForbidden(err) {
-			f.couldNot(k, in, err)
+			f.couldNot("list", k, in, err)
 			return
 		}
 	}
@@ -135,18 +135,19 @@ func (f *found) list(k kind, in map[string]bool, list func(namespace string) err
 			failed[namespace], why = true, err
 		}
 	}
-	f.couldNot(k, failed, why)
+	f.couldNot("list", k, failed, why)
 }
 
-// couldNot notes that a kind could not be listed in some namespaces, and what follows.
-func (f *found) couldNot(k kind, in map[string]bool, why error) {
+// couldNot notes that a kind could not be read in some namespaces by a verb, and what
+// follows.
+func (f *found) couldNot(verb string, k kind, in map[string]bool, why error) {
 	if len(in) == 0 {
 		return
 	}
 	f.unread[k] = in
 	names := slices.Sorted(maps.Keys(in))
 	finding := Finding{Key{Namespace: names[0]}, NotChecked, Warning,
-		fmt.Sprintf("The %s of %s could not be listed (%s), so that nothing is said about them.", k.name, some(names), why),
+		fmt.Sprintf("The %s of %s could not be read (%s), so that nothing is said about them.", k.name, some(names), why),
 		"", []string{"Check again when the API server answers."}}
 	if len(names) > 1 {
 		finding.Key = Key{}
@@ -156,8 +157,8 @@ func (f *found) couldNot(k kind, in map[string]bool, why error) {
 		if k.group != "" {
 			group = k.group
 		}
-		finding.Cause = fmt.Sprintf("The role of this user lacks the verb list for %s. Kubernetes' own roles have endpoints and endpointslices for reading, and because of CVE-2021-25740 not for writing.", k.resource)
-		finding.Fix = []string{fmt.Sprintf("Grant the verbs get and list for the resource %s of the API group %s in %s.", k.resource, group, some(names))}
+		finding.Cause = fmt.Sprintf("The role of this user lacks the verb %s for %s. Kubernetes' own roles have endpoints and endpointslices for reading, and because of CVE-2021-25740 not for writing.", verb, k.resource)
+		finding.Fix = []string{fmt.Sprintf("Grant the verb %s for the resource %s of the API group %s in %s.", verb, k.resource, group, some(names))}
 	}
 	f.findings = append(f.findings, finding)
 }
@@ -181,14 +182,14 @@ func (f *found) lookForNamespaces(in map[string]bool) {
 			if _, err := f.client.CoreV1().Namespaces().Get(f.ctx, namespace, metav1.GetOptions{}); apierrors.IsNotFound(err) {
 				f.missing[namespace] = true
 			} else if err != nil {
-				f.couldNot(namespaces, map[string]bool{namespace: true}, err)
+				f.couldNot("get", namespaces, map[string]bool{namespace: true}, err)
 			}
 		}
 	} else {
 		there := map[string]bool{}
 		err := live.Namespaces(f.ctx, f.client, func(o *corev1.Namespace) { there[o.Name] = true })
 		if err != nil {
-			f.couldNot(namespaces, suspects, err)
+			f.couldNot("list", namespaces, suspects, err)
 			return
 		}
 		for namespace := range suspects {

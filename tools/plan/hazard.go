@@ -188,6 +188,15 @@ func shapeOfService(service *corev1.Service) shape {
 	return was
 }
 
+// Unchangeable says in which way a live Service is not as an entry wants it and cannot
+// become so: HeadlessToClusterIP, ClusterIPToHeadless, FamilyChange, or "".
+func Unchangeable(live *corev1.Service, then *State) Code {
+	for _, hazard := range (Change{Then: then}).shapeHazards(shapeOfService(live)) {
+		return hazard.Code
+	}
+	return ""
+}
+
 // shapeHazards says what the API server does not change in a Service. A headless one may
 // change its family.
 func (c Change) shapeHazards(was shape) []Hazard {

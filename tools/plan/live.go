@@ -72,7 +72,7 @@ func Upgrade(ctx context.Context, o Options) (*Plan, error) {
 	switch {
 	case errors.Is(err, render.ErrNoRelease):
 	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("read the release %q: %w: ask for the permission to get and list what Helm stores it in, or compare with its values: helm get values, and extsvc plan --from", o.Release, err)
+		return nil, fmt.Errorf("read the release %q: %w: ask for the permission to list what Helm stores it in, or compare with its values: helm get values, and extsvc plan --from", o.Release, err)
 	case err != nil:
 		return nil, fmt.Errorf("read the release %q: %w", o.Release, err)
 	default:
