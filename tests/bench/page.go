@@ -158,7 +158,7 @@ func (p *page) ratio(part, series string, size int) float64 {
 
 // fixed is what the chart adds to each revision, without any entry.
 func (p *page) fixed() float64 {
-	return p.value("secret", "chart", 0, "bytes") - p.value("secret", "empty", 0, "bytes")
+	return p.value("secret", "package", 0, "bytes") - p.value("secret", "empty", 0, "bytes")
 }
 
 // perEntry is what an entry adds to a revision, from 100 to the most.
@@ -180,7 +180,7 @@ func (p *page) targets() {
 	row("`helm template` of 10,000 entries, by the floor", 1.25, p.ratio("template", "helm template, chart", 10_000), times)
 	row("`helm template` of one entry with 10,000 addresses, by the floor", 1.25, p.ratio("template", "helm template, one entry, chart", 10_000), times)
 	row("what the chart adds to the Secret of each revision", 12_000, p.fixed(), kilobytes)
-	row("what an entry adds to it, by the floor", 1.1, p.perEntry("chart")/p.perEntry("floor"), times)
+	row("what an entry adds to it, by the floor", 1.1, p.perEntry("package")/p.perEntry("floor"), times)
 	row("`helm install` of 1,000 entries, by `kubectl apply --server-side`", 1.3, p.ratio("release", "install, helm", 1_000), times)
 	row("`make demo`, when it has run before", 15, p.value("start", "make demo, warm", 0, "seconds"), seconds)
 	steepest, series := p.results.steepest()
@@ -216,22 +216,22 @@ func (p *page) lint() {
 
 func (p *page) secret() {
 	p.section("secret", "The Secret of a release", "Helm stores the chart, the values and the objects of each revision in a Secret, compressed, and the API server takes 1 MiB.\n"+
-		"These are the bytes of its `data.release`, as the API server has them.")
-	p.table(1, "entries", "chart", "floor", "empty chart")
-	p.row("none", kilobytes(p.value("secret", "chart", 0, "bytes")), "", kilobytes(p.value("secret", "empty", 0, "bytes")))
+		"These are the bytes of its `data.release`, as the API server has them. `make package` leaves out the comments of the templates; the chart is its\nfolder as it is.")
+	p.table(1, "entries", "package", "chart", "floor", "empty chart")
+	p.row("none", kilobytes(p.value("secret", "package", 0, "bytes")), kilobytes(p.value("secret", "chart", 0, "bytes")), "", kilobytes(p.value("secret", "empty", 0, "bytes")))
 	for _, size := range Sizes {
 		if size > LargestRelease {
 			continue
 		}
 		cells := []string{thousands(size)}
-		for _, chart := range []string{"chart", "floor", "empty"} {
+		for _, chart := range []string{"package", "chart", "floor", "empty"} {
 			cells = append(cells, kilobytes(p.value("secret", chart, size, "bytes")))
 		}
 		p.row(cells...)
 	}
 	const room = 1 << 20
-	p.say("\nThe chart itself is %s of each revision, and an entry adds %.0f bytes, which by the floor are %.0f. There is room for about %s entries.\n",
-		kilobytes(p.fixed()), p.perEntry("chart"), p.perEntry("floor"), thousands(int((room-p.value("secret", "chart", 0, "bytes"))/p.perEntry("chart"))/100*100))
+	p.say("\nThe packaged chart is %s of each revision, and an entry adds %.0f bytes, which by the floor are %.0f. There is room for about %s entries.\n",
+		kilobytes(p.fixed()), p.perEntry("package"), p.perEntry("floor"), thousands(int((room-p.value("secret", "package", 0, "bytes"))/p.perEntry("package"))/100*100))
 }
 
 func (p *page) release() {

@@ -3,6 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/testenv"
 	"external-services/tools/render"
 )
 
@@ -17,7 +21,11 @@ import (
 // Secret of 1 MiB.
 func (r *Runner) secret(ctx context.Context, _ int) ([]Row, error) {
 	var rows []Row
-	err := r.withCluster(ctx, func(c cluster) error {
+	archive, err := r.pack(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = r.withCluster(ctx, func(c cluster) error {
 		for _, size := range append([]int{0}, r.sizes(1, LargestRelease)...) {
 			text := "services: []\n"
 			if size > 0 {
@@ -27,7 +35,7 @@ func (r *Runner) secret(ctx context.Context, _ int) ([]Row, error) {
 			if err != nil {
 				return err
 			}
-			for _, chart := range []struct{ name, path string }{{"chart", Chart}, {"floor", Floor}, {"empty", Empty}} {
+			for _, chart := range []struct{ name, path string }{{"package", archive}, {"chart", Chart}, {"floor", Floor}, {"empty", Empty}} {
 				if chart.name == "floor" && size == 0 {
 					continue // it has no values.yaml and no test for an empty list
 				}
@@ -49,6 +57,32 @@ func (r *Runner) secret(ctx context.Context, _ int) ([]Row, error) {
 		return nil
 	}, embedded.WithoutDataPlane())
 	return rows, err
+}
+
+// pack makes the chart's archive as make package does.
+func (r *Runner) pack(ctx context.Context) (archive string, err error) {
+	helm4, err := testenv.Binary("helm4")
+	if err != nil {
+		return "", err
+	}
+	slim, err := testenv.Binary("slim")
+	if err != nil {
+		return "", err
+	}
+	folder, err := os.MkdirTemp(r.dir, "package-")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, testenv.Path("ci", "package.sh"), helm4, slim, folder)
+	cmd.Dir = testenv.Root()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("ci/package.sh: %w\n%s", err, out)
+	}
+	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
+	if err != nil || len(archives) != 1 {
+		return "", fmt.Errorf("ci/package.sh made %q: %v", archives, err)
+	}
+	return archives[0], nil
 }
 
 // LargestRelease is the most entries that are installed: ten times as many take minutes.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ import (
 func pack(t *testing.T, root string, shell string) (archive string) {
 	t.Helper()
 	folder := t.TempDir()
-	cmd := exec.Command("bash", "-c", shell+` ci/package.sh "$@"`, "pack", binary(t, "helm4"), folder)
+	cmd := exec.Command("bash", "-c", shell+` ci/package.sh "$@"`, "pack", binary(t, "helm4"), binary(t, "slim"), folder)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ci/package.sh: %v\n%s", err, out)
@@ -66,6 +67,44 @@ func TestPackageHoldsWhatAReleaseNeeds(t *testing.T) {
 	got := slices.DeleteFunc(archived(t, pack(t, testenv.Root(), "")), func(name string) bool { return name == ".helmignore" })
 	if !slices.Equal(got, want) {
 		t.Errorf("the package holds\n%q, want\n%q", got, want)
+	}
+}
+
+// The package renders what the chart renders, though its templates have no comments.
+func TestPackageRendersTheSame(t *testing.T) {
+	archive := pack(t, testenv.Root(), "")
+	scenarios, err := testenv.Scenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := filepath.Join(t.TempDir(), "refused.yaml")
+	if err := os.WriteFile(refused, []byte("services: [{name: a}, {name: b, addresses: [10.0.0.1:80, 127.0.0.1], ports: [{port: 80}]}]"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	position := regexp.MustCompile(`\.yaml:[0-9]+:[0-9]+`)
+	render := func(chart string, files []string) string {
+		args := []string{"template", "outside", chart}
+		for _, file := range files {
+			args = append(args, "-f", file)
+		}
+		out, _ := exec.Command(binary(t, "helm"), args...).CombinedOutput() // with what it refuses
+		return position.ReplaceAllString(string(out), "")
+	}
+	for _, scenario := range append(scenarios, testenv.Scenario{Name: "refused", Files: []string{refused}}) {
+		want := render(testenv.Chart(), scenario.Files)
+		if !strings.Contains(want, "kind: Service") && !strings.Contains(want, "3 faults:") && scenario.Name != "default-values" {
+			t.Fatalf("%s: the chart renders nothing:\n%s", scenario.Name, want)
+		}
+		if got := render(archive, scenario.Files); got != want {
+			t.Errorf("%s: the package renders\n%s\nand the chart\n%s", scenario.Name, got, want)
+		}
+	}
+	out, err := exec.Command("tar", "-xzOf", archive, "--wildcards", "external-services/templates/*").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(out, []byte("/*")) {
+		t.Error("the templates of the package have comments")
 	}
 }
 
