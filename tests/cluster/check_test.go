@@ -43,6 +43,11 @@ func runCheck(t *testing.T, pod, kubeconfig string, args ...string) (r check.Rep
 	if err != nil {
 		t.Fatal(err)
 	}
+	if pod != "" {
+		if kubeconfig, err = cluster.KubeconfigIn(t.Context(), pod, kubeconfig); err != nil {
+			t.Fatal(err)
+		}
+	}
 	command := append([]string{extsvc, "check", "--kubeconfig", kubeconfig}, args...)
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	if pod != "" {
@@ -130,6 +135,7 @@ const everyKind = `services:
 // nothing.
 func TestCheckOfAHealthyRelease(t *testing.T) {
 	needDataPlane(t)
+	needIPv6(t)
 	const namespace, pod = "check", "check-client"
 	makePod(t, pod, namespace)
 	if err := cluster.AddOutside(t.Context(), "check-1", []string{"192.168.90.1", "2001:db8:90::1"}, "check.example"); err != nil {
@@ -143,7 +149,7 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	makeReadyPod(t, namespace, "checked", map[string]string{"app": "checked"}, "10.244.90.1", "web")
+	ip := makeReadyPod(t, namespace, "checked", map[string]string{"app": "checked"}, "10.244.90.1", "web")
 	for _, program := range []string{"helm", "helm4"} {
 		t.Run(program, func(t *testing.T) {
 			r := releaseOf(t, program, "checked", namespace)
@@ -159,8 +165,8 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 				"outside":  {check.Ours: {"192.168.90.1", "192.168.90.2"}},
 				"mirrored": {check.Ours: {"192.168.90.1"}},
 				"parked":   {check.Ours: {"192.168.90.1"}},
-				"both":     {check.Ours: {"192.168.90.1"}, check.Pods: {"10.244.90.1"}},
-				"pods":     {check.Pods: {"10.244.90.1"}},
+				"both":     {check.Ours: {"192.168.90.1"}, check.Pods: {ip}},
+				"pods":     {check.Pods: {ip}},
 				"dual":     {check.Ours: {"192.168.90.1", "2001:db8:90::1"}},
 			} {
 				e := entryOf(t, report, name)
