@@ -194,6 +194,7 @@ end_programs() {
 }
 
 down() {
+  docker version >/dev/null 2>&1 || { restore_parameters && return; }
   if "$kind" get clusters 2>/dev/null | grep -qx "$cluster"; then
     in_network "$kind" delete cluster --name "$cluster" --kubeconfig "$kubeconfig" --quiet
   fi

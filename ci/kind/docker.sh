@@ -26,7 +26,7 @@ start() {
     return
   fi
   stop
-  "$root/ci/packages.sh" docker=docker.io dockerd=docker.io iptables=iptables ip=iproute2
+  install_docker
   mkdir -p "$run" "$state/docker"
   ip netns add "$netns"
   ip -n "$netns" link set lo up
@@ -56,6 +56,17 @@ start() {
   say "no Docker daemon answered: started one, $(DOCKER_HOST=unix://$run/docker.sock docker version --format '{{.Server.Version}}')"
 }
 
+# install_docker installs Docker, and keeps Debian from starting its daemon, which would change
+# the machine's network.
+install_docker() {
+  local policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; fi
+  local code=0
+  "$root/ci/packages.sh" docker=docker.io dockerd=docker.io iptables=iptables ip=iproute2 || code=$?
+  if [ "$policy" ]; then rm "$policy"; fi
+  return "$code"
+}
+
 # has_sys_resource says whether this machine's processes may have CAP_SYS_RESOURCE, number 24.
 has_sys_resource() { ((0x$(awk '/^CapBnd/ { print $2 }' /proc/self/status) >> 24 & 1)); }
 
@@ -64,7 +75,7 @@ stop() {
   # The number of a daemon that was killed may be another process's by now.
   local pid
   pid=$(cat "$run/docker.pid" 2>/dev/null || true)
-  if [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "--data-root $state/docker "; then
+  if [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "--host unix://$run/docker.sock "; then
     kill "$pid"
     local deadline=$((SECONDS + 60))
     while kill -0 "$pid" 2>/dev/null; do

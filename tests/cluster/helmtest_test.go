@@ -132,6 +132,7 @@ func runTestPod(t *testing.T, name, namespace string, files []string) (string, e
 		if (failed == nil) != (alsoFailed == nil) {
 			t.Errorf("helm test ends with %v, and with Helm 4 with %v:\n%s", failed, alsoFailed, four)
 		}
+		t.Logf("helm test:\n%s", three)
 		return three, errors.Join(failed, alsoFailed)
 	}
 	pod := rendered(t, name, render.Values{ValueFiles: files, Values: []string{"tests.timeoutSeconds=1"}}, namespace).Pods[0]

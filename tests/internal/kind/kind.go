@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -52,8 +51,9 @@ type Cluster struct {
 	stop    context.CancelFunc
 
 	mu      sync.Mutex
-	outside map[string]int    // the hosts outside, with the process whose network they have
-	pods    map[string]string // the pods' namespaces
+	outside map[string]int     // the hosts outside, with the process whose network they have
+	pods    map[string]string  // the pods' namespaces
+	copies  map[[2]string]bool // the pods and paths of KubeconfigIn
 }
 
 // Open returns the cluster that Variable names.
@@ -62,7 +62,7 @@ func Open(ctx context.Context) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", Variable, err)
 	}
-	c := &Cluster{outside: map[string]int{}, pods: map[string]string{}}
+	c := &Cluster{outside: map[string]int{}, pods: map[string]string{}, copies: map[[2]string]bool{}}
 	if err := json.Unmarshal(text, &c.made); err != nil {
 		return nil, fmt.Errorf("%s: %w", os.Getenv(Variable), err)
 	}
@@ -193,15 +193,26 @@ func (c *Cluster) Command(ctx context.Context, host string, command ...string) *
 
 // KubeconfigIn writes a copy into the pod, which reaches the API server as pods do.
 func (c *Cluster) KubeconfigIn(ctx context.Context, pod, path string) (string, error) {
+	inside := "/tmp/" + strings.ReplaceAll(strings.Trim(path, "/"), "/", "-")
+	c.mu.Lock()
+	copied := c.copies[[2]string{pod, path}]
+	c.mu.Unlock()
+	if copied {
+		return inside, nil
+	}
 	config, err := clientConfig(path)
 	if err != nil {
 		return "", err
 	}
-	inside := "/tmp/" + filepath.Base(filepath.Dir(path)) + "-" + filepath.Base(path)
 	cmd := c.Command(ctx, pod, "sh", "-c", `umask 077 && cat >"$0"`, inside)
 	cmd.Stdin = bytes.NewReader(config)
-	_, err = environment.Output(cmd)
-	return inside, err
+	if _, err := environment.Output(cmd); err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.copies[[2]string{pod, path}] = true
+	return inside, nil
 }
 
 // namespaceOf returns the namespace of a pod of this package.
