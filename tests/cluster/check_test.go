@@ -47,6 +47,15 @@ func runCheck(t *testing.T, pod, kubeconfig string, args ...string) (r check.Rep
 		if kubeconfig, err = cluster.KubeconfigIn(t.Context(), pod, kubeconfig); err != nil {
 			t.Fatal(err)
 		}
+		args = slices.Clone(args)
+		for i := range args[1:] {
+			if args[i] != "-f" {
+				continue
+			}
+			if args[i+1], err = cluster.FileIn(t.Context(), pod, args[i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	command := append([]string{extsvc, "check", "--kubeconfig", kubeconfig}, args...)
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)

@@ -68,6 +68,10 @@ func TestBrokenOffUpgrades(t *testing.T) {
 						t.Fatal(err)
 					}
 					wantBothMappings(t, namespace)
+					// enough to be looked at, however soon it was broken off
+					if err := load.WaitFor(30); err != nil {
+						t.Fatal(err)
+					}
 
 					load.Mark(fmt.Sprintf("%d %s, again", i+1, step.name))
 					again(t, r, step.name)

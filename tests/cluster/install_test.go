@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gruntwork-io/terratest/modules/helm"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -31,6 +32,11 @@ func TestScenarios(t *testing.T) {
 			t.Run(program+"/"+scenario.Name, func(t *testing.T) {
 				const release, namespace = "scenario", "scenario"
 				objects := rendered(t, release, render.Values{ValueFiles: scenario.Files}, namespace)
+				for _, service := range objects.Services {
+					if slices.Equal(service.Spec.IPFamilies, []corev1.IPFamily{corev1.IPv6Protocol}) {
+						needIPv6(t)
+					}
+				}
 				makeNamespaces(t, namespace, objects)
 				helm := releaseOf(t, program, release, namespace)
 				t.Cleanup(helm.Uninstall)

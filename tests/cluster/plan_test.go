@@ -187,6 +187,7 @@ func TestPlan(t *testing.T) {
 		})
 
 		t.Run(program+"/families", func(t *testing.T) {
+			needIPv6(t)
 			r := start(t, six)
 			wantHazards(t, planOf(t, r, entry(addresses)), plan.FamilyChange)
 			refused(t, r, entry(addresses), "Invalid value")

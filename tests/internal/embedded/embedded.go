@@ -199,6 +199,9 @@ func (c *Cluster) AddServer(ctx context.Context, server environment.Server) erro
 // KubeconfigIn is the path itself: pods have the machine's files.
 func (c *Cluster) KubeconfigIn(_ context.Context, _, path string) (string, error) { return path, nil }
 
+// FileIn is the path itself, too.
+func (c *Cluster) FileIn(_ context.Context, _, path string) (string, error) { return path, nil }
+
 // Restart kills a component, such as kube-apiserver, and starts it again in the same way
 // after the time down. It returns when the cluster is healthy again.
 func (c *Cluster) Restart(ctx context.Context, component string, down time.Duration) error {

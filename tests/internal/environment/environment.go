@@ -44,6 +44,9 @@ type Hosts interface {
 
 	// KubeconfigIn returns the path that a kubeconfig of this machine has in a pod.
 	KubeconfigIn(ctx context.Context, pod, path string) (string, error)
+
+	// FileIn returns the path that a file of this machine has in a pod.
+	FileIn(ctx context.Context, pod, path string) (string, error)
 }
 
 // Server is a pod that Services select, with servers that answer with its name.

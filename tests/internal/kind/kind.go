@@ -53,7 +53,7 @@ type Cluster struct {
 	mu      sync.Mutex
 	outside map[string]int     // the hosts outside, with the process whose network they have
 	pods    map[string]string  // the pods' namespaces
-	copies  map[[2]string]bool // the pods and paths of KubeconfigIn
+	copies  map[[2]string]bool // the pods and paths of copyIn
 }
 
 // Open returns the cluster that Variable names.
@@ -193,6 +193,16 @@ func (c *Cluster) Command(ctx context.Context, host string, command ...string) *
 
 // KubeconfigIn writes a copy into the pod, which reaches the API server as pods do.
 func (c *Cluster) KubeconfigIn(ctx context.Context, pod, path string) (string, error) {
+	return c.copyIn(ctx, pod, path, clientConfig)
+}
+
+// FileIn writes a copy into the pod.
+func (c *Cluster) FileIn(ctx context.Context, pod, path string) (string, error) {
+	return c.copyIn(ctx, pod, path, os.ReadFile)
+}
+
+// copyIn writes what is read from a file into a pod, once.
+func (c *Cluster) copyIn(ctx context.Context, pod, path string, read func(path string) ([]byte, error)) (string, error) {
 	inside := "/tmp/" + strings.ReplaceAll(strings.Trim(path, "/"), "/", "-")
 	c.mu.Lock()
 	copied := c.copies[[2]string{pod, path}]
@@ -200,12 +210,12 @@ func (c *Cluster) KubeconfigIn(ctx context.Context, pod, path string) (string, e
 	if copied {
 		return inside, nil
 	}
-	config, err := clientConfig(path)
+	content, err := read(path)
 	if err != nil {
 		return "", err
 	}
 	cmd := c.Command(ctx, pod, "sh", "-c", `umask 077 && cat >"$0"`, inside)
-	cmd.Stdin = bytes.NewReader(config)
+	cmd.Stdin = bytes.NewReader(content)
 	if _, err := environment.Output(cmd); err != nil {
 		return "", err
 	}
