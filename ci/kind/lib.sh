@@ -18,8 +18,6 @@ netns=es-kind
 
 # The classic builder is part of every docker, while BuildKit is a package of its own.
 export DOCKER_BUILDKIT=0
-# kind looks for other engines too.
-export KIND_EXPERIMENTAL_PROVIDER=docker
 export KIND_EXPERIMENTAL_DOCKER_NETWORK=$network
 
 # say tells about progress: the output of some scripts is a name.

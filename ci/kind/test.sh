@@ -62,7 +62,7 @@ compile() {
 # run_tests PATTERN runs tests of tests/cluster, by their names.
 run_tests() {
   in_network env -C "$root/tests/cluster" EXTERNAL_SERVICES_KIND="$run/cluster.json" "$state/cluster.test" \
-    -test.timeout 20m -test.v -test.run "$1" | { grep -v -e '^=== ' -e '^ *--- PASS: [^ ]*/' || true; }
+    -test.timeout 20m -test.v -test.run "$1" | { grep --line-buffered -v -e '^=== ' -e '^ *--- PASS: [^ ]*/' || true; }
   "$scripts/cluster.sh" check-proxy
 }
 
