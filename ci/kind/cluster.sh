@@ -148,13 +148,14 @@ up() {
 
 # describe writes down for the tests what there is (tests/internal/kind).
 describe() {
-  local images
+  local images nodes
   mapfile -t images < <("$root/ci/kind/test-images.sh")
+  mapfile -t nodes < <("$kind" get nodes --name "$cluster" 2>/dev/null)
   jq --null-input --arg kubeconfig "$kubeconfig" --arg kubectl "$("$root/ci/kind/programs.sh" kubectl)/kubectl" --arg network "$network" \
     --arg names "$run/names/hosts" --arg directory "$run" --argjson ipv6 "$1" \
     --arg client "${images[0]}" --arg server "${images[1]}" --arg busybox "${images[2]}" \
     --args '{$kubeconfig, $kubectl, $network, nodes: $ARGS.positional, $names, $directory, $ipv6, $client, $server, $busybox}' \
-    $("$kind" get nodes --name "$cluster" 2>/dev/null) >"$run/cluster.json"
+    "${nodes[@]}" >"$run/cluster.json"
 }
 
 # check_guard tries to leave the network, to an address that nobody has (RFC 5737): what

@@ -1,9 +1,12 @@
+# shellcheck shell=bash disable=SC2034 # the scripts use what is set here
 # What the scripts of this folder share. They source it; nothing runs it.
 
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+node_image=${KIND_NODE_IMAGE:-}
 # shellcheck source=../versions.env
 source "$root/ci/versions.env"
+KIND_NODE_IMAGE=${node_image:-$KIND_NODE_IMAGE}
 export CGO_ENABLED=0
 
 # What is kept between runs, and what goes with a run. A socket's path has to be short.

@@ -28,7 +28,8 @@ if [ "$missing" ]; then
     local folder=$work/$1 file
     shift
     for program in "$@"; do
-      { echo "$program" && ldd "$program" 2>/dev/null | grep -o '/[^ ]*' || true; } | while read -r file; do
+      # A static one has no libraries, and ldd fails.
+      { echo "$program" && { ldd "$program" 2>/dev/null || true; } | sed -n 's,^[^/]*\(/[^ ]*\).*,\1,p'; } | while read -r file; do
         # A library may be found by a link.
         install -D "$file" "$folder$file"
       done
