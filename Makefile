@@ -69,9 +69,9 @@ test: packages tools $(BIN)/cyclonedx-gomod ## All tests, with what they need in
 	go test -count=1 -v ./tests/differential
 
 .PHONY: test-kind
-test-kind: packages tools $(BIN)/kind $(BIN)/ct ## The cluster tests, helm test and chart-testing on kind clusters, as root (KIND_NODE_IMAGE=kindest/node:... for another one)
+test-kind: packages tools $(BIN)/kind $(BIN)/ct ## The cluster tests, helm test and chart-testing on kind clusters, as root (ALL=1 also for those of the API alone, KIND_NODE_IMAGE=...)
 	@ci/packages.sh jq=jq iptables=iptables ip6tables=iptables nsenter=util-linux catatonit=catatonit mmdebstrap=mmdebstrap
-	@KIND_NODE_IMAGE='$(KIND_NODE_IMAGE)' ci/kind/test.sh
+	@KIND_NODE_IMAGE='$(KIND_NODE_IMAGE)' ALL='$(ALL)' ci/kind/test.sh
 
 .PHONY: kind-node-image
 kind-node-image: $(BIN)/cluster ## Build the node image of test-kind, of Debian packages and Go modules

@@ -491,6 +491,7 @@ func TestCheckNamesTraps(t *testing.T) {
 
 // What a role may not list, check names with the verbs to grant, and checks the rest.
 func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "check-role"
 	makeNamespace(t, namespace)
 	r := releaseOf(t, "helm", "checked", namespace)
@@ -540,6 +541,7 @@ func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
 
 // Who may list only in some namespaces is asked for these, although they are many.
 func TestCheckWithRolesInNamespaces(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "check-spread"
 	ctx := t.Context()
 	var names []string
@@ -614,6 +616,7 @@ func terminal(t *testing.T) (program, reader *os.File) {
 // --watch again and again until it is interrupted, from when on its exit code is that of
 // the last report. Shells complete the name of a release.
 func TestCheckOnATerminal(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "check-terminal"
 	makeNamespace(t, namespace)
 	r := releaseOf(t, "helm", "shown", namespace)

@@ -15,6 +15,7 @@ import (
 // What the chart's README says a live Service does not take, as it is: a test that
 // fails here says that a limit is gone, or another.
 func TestChangesThatALiveServiceDoesNotTake(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "limits"
 	makeNamespace(t, namespace)
 	entry := func(name, more string) []string {

@@ -71,6 +71,15 @@ func needEmbedded(t *testing.T, why string) {
 	}
 }
 
+// onlyAPI leaves a test out that is about objects of the API server alone, where time is
+// short and the cluster is no embedded one: that has such a server too.
+func onlyAPI(t *testing.T) {
+	t.Helper()
+	if embeddedCluster == nil && testing.Short() {
+		environment.LeaveOut(t, "it has no traffic and no pods (make test-kind ALL=1 runs it)")
+	}
+}
+
 // needIPv6 leaves a test out where pods have no IPv6 addresses.
 func needIPv6(t *testing.T) {
 	t.Helper()

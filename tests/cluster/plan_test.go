@@ -82,6 +82,7 @@ func wantHazards(t *testing.T, p plan.Plan, want ...plan.Code) (said string) {
 // A release through its life, made by one of the programs: what plan says is what
 // happens, with the live objects where these differ from the release.
 func TestPlan(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "plan"
 	makeNamespace(t, namespace)
 	ctx := t.Context()
@@ -319,6 +320,7 @@ func TestPlan(t *testing.T) {
 // An object of the name that the release does not own: Helm refuses, and takes it over
 // with the flag that plan names.
 func TestPlanOfAnObjectThatIsNotOwned(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "plan-owned"
 	makeNamespace(t, namespace)
 	file := values(t, "services: [{name: mine, externalName: mine.example}, {name: taken, addresses: [10.60.0.1], ports: [{port: 80}]}]")
@@ -357,6 +359,7 @@ func TestPlanOfAnObjectThatIsNotOwned(t *testing.T) {
 // A release of an application's chart: plan looks at the entries of both aliases and
 // nothing else, and sees that a helm was killed while it upgraded.
 func TestPlanOfAnApplication(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "plan-application"
 	makeNamespace(t, namespace)
 	parent, err := testenv.Application(t.TempDir())
@@ -423,6 +426,7 @@ func TestPlanOfAnApplication(t *testing.T) {
 // plan works with a role that may only read, and changes nothing; what a role may not
 // read, it names.
 func TestPlanOnlyReads(t *testing.T) {
+	onlyAPI(t)
 	const namespace, other = "plan-reads", "plan-reads-too"
 	makeNamespace(t, namespace)
 	makeNamespace(t, other)
