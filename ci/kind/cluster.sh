@@ -3,6 +3,7 @@
 #
 #   ci/kind/cluster.sh up NODE-IMAGE [dual-stack]
 #   ci/kind/cluster.sh down
+#   ci/kind/cluster.sh check-guard|check-proxy   fails where one of them does not work
 #
 # NODE-IMAGE is one that node-image.sh has built, or a published one. Around the cluster
 # are a docker network, out of which nothing leads, and an outside host with the DNS
@@ -213,6 +214,7 @@ down() {
 case ${1:-} in
   up) up "${@:2}" ;;
   down) down ;;
+  check-guard) check_guard ;;
   check-proxy) check_proxy ;;
-  *) fail "usage: ci/kind/cluster.sh up NODE-IMAGE [dual-stack] | down | check-proxy" ;;
+  *) fail "usage: ci/kind/cluster.sh up NODE-IMAGE [dual-stack] | down | check-guard | check-proxy" ;;
 esac

@@ -72,6 +72,8 @@ has_sys_resource() { ((0x$(awk '/^CapBnd/ { print $2 }' /proc/self/status) >> 24
 
 stop() {
   [ -d "$run" ] || return 0
+  # What a killed run has left, the kernel parameters for one, which are noted there.
+  if [ -e "$run/kernel-parameters" ]; then "$root/ci/kind/cluster.sh" down; fi
   # The number of a daemon that was killed may be another process's by now.
   local pid
   pid=$(cat "$run/docker.pid" 2>/dev/null || true)
