@@ -68,6 +68,15 @@ test: packages tools $(BIN)/cyclonedx-gomod ## All tests, with what they need in
 	@echo "next, about a minute: the chart and two versions of Kubernetes say what they think of random values"
 	go test -count=1 -v ./tests/differential
 
+.PHONY: test-kind
+test-kind: packages tools $(BIN)/kind $(BIN)/ct ## The cluster tests, helm test and chart-testing on kind clusters, as root (ALL=1 also for those of the API alone, KIND_NODE_IMAGE=...)
+	@ci/packages.sh jq=jq iptables=iptables ip6tables=iptables nsenter=util-linux catatonit=catatonit mmdebstrap=mmdebstrap
+	@KIND_NODE_IMAGE='$(KIND_NODE_IMAGE)' ALL='$(ALL)' ci/kind/test.sh
+
+.PHONY: kind-node-image
+kind-node-image: $(BIN)/cluster ## Build the node image of test-kind, of Debian packages and Go modules
+	@ci/kind/test.sh image
+
 .PHONY: matrix
 matrix: tools ## Take an entry from each state to each other one, and write the table of docs/transitions.md
 	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
@@ -121,8 +130,9 @@ lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct $(BIN)/staticcheck $(BIN)/acti
 	PATH="$(CURDIR)/$(BIN)/v4:$$PATH" $(BIN)/ct lint --config ct.yaml
 
 .PHONY: clean
-clean: ## Take down the embedded clusters and delete what was built
+clean: ## Take down the clusters and delete what was built
 	@if [ -x $(BIN)/cluster ]; then for name in demo test; do $(BIN)/cluster --name $$name down; done; fi
+	@ci/kind/test.sh clean
 	rm -rf $(BIN) dist
 
 ##@ Build
@@ -156,6 +166,9 @@ $(BIN)/cyclonedx-gomod: ci/tools/go.mod
 $(BIN)/licenses $(BIN)/slim: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/slim/*.go)
 	@$(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
+$(BIN)/kind: ci/tools/go.mod
+	@$(PROGRESS) "kind $(KIND_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' sigs.k8s.io/kind
+
 $(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts tools/docs))
 	@$(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
 
@@ -187,4 +200,4 @@ release: $(BIN)/helm4 $(BIN)/slim $(BIN)/extsvc ## Sign the chart's archive and 
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -43,6 +43,20 @@ func runCheck(t *testing.T, pod, kubeconfig string, args ...string) (r check.Rep
 	if err != nil {
 		t.Fatal(err)
 	}
+	if pod != "" {
+		if kubeconfig, err = cluster.KubeconfigIn(t.Context(), pod, kubeconfig); err != nil {
+			t.Fatal(err)
+		}
+		args = slices.Clone(args)
+		for i := range args[1:] {
+			if args[i] != "-f" {
+				continue
+			}
+			if args[i+1], err = cluster.FileIn(t.Context(), pod, args[i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	command := append([]string{extsvc, "check", "--kubeconfig", kubeconfig}, args...)
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	if pod != "" {
@@ -58,7 +72,8 @@ func runCheck(t *testing.T, pod, kubeconfig string, args ...string) (r check.Rep
 			t.Fatalf("%q: exit code %d: %v\n%s\n%s", args, code, err, out, stderr.String())
 		}
 	}
-	return r, code, stderr.String()
+	// kubectl exec adds the exit code.
+	return r, code, strings.TrimSuffix(stderr.String(), fmt.Sprintf("command terminated with exit code %d\n", code))
 }
 
 // checkOf checks a release as the administrator, until the codes of the findings are
@@ -130,6 +145,7 @@ const everyKind = `services:
 // nothing.
 func TestCheckOfAHealthyRelease(t *testing.T) {
 	needDataPlane(t)
+	needIPv6(t)
 	const namespace, pod = "check", "check-client"
 	makePod(t, pod, namespace)
 	if err := cluster.AddOutside(t.Context(), "check-1", []string{"192.168.90.1", "2001:db8:90::1"}, "check.example"); err != nil {
@@ -143,7 +159,7 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	makeReadyPod(t, namespace, "checked", map[string]string{"app": "checked"}, "10.244.90.1", "web")
+	ip := makeReadyPod(t, namespace, "checked", map[string]string{"app": "checked"}, "10.244.90.1", "web")
 	for _, program := range []string{"helm", "helm4"} {
 		t.Run(program, func(t *testing.T) {
 			r := releaseOf(t, program, "checked", namespace)
@@ -159,8 +175,8 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 				"outside":  {check.Ours: {"192.168.90.1", "192.168.90.2"}},
 				"mirrored": {check.Ours: {"192.168.90.1"}},
 				"parked":   {check.Ours: {"192.168.90.1"}},
-				"both":     {check.Ours: {"192.168.90.1"}, check.Pods: {"10.244.90.1"}},
-				"pods":     {check.Pods: {"10.244.90.1"}},
+				"both":     {check.Ours: {"192.168.90.1"}, check.Pods: {ip}},
+				"pods":     {check.Pods: {ip}},
 				"dual":     {check.Ours: {"192.168.90.1", "2001:db8:90::1"}},
 			} {
 				e := entryOf(t, report, name)
@@ -497,6 +513,7 @@ func TestCheckNamesTraps(t *testing.T) {
 
 // What a role may not list, check names with the verbs to grant, and checks the rest.
 func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "check-role"
 	makeNamespace(t, namespace)
 	r := releaseOf(t, "helm", "checked", namespace)
@@ -546,6 +563,7 @@ func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
 
 // Who may list only in some namespaces is asked for these, although they are many.
 func TestCheckWithRolesInNamespaces(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "check-spread"
 	ctx := t.Context()
 	var names []string
@@ -620,6 +638,7 @@ func terminal(t *testing.T) (program, reader *os.File) {
 // --watch again and again until it is interrupted, from when on its exit code is that of
 // the last report. Shells complete the name of a release.
 func TestCheckOnATerminal(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "check-terminal"
 	makeNamespace(t, namespace)
 	r := releaseOf(t, "helm", "shown", namespace)
@@ -816,6 +835,7 @@ func peak(do func()) uint64 {
 // Many Services are listed, in pages, and never got one by one; of a few of them in the
 // same cluster, only these are kept.
 func TestCheckOfManyServices(t *testing.T) {
+	needEmbedded(t, "it is about calls of the API, and 5,000 Services keep a node's kube-proxy busy")
 	objects := makeMany(t, "check-many")
 	hundred := &render.Result{}
 	for i := 0; i < manyServices; i += manyServices / 100 { // in every namespace some

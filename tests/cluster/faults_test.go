@@ -29,6 +29,9 @@ func TestBrokenOffUpgrades(t *testing.T) {
 	for _, program := range []string{"helm", "helm4"} {
 		for _, fault := range []string{kill, restart} {
 			t.Run(program+"/"+fault, func(t *testing.T) {
+				if fault == restart {
+					needEmbedded(t, "a kind node restarts its API server when it wants to")
+				}
 				namespace := map[string]string{kill: "killed-", restart: "restarted-"}[fault] + program
 				pod, r, load := startMigration(t, program, namespace)
 
@@ -56,7 +59,7 @@ func TestBrokenOffUpgrades(t *testing.T) {
 							t.Error(err)
 						}
 					case restart:
-						if err := cluster.Restart(t.Context(), "kube-apiserver", time.Second); err != nil {
+						if err := embeddedCluster.Restart(t.Context(), "kube-apiserver", time.Second); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -65,6 +68,10 @@ func TestBrokenOffUpgrades(t *testing.T) {
 						t.Fatal(err)
 					}
 					wantBothMappings(t, namespace)
+					// enough to be looked at, however soon it was broken off
+					if err := load.WaitFor(30); err != nil {
+						t.Fatal(err)
+					}
 
 					load.Mark(fmt.Sprintf("%d %s, again", i+1, step.name))
 					again(t, r, step.name)
@@ -134,6 +141,7 @@ func startMigration(t *testing.T, program, namespace string) (pod string, r rele
 // connections work afterwards, and what is lost meanwhile is logged.
 func TestRestartedDataPlane(t *testing.T) {
 	needDataPlane(t)
+	needEmbedded(t, "a kind node restarts kube-proxy and CoreDNS when it wants to")
 	const namespace = "dataplane"
 	pod, r, load := startMigration(t, "helm4", namespace)
 	hosts := map[string][]string{"external": {"orders-out-1", "orders-out-2"}, "both": {"orders-0", "orders-1", "orders-out-1", "orders-out-2"}, "cluster": {"orders-0", "orders-1"}}
@@ -142,7 +150,7 @@ func TestRestartedDataPlane(t *testing.T) {
 		wantHosts(t, pod, "orders:7000", hosts[step]...)
 		for _, component := range []string{"kube-proxy", "coredns"} {
 			load.Mark(step + ": " + component + " is away")
-			if err := cluster.Restart(t.Context(), component, time.Second); err != nil {
+			if err := embeddedCluster.Restart(t.Context(), component, time.Second); err != nil {
 				t.Fatal(err)
 			}
 			load.Mark(step + ": " + component + " is back")

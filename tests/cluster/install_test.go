@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gruntwork-io/terratest/modules/helm"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -22,6 +23,7 @@ import (
 // renders is what the API server stores, an upgrade without a change changes no
 // object, a change is undone by a rollback, and nothing is left after uninstalling.
 func TestScenarios(t *testing.T) {
+	onlyAPI(t)
 	scenarios, err := testenv.Scenarios()
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +33,11 @@ func TestScenarios(t *testing.T) {
 			t.Run(program+"/"+scenario.Name, func(t *testing.T) {
 				const release, namespace = "scenario", "scenario"
 				objects := rendered(t, release, render.Values{ValueFiles: scenario.Files}, namespace)
+				for _, service := range objects.Services {
+					if slices.Equal(service.Spec.IPFamilies, []corev1.IPFamily{corev1.IPv6Protocol}) {
+						needIPv6(t)
+					}
+				}
 				makeNamespaces(t, namespace, objects)
 				helm := releaseOf(t, program, release, namespace)
 				t.Cleanup(helm.Uninstall)
@@ -60,6 +67,7 @@ func TestScenarios(t *testing.T) {
 
 // A release that Helm 3 made goes on with Helm 4, without a change to its objects.
 func TestHelm4TakesOverFromHelm3(t *testing.T) {
+	onlyAPI(t)
 	const release, namespace = "majors", "majors"
 	files := []string{testenv.Path("charts", "external-services", "ci", "every-key-values.yaml")}
 	objects := rendered(t, release, render.Values{ValueFiles: files}, namespace)
@@ -88,6 +96,7 @@ func TestHelm4TakesOverFromHelm3(t *testing.T) {
 // An application's chart with the chart as a subchart under two aliases installs, goes
 // back and forth over a condition, and leaves nothing.
 func TestUmbrella(t *testing.T) {
+	onlyAPI(t)
 	for _, program := range []string{"helm", "helm4"} {
 		t.Run(program, func(t *testing.T) {
 			const namespace = "umbrella"
@@ -130,6 +139,7 @@ func wantServices(t *testing.T, namespace string, want ...string) {
 
 // 2,500 addresses: every one is stored once, in slices of at most 100.
 func TestManyAddresses(t *testing.T) {
+	onlyAPI(t)
 	const release, namespace = "many", "many"
 	makeNamespace(t, namespace)
 	want := map[string]bool{}
@@ -254,6 +264,7 @@ func missing(path string, want, got any) []string {
 
 // What the chart refuses changes nothing: no object is made, and no release.
 func TestRefusedBeforeAnythingIsMade(t *testing.T) {
+	onlyAPI(t)
 	const release, namespace = "refused", "refused"
 	makeNamespace(t, namespace)
 	o := options(namespace)
@@ -273,6 +284,7 @@ func TestRefusedBeforeAnythingIsMade(t *testing.T) {
 // The API server accepts every object that the chart renders for the values that
 // tests/schema calls valid.
 func TestAPIServerAcceptsValidValues(t *testing.T) {
+	onlyAPI(t)
 	text, err := os.ReadFile(testenv.Path("tests", "schema", "testdata", "valid.yaml"))
 	if err != nil {
 		t.Fatal(err)

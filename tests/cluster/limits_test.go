@@ -15,6 +15,7 @@ import (
 // What the chart's README says a live Service does not take, as it is: a test that
 // fails here says that a limit is gone, or another.
 func TestChangesThatALiveServiceDoesNotTake(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "limits"
 	makeNamespace(t, namespace)
 	entry := func(name, more string) []string {
@@ -48,23 +49,26 @@ func TestChangesThatALiveServiceDoesNotTake(t *testing.T) {
 				t.Errorf("a headless Service gets the ClusterIP %s", ip)
 			}
 
-			family := start("family", entry("family", ""))
-			six := values(t, "services: [{name: family, addresses: ['2001:db8:60::1'], ports: [{name: dns, port: 53}]}]")
-			if out, err := family.Try("upgrade", six); err == nil || !strings.Contains(out, "Invalid value") {
-				t.Errorf("from IPv4 to IPv6: %v\n%s", err, out)
-			}
-			both := values(t, "services: [{name: family, addresses: [10.60.0.1, '2001:db8:60::1'], ports: [{name: dns, port: 53}]}]")
-			family.Do("upgrade", both)
-			if families := spec("family").IPFamilies; len(families) != 2 {
-				t.Errorf("from IPv4 to both, the families are %v", families)
-			}
-			if out, err := family.Try("upgrade", six); err == nil || !strings.Contains(out, "Invalid value") {
-				t.Errorf("from both to IPv6: %v\n%s", err, out)
-			}
-			family.Do("upgrade", entry("family", ""))
-			if families := spec("family").IPFamilies; len(families) != 1 {
-				t.Errorf("from both back to IPv4, the families are %v", families)
-			}
+			t.Run("families", func(t *testing.T) {
+				needIPv6(t)
+				family := start("family", entry("family", ""))
+				six := values(t, "services: [{name: family, addresses: ['2001:db8:60::1'], ports: [{name: dns, port: 53}]}]")
+				if out, err := family.Try("upgrade", six); err == nil || !strings.Contains(out, "Invalid value") {
+					t.Errorf("from IPv4 to IPv6: %v\n%s", err, out)
+				}
+				both := values(t, "services: [{name: family, addresses: [10.60.0.1, '2001:db8:60::1'], ports: [{name: dns, port: 53}]}]")
+				family.Do("upgrade", both)
+				if families := spec("family").IPFamilies; len(families) != 2 {
+					t.Errorf("from IPv4 to both, the families are %v", families)
+				}
+				if out, err := family.Try("upgrade", six); err == nil || !strings.Contains(out, "Invalid value") {
+					t.Errorf("from both to IPv6: %v\n%s", err, out)
+				}
+				family.Do("upgrade", entry("family", ""))
+				if families := spec("family").IPFamilies; len(families) != 1 {
+					t.Errorf("from both back to IPv4, the families are %v", families)
+				}
+			})
 
 			protocols := start("protocols", entry("protocols", ""))
 			protocols.Do("upgrade", values(t, "services: [{name: protocols, addresses: [10.60.0.1], ports: [{name: dns, port: 53}, {name: dns-udp, port: 53, protocol: UDP}]}]"))

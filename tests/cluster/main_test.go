@@ -20,19 +20,26 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/environment"
+	"external-services/tests/internal/kind"
 	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 )
 
 var (
-	cluster *embedded.Cluster
+	cluster *environment.Cluster
 	client  kubernetes.Interface
+
+	// It is one of these, and the other is nil.
+	embeddedCluster *embedded.Cluster
+	kindCluster     *kind.Cluster
 )
 
-func TestMain(m *testing.M) { embedded.Main(m, start) }
+func TestMain(m *testing.M) { environment.Main(m, start) }
 
-func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
+// start starts the embedded cluster, or takes the kind cluster where there is one.
+func start(ctx context.Context) (clusters []environment.Started, err error) {
 	if err := testenv.UsePath("helm", "helm4", "cluster", "probe"); err != nil {
 		return nil, err
 	}
@@ -41,11 +48,44 @@ func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
 			return nil, err
 		}
 	}
-	if cluster, err = embedded.Start(ctx, "test", os.Stderr); err != nil {
-		return nil, err
+	if os.Getenv(kind.Variable) != "" {
+		if kindCluster, err = kind.Open(ctx); err != nil {
+			return nil, err
+		}
+		cluster, clusters = &kindCluster.Cluster, append(clusters, kindCluster)
+	} else {
+		if embeddedCluster, err = embedded.Start(ctx, "test", os.Stderr); err != nil {
+			return nil, err
+		}
+		cluster, clusters = &embeddedCluster.Cluster, append(clusters, embeddedCluster)
 	}
 	client, err = cluster.Client()
-	return []*embedded.Cluster{cluster}, err
+	return clusters, err
+}
+
+// needEmbedded leaves a test out that is about the embedded cluster alone.
+func needEmbedded(t *testing.T, why string) {
+	t.Helper()
+	if embeddedCluster == nil {
+		environment.LeaveOut(t, why)
+	}
+}
+
+// onlyAPI leaves a test out that is about objects of the API server alone, where time is
+// short and the cluster is no embedded one: that has such a server too.
+func onlyAPI(t *testing.T) {
+	t.Helper()
+	if embeddedCluster == nil && testing.Short() {
+		environment.LeaveOut(t, "it has no traffic and no pods (make test-kind ALL=1 runs it)")
+	}
+}
+
+// needIPv6 leaves a test out where pods have no IPv6 addresses.
+func needIPv6(t *testing.T) {
+	t.Helper()
+	if !cluster.IPv6 {
+		environment.LeaveOut(t, "this cluster has IPv4 only")
+	}
 }
 
 // needDataPlane skips a test about traffic where there is none; TestMain says so

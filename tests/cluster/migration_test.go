@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
 )
@@ -36,40 +37,35 @@ var makeOrders = sync.OnceValue(func() error {
 		if err := cluster.AddOutside(context.Background(), host, []string{ip}); err != nil {
 			return err
 		}
-		if err := serveOrders(context.Background(), host, ip, "7000", "8080"); err != nil {
+		if err := errors.Join(cluster.Serve(context.Background(), host, "tcp", ip+":7000"), cluster.Serve(context.Background(), host, "http", ip+":8080")); err != nil {
 			return err
 		}
 	}
 	return nil
 })
 
-func serveOrders(ctx context.Context, host, ip, feed, http string) error {
-	return errors.Join(cluster.Serve(ctx, host, "tcp", ip+":"+feed), cluster.Serve(ctx, host, "http", ip+":"+http))
-}
-
 // makeOrdersPods makes the pods that take over, for the length of a test.
 func makeOrdersPods(t *testing.T, namespace string) {
 	t.Helper()
 	for _, pod := range ordersPods {
-		makeBackend(t, pod, namespace, "orders", map[string]int{"http": 9090, "feed": 7001})
-		if err := serveOrders(t.Context(), pod, "", "7001", "9090"); err != nil {
-			t.Fatal(err)
-		}
+		makeServer(t, environment.Server{Name: pod, Namespace: namespace, Labels: map[string]string{"app": "orders"}, Ports: map[string]environment.Port{
+			"http": {Number: 9090, Protocol: "http"}, "feed": {Number: 7001, Protocol: "tcp"},
+		}})
 	}
 }
 
-// makeBackend makes a pod with the label app, for the length of a test.
-func makeBackend(t *testing.T, pod, namespace, app string, ports map[string]int) {
+// makeServer makes a pod with servers, for the length of a test.
+func makeServer(t *testing.T, server environment.Server) {
 	t.Helper()
-	eventually(t, defaultWait, "the service account of pods in "+namespace, func() error {
-		_, err := client.CoreV1().ServiceAccounts(namespace).Get(t.Context(), "default", metav1.GetOptions{})
+	eventually(t, defaultWait, "the service account of pods in "+server.Namespace, func() error {
+		_, err := client.CoreV1().ServiceAccounts(server.Namespace).Get(t.Context(), "default", metav1.GetOptions{})
 		return err
 	})
-	if err := cluster.AddBackend(t.Context(), pod, namespace, map[string]string{"app": app}, ports); err != nil {
+	if err := cluster.AddServer(t.Context(), server); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := cluster.RemovePod(context.WithoutCancel(t.Context()), pod); err != nil {
+		if err := cluster.RemovePod(context.WithoutCancel(t.Context()), server.Name); err != nil {
 			t.Error(err)
 		}
 	})
@@ -290,10 +286,7 @@ func TestMigrationOfAlias(t *testing.T) {
 			namespace := "alias-" + program
 			client := namespace + "-client"
 			makePod(t, client, namespace)
-			makeBackend(t, pod, namespace, "reports", map[string]int{"http": 8080})
-			if err := cluster.Serve(ctx, pod, "tcp", ":8080"); err != nil {
-				t.Fatal(err)
-			}
+			makeServer(t, environment.Server{Name: pod, Namespace: namespace, Labels: map[string]string{"app": "reports"}, Ports: map[string]environment.Port{"http": {Number: 8080, Protocol: "tcp"}}})
 			r := releaseOf(t, program, "alias", namespace)
 			t.Cleanup(r.Uninstall)
 			r.Do("install", migrationStep("moved"))

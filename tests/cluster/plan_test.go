@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"external-services/tests/internal/environment"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/plan"
@@ -81,6 +82,7 @@ func wantHazards(t *testing.T, p plan.Plan, want ...plan.Code) (said string) {
 // A release through its life, made by one of the programs: what plan says is what
 // happens, with the live objects where these differ from the release.
 func TestPlan(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "plan"
 	makeNamespace(t, namespace)
 	ctx := t.Context()
@@ -186,6 +188,7 @@ func TestPlan(t *testing.T) {
 		})
 
 		t.Run(program+"/families", func(t *testing.T) {
+			needIPv6(t)
 			r := start(t, six)
 			wantHazards(t, planOf(t, r, entry(addresses)), plan.FamilyChange)
 			refused(t, r, entry(addresses), "Invalid value")
@@ -317,6 +320,7 @@ func TestPlan(t *testing.T) {
 // An object of the name that the release does not own: Helm refuses, and takes it over
 // with the flag that plan names.
 func TestPlanOfAnObjectThatIsNotOwned(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "plan-owned"
 	makeNamespace(t, namespace)
 	file := values(t, "services: [{name: mine, externalName: mine.example}, {name: taken, addresses: [10.60.0.1], ports: [{port: 80}]}]")
@@ -355,6 +359,7 @@ func TestPlanOfAnObjectThatIsNotOwned(t *testing.T) {
 // A release of an application's chart: plan looks at the entries of both aliases and
 // nothing else, and sees that a helm was killed while it upgraded.
 func TestPlanOfAnApplication(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "plan-application"
 	makeNamespace(t, namespace)
 	parent, err := testenv.Application(t.TempDir())
@@ -421,6 +426,7 @@ func TestPlanOfAnApplication(t *testing.T) {
 // plan works with a role that may only read, and changes nothing; what a role may not
 // read, it names.
 func TestPlanOnlyReads(t *testing.T) {
+	onlyAPI(t)
 	const namespace, other = "plan-reads", "plan-reads-too"
 	makeNamespace(t, namespace)
 	makeNamespace(t, other)
@@ -493,9 +499,20 @@ func TestPlanOnlyReads(t *testing.T) {
 	}
 }
 
-// makeReadyPod makes a Pod that is ready, with a container port of a name. Nothing runs.
-func makeReadyPod(t *testing.T, namespace, name string, labels map[string]string, ip, port string) {
+// makeReadyPod makes a Pod that is ready, with a container port of a name, and returns its
+// address. On the embedded cluster nothing runs in it, and the address is the one that is
+// given.
+func makeReadyPod(t *testing.T, namespace, name string, labels map[string]string, ip, port string) string {
 	t.Helper()
+	if kindCluster != nil {
+		makeServer(t, environment.Server{Name: name, Namespace: namespace, Labels: labels, Ports: map[string]environment.Port{port: {Number: 7000, Protocol: "tcp"}}})
+		selector := metav1.FormatLabelSelector(metav1.SetAsLabelSelector(labels))
+		pods, err := client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: selector})
+		if err != nil || len(pods.Items) != 1 {
+			t.Fatalf("%d pods: %v", len(pods.Items), err)
+		}
+		return pods.Items[0].Status.PodIP
+	}
 	nodes, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(nodes.Items) == 0 {
 		t.Fatalf("%d nodes: %v", len(nodes.Items), err)
@@ -521,6 +538,7 @@ func makeReadyPod(t *testing.T, namespace, name string, labels map[string]string
 			t.Error(err)
 		}
 	})
+	return ip
 }
 
 // makeReader makes a service account that may get and list some resources in every
@@ -578,8 +596,8 @@ func makeReader(t *testing.T, namespace, name string, resources ...string) strin
 	return path
 }
 
-// versions has the resource version of every object in the cluster, but for Leases,
-// which the API server renews by itself.
+// versions has the resource version of every object in the cluster, but for what the
+// cluster renews by itself.
 func versions(t *testing.T) map[string]string {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig)
@@ -602,7 +620,7 @@ func versions(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 		for _, resource := range list.APIResources {
-			if !slices.Contains(resource.Verbs, "list") || resource.Kind == "Lease" {
+			if !slices.Contains(resource.Verbs, "list") || slices.Contains([]string{"Lease", "Node", "Event"}, resource.Kind) {
 				continue
 			}
 			items, err := objects.Resource(group.WithResource(resource.Name)).List(t.Context(), metav1.ListOptions{})

@@ -12,6 +12,7 @@ import (
 // What is left to the API server in a run without the values schema: the table of the
 // chart's README, and withoutSchema of tests/schema.
 func TestWithoutTheSchema(t *testing.T) {
+	onlyAPI(t)
 	const namespace = "skipped"
 	makeNamespace(t, namespace)
 	for name, c := range map[string]struct{ fields, refused string }{

@@ -2,8 +2,10 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +61,7 @@ func TestPortRemapAndReady(t *testing.T) {
 // One name with IPv4 and IPv6 hosts outside: both families connect.
 func TestDualStack(t *testing.T) {
 	needDataPlane(t)
+	needIPv6(t)
 	ctx := t.Context()
 	const namespace, pod = "dual", "dual-client"
 	makePod(t, pod, namespace)
@@ -103,6 +106,7 @@ namespaceOverrides:
 // name too, and with the port in SRV records.
 func TestHeadlessDNS(t *testing.T) {
 	needDataPlane(t)
+	needIPv6(t)
 	ctx := t.Context()
 	const namespace, pod = "headless", "headless-client"
 	makePod(t, pod, namespace)
@@ -166,16 +170,57 @@ func makePod(t *testing.T, pod, namespace string) {
 // for some seconds.
 func wantAddresses(t *testing.T, pod, name string, addresses ...string) {
 	t.Helper()
-	eventually(t, 20*time.Second, name+" resolves", func() error {
-		resolution, err := cluster.Resolve(t.Context(), pod, name)
-		if err != nil {
-			return err
+	eventually(t, 20*time.Second, name+" resolves", func() error { return resolve(t, pod, name, addresses...) })
+}
+
+// resolve resolves a name in a pod, and says what is wrong unless it has the addresses.
+func resolve(t *testing.T, pod, name string, addresses ...string) error {
+	t.Helper()
+	resolution, err := cluster.Resolve(t.Context(), pod, name)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(resolution.Addresses, addresses) {
+		return fmt.Errorf("%s resolves to %q, want %q", name, resolution.Addresses, addresses)
+	}
+	return nil
+}
+
+// Mappings that lead to the wrong place are found out by what the other tests look at.
+func TestWrongMappings(t *testing.T) {
+	needDataPlane(t)
+	const namespace, pod = "wrong", "wrong-client"
+	makePod(t, pod, namespace)
+	serve(t, "7000", map[string]string{"wrong-1": "192.168.67.1", "wrong-2": "192.168.67.2"})
+	if err := cluster.AddOutside(t.Context(), "wrong-3", []string{"192.168.67.3"}, "wrong.example"); err != nil {
+		t.Fatal(err)
+	}
+	o := options(namespace)
+	o.ValuesFiles = values(t, `services:
+- {name: right, addresses: [192.168.67.1], ports: [{port: 80, targetPort: 7000}]}
+- {name: address, addresses: [192.168.67.2], ports: [{port: 80, targetPort: 7000}]}
+- {name: port, addresses: [192.168.67.1], ports: [{port: 80, targetPort: 7001}]}
+- {name: nobody, addresses: [192.168.67.9], ports: [{port: 80, targetPort: 7000}]}
+- {name: alias, externalName: wrong.example}`)
+	install(t, "wrong", o)
+	wantHosts(t, pod, "right:80", "wrong-1")
+	wantAddresses(t, pod, "alias", "192.168.67.3")
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"another host":  {reach(t, pod, "address:80", "wrong-1"), "reached map[wrong-2:90], want [\"wrong-1\"]"},
+		"another port":  {reach(t, pod, "port:80", "wrong-1"), "90 of 90 connections failed"},
+		"an alias":      {resolve(t, pod, "alias", "192.168.67.1"), `resolves to ["192.168.67.3"], want ["192.168.67.1"]`},
+		"another alias": {resolve(t, pod, "right", "192.168.67.1"), `want ["192.168.67.1"]`},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: the error is %v, want %q", name, c.err, c.want)
 		}
-		if !slices.Equal(resolution.Addresses, addresses) {
-			return fmt.Errorf("to %q, want %q", resolution.Addresses, addresses)
-		}
-		return nil
-	})
+	}
+	if answers, err := cluster.Connect(t.Context(), pod, 1, "nobody:80"); err != nil || len(answers.Failures) != 1 {
+		t.Errorf("an address that nobody has: %+v, %v", answers, err)
+	}
 }
 
 // The session affinity ClientIP keeps a client at one of several hosts.
@@ -261,23 +306,24 @@ func TestTrafficDistribution(t *testing.T) {
 // no connection fails and no other host answers.
 func wantHosts(t *testing.T, pod, address string, hosts ...string) {
 	t.Helper()
-	check := func() error {
-		answers, err := cluster.Connect(t.Context(), pod, spread, address)
-		if err != nil {
-			return err
-		}
-		var found []string
-		for host := range answers.Texts {
-			found = append(found, host)
-		}
-		slices.Sort(found)
-		if len(answers.Failures) > 0 || !slices.Equal(found, hosts) {
-			return fmt.Errorf("%s: %d of %d connections failed %q, and those that did not reached %v, want %q", address, len(answers.Failures), spread, answers.Failures, answers.Texts, hosts)
-		}
-		return nil
-	}
+	check := func() error { return reach(t, pod, address, hosts...) }
 	eventually(t, defaultWait, "connections reach their hosts", check)
 	if err := check(); err != nil {
 		t.Error(err)
 	}
+}
+
+// reach connects from a pod, and says what is wrong unless the hosts that answer are those
+// named, sorted.
+func reach(t *testing.T, pod, address string, hosts ...string) error {
+	t.Helper()
+	answers, err := cluster.Connect(t.Context(), pod, spread, address)
+	if err != nil {
+		return err
+	}
+	found := slices.Sorted(maps.Keys(answers.Texts))
+	if len(answers.Failures) > 0 || !slices.Equal(found, hosts) {
+		return fmt.Errorf("%s: %d of %d connections failed %q, and those that did not reached %v, want %q", address, len(answers.Failures), spread, answers.Failures, answers.Texts, hosts)
+	}
+	return nil
 }

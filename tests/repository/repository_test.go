@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -37,11 +38,18 @@ func TestVersionsAgree(t *testing.T) {
 		"HELM4_VERSION":             {"ci/tools/go.mod", "helm.sh/helm/v4"},
 		"TERRATEST_VERSION":         {"go.mod", "github.com/gruntwork-io/terratest"},
 		"CHART_TESTING_VERSION":     {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
+		"KIND_VERSION":              {"ci/tools/go.mod", "sigs.k8s.io/kind"},
 	}
 	versions, err := testenv.Versions()
 	if err != nil {
 		t.Fatal(err)
 	}
+	// An image is pinned by its digest, where it is named.
+	image := regexp.MustCompile(`^kindest/node:(v1\.\d+)\.\d+@sha256:[0-9a-f]{64}$`).FindStringSubmatch(versions["KIND_NODE_IMAGE"])
+	if oldest := versions["KUBERNETES_OLDEST_VERSION"]; image == nil || !strings.HasPrefix(oldest, image[1]+".") {
+		t.Errorf("ci/versions.env has KIND_NODE_IMAGE=%s, want a digest of the minor version of %s", versions["KIND_NODE_IMAGE"], oldest)
+	}
+	delete(versions, "KIND_NODE_IMAGE")
 	for name, version := range versions {
 		pin, ok := pinned[name]
 		if !ok {

@@ -73,7 +73,7 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	}
 	if cluster.DataPlane {
 		step(out, "Starting what is outside: %s at %s, and MariaDB at %s:%d", article.WebName, article.WebIP, article.MySQLIP, article.MySQLPort)
-		if err := article.Setup(ctx, cluster); err != nil {
+		if err := article.Setup(ctx, &cluster.Cluster); err != nil {
 			return err
 		}
 	}
@@ -114,7 +114,7 @@ func install(ctx context.Context, out io.Writer, cluster *embedded.Cluster) erro
 // call makes the two calls and prints them as a table.
 func call(ctx context.Context, out io.Writer, cluster *embedded.Cluster) error {
 	const web, mysql = article.SVC1, article.MySQL
-	if err := article.WaitUntilReady(ctx, cluster); err != nil {
+	if err := article.WaitUntilReady(ctx, &cluster.Cluster); err != nil {
 		return err
 	}
 	webNames, err := cluster.Resolve(ctx, article.App, web)
@@ -133,7 +133,7 @@ func call(ctx context.Context, out io.Writer, cluster *embedded.Cluster) error {
 		return err
 	}
 	begin = time.Now()
-	row, err := mariadb.Query(ctx, cluster, article.App, mysql, article.MySQLPort, "SELECT CONCAT(note, '\" from MariaDB ', SUBSTRING_INDEX(@@version, '-', 1), ' at ', @@bind_address) FROM shop.orders")
+	row, err := mariadb.Query(ctx, &cluster.Cluster, article.App, mysql, article.MySQLPort, "SELECT CONCAT(note, '\" from MariaDB ', SUBSTRING_INDEX(@@version, '-', 1), ' at ', @@bind_address) FROM shop.orders")
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/environment"
 	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/testenv"
 )
@@ -39,7 +39,7 @@ const (
 func Values() string { return testenv.Path("values-examples", "article.yaml") }
 
 // Setup adds the two hosts with their servers, and the pod.
-func Setup(ctx context.Context, cluster *embedded.Cluster) error {
+func Setup(ctx context.Context, cluster *environment.Cluster) error {
 	if err := cluster.AddPod(ctx, App, Namespace); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func Setup(ctx context.Context, cluster *embedded.Cluster) error {
 
 // WaitUntilReady waits until MySQL takes connections: kube-proxy applies a change
 // within a second or so, after helm has returned.
-func WaitUntilReady(ctx context.Context, cluster *embedded.Cluster) error {
+func WaitUntilReady(ctx context.Context, cluster *environment.Cluster) error {
 	deadline := time.Now().Add(15 * time.Second)
 	for {
 		answers, err := cluster.Connect(ctx, App, 1, fmt.Sprintf("%s:%d", MySQL, MySQLPort))

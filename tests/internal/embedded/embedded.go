@@ -3,8 +3,6 @@
 package embedded
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,34 +13,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-
+	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
-	"external-services/tests/internal/traffic"
 )
 
 // Cluster is a running embedded cluster.
 type Cluster struct {
+	environment.Cluster
 	name string
 	lock *os.File
 	off  bool // the data plane is left out on purpose
-
-	// Kubeconfig is the path of the kubeconfig of its administrator.
-	Kubeconfig string
-
-	// Directory is the folder of its state. What is put there goes with the cluster.
-	Directory string
-
-	// DataPlane says whether there are hosts, pods, DNS and Service addresses; it
-	// takes root. Otherwise LeftOut says why there are none.
-	DataPlane bool
-	LeftOut   string
 }
 
 // Option is a choice about the cluster that Start starts.
@@ -65,6 +48,7 @@ func Start(ctx context.Context, name string, progress io.Writer, options ...Opti
 		return nil, err
 	}
 	c := &Cluster{name: name, lock: file}
+	c.Hosts, c.IPv6 = c, true
 	args := []string{"up", "--fresh"}
 	for _, option := range options {
 		args = append(args, option.flags...)
@@ -110,6 +94,14 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return errors.Join(err, c.lock.Close())
 }
 
+// NotProven says what the tests could not prove on this cluster.
+func (c *Cluster) NotProven() string {
+	if c.DataPlane || c.off {
+		return ""
+	}
+	return "that names resolve and connections arrive.\n" + c.LeftOut
+}
+
 // lock waits until no other process of this user uses the cluster of a name. The lock
 // goes with the process, also when that is killed.
 func lock(ctx context.Context, name string, progress io.Writer) (*os.File, error) {
@@ -135,17 +127,6 @@ func lock(ctx context.Context, name string, progress io.Writer) (*os.File, error
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-}
-
-// Client returns a client of the API server, as its administrator.
-func (c *Cluster) Client() (kubernetes.Interface, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
-	if err != nil {
-		return nil, err
-	}
-	config.QPS = -1                           // the cluster serves nobody else
-	config.WarningHandler = rest.NoWarnings{} // the tests know that Endpoints are deprecated
-	return kubernetes.NewForConfig(config)
 }
 
 // AddOutside adds a host outside the cluster with IP addresses and the DNS names
@@ -198,6 +179,29 @@ func (c *Cluster) RemovePod(ctx context.Context, pod string) error {
 	return err
 }
 
+// AddServer adds a pod of AddBackend and starts its servers.
+func (c *Cluster) AddServer(ctx context.Context, server environment.Server) error {
+	numbers := map[string]int{}
+	for name, port := range server.Ports {
+		numbers[name] = port.Number
+	}
+	if err := c.AddBackend(ctx, server.Name, server.Namespace, server.Labels, numbers); err != nil {
+		return err
+	}
+	for _, port := range server.Ports {
+		if err := c.Serve(ctx, server.Name, port.Protocol, fmt.Sprintf(":%d", port.Number)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// KubeconfigIn is the path itself: pods have the machine's files.
+func (c *Cluster) KubeconfigIn(_ context.Context, _, path string) (string, error) { return path, nil }
+
+// FileIn is the path itself, too.
+func (c *Cluster) FileIn(_ context.Context, _, path string) (string, error) { return path, nil }
+
 // Restart kills a component, such as kube-apiserver, and starts it again in the same way
 // after the time down. It returns when the cluster is healthy again.
 func (c *Cluster) Restart(ctx context.Context, component string, down time.Duration) error {
@@ -210,98 +214,6 @@ func (c *Cluster) Command(ctx context.Context, host string, command ...string) *
 	return c.command(ctx, append([]string{"exec", host, "--"}, command...)...)
 }
 
-// Output runs a command in the network of a pod or a host outside and returns what
-// it prints.
-func (c *Cluster) Output(ctx context.Context, host string, command ...string) (string, error) {
-	return output(c.Command(ctx, host, command...))
-}
-
-// Serve starts a server on a host that answers every connection, or HTTP request, to
-// an address with the name of the host. The protocol is tcp or http. It runs until the cluster is stopped or ctx is done.
-func (c *Cluster) Serve(ctx context.Context, host, protocol, address string) error {
-	probe, err := testenv.Binary("probe")
-	if err != nil {
-		return err
-	}
-	return c.Background(ctx, host, traffic.Listening, probe, "serve", protocol, address, host)
-}
-
-// Background starts a command on a host and waits until a line of its output
-// contains ready. It runs until the cluster is stopped or ctx is done.
-func (c *Cluster) Background(ctx context.Context, host, ready string, command ...string) error {
-	cmd := c.Command(ctx, host, command...)
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	cmd.Stderr = cmd.Stdout
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	started := make(chan error, 1)
-	var once sync.Once
-	go func() {
-		var lines bytes.Buffer
-		scanner := bufio.NewScanner(output)
-		for scanner.Scan() {
-			lines.WriteString(scanner.Text() + "\n")
-			if strings.Contains(scanner.Text(), ready) {
-				once.Do(func() { started <- nil })
-				lines.Reset()
-			}
-		}
-		err := errors.Join(scanner.Err(), cmd.Wait())
-		once.Do(func() {
-			started <- fmt.Errorf("%q on %s ended before it was ready: %v\n%s", command, host, err, lines.String())
-		})
-	}()
-	select {
-	case err := <-started:
-		return err
-	case <-time.After(30 * time.Second):
-		return fmt.Errorf("%q on %s is not ready after 30 s: no line of its output contains %q", command, host, ready)
-	}
-}
-
-// Resolve resolves a name in a pod.
-func (c *Cluster) Resolve(ctx context.Context, pod, name string) (traffic.Resolution, error) {
-	var resolution traffic.Resolution
-	return resolution, c.probe(ctx, pod, &resolution, "resolve", name)
-}
-
-// SRV looks up the SRV records of a name in a pod, sorted by target.
-func (c *Cluster) SRV(ctx context.Context, pod, name string) ([]traffic.Record, error) {
-	var records []traffic.Record
-	return records, c.probe(ctx, pod, &records, "srv", name)
-}
-
-// Connect opens connections from a pod, one after the other.
-func (c *Cluster) Connect(ctx context.Context, pod string, count int, address string) (traffic.Answers, error) {
-	var answers traffic.Answers
-	return answers, c.probe(ctx, pod, &answers, "connect", fmt.Sprint(count), address)
-}
-
-// Get returns the body of an HTTP response, asked for from a pod.
-func (c *Cluster) Get(ctx context.Context, pod, url string) (string, error) {
-	probe, err := testenv.Binary("probe")
-	if err != nil {
-		return "", err
-	}
-	return c.Output(ctx, pod, probe, "get", url)
-}
-
-func (c *Cluster) probe(ctx context.Context, pod string, result any, args ...string) error {
-	probe, err := testenv.Binary("probe")
-	if err != nil {
-		return err
-	}
-	text, err := c.Output(ctx, pod, append([]string{probe}, args...)...)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal([]byte(text), result)
-}
-
 func (c *Cluster) command(ctx context.Context, args ...string) *exec.Cmd {
 	cluster := testenv.Path(".bin", "cluster") // its absence is the error of Run
 	cmd := exec.CommandContext(ctx, cluster, append([]string{"--name", c.name}, args...)...)
@@ -310,14 +222,5 @@ func (c *Cluster) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 func (c *Cluster) output(ctx context.Context, args ...string) (string, error) {
-	return output(c.command(ctx, args...))
-}
-
-func output(cmd *exec.Cmd) (string, error) {
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, stderr.String())
-	}
-	return stdout.String(), nil
+	return environment.Output(c.command(ctx, args...))
 }

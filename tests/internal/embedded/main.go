@@ -2,52 +2,18 @@ package embedded
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
+
+	"external-services/tests/internal/environment"
 )
 
-// Main is the TestMain of a package whose tests use clusters: start starts them, and
-// returns those that it has started, also beside an error. Main runs the tests, stops the
-// clusters and ends the process.
+// Main is environment.Main for tests that only use embedded clusters.
 func Main(m interface{ Run() int }, start func(ctx context.Context) ([]*Cluster, error)) {
-	flag.Parse()
-	code, err := run(m, start)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m interface{ Run() int }, start func(ctx context.Context) ([]*Cluster, error)) (code int, err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	clusters, err := start(ctx)
-	defer func() {
+	environment.Main(m, func(ctx context.Context) ([]environment.Started, error) {
+		clusters, err := start(ctx)
+		var started []environment.Started
 		for _, c := range clusters {
-			err = errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
+			started = append(started, c)
 		}
-	}()
-	if err != nil {
-		return 1, err
-	}
-	// An interrupt ends the process without a chance to clean up, unless it waits for the
-	// tests here.
-	done := make(chan int, 1)
-	go func() { done <- m.Run() }()
-	select {
-	case code = <-done:
-	case <-ctx.Done():
-		return 1, ctx.Err()
-	}
-	for _, c := range clusters {
-		if !c.DataPlane && !c.off {
-			fmt.Fprintf(os.Stderr, "\nNOT PROVEN: that names resolve and connections arrive.\n%s\n", c.LeftOut)
-		}
-	}
-	return code, nil
+		return started, err
+	})
 }

@@ -1,5 +1,6 @@
 // Command components is every program of the embedded Kubernetes cluster in one binary: the first argument says
-// which one to be, the rest are that program's own arguments.
+// which one to be, the rest are that program's own arguments. Started under the name of a program, as by a link in a
+// container image, it is that program.
 //
 // One binary is linked once, where five of them would link the same Kubernetes libraries five times. It is heavy to
 // build, so nothing imports it and it has no tests of its own; cmd/cluster builds and runs it.
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -31,18 +33,19 @@ var components = map[string]func(){
 }
 
 func main() {
-	if len(os.Args) < 2 {
+	if _, named := components[filepath.Base(os.Args[0])]; !named {
+		// Each program believes that it was started under its own name, so that its usage text and its logs say so. The
+		// kernel keeps the original command line, which `ps` shows: the path of this binary, then the component's name.
+		os.Args = os.Args[1:]
+	}
+	if len(os.Args) == 0 {
 		usage("no component named")
 	}
-	name := os.Args[1]
+	name := filepath.Base(os.Args[0])
 	run, ok := components[name]
 	if !ok {
 		usage(fmt.Sprintf("unknown component %q", name))
 	}
-
-	// Each program believes that it was started under its own name, so that its usage text and its logs say so. The
-	// kernel keeps the original command line, which `ps` shows: the path of this binary, then the component's name.
-	os.Args = os.Args[1:]
 	if name != "coredns" {
 		// CoreDNS registers its flags with the standard library's global set when it is linked, and kube-proxy takes
 		// that set over as its own: its --version would be CoreDNS's.
