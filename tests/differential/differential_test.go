@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
 )
 
@@ -44,23 +46,37 @@ var (
 // first test that needs them.
 var (
 	servers  []*apiServer
-	clusters []*embedded.Cluster
+	clusters startedLater
 	starting sync.Once
 )
 
+// startedLater are the clusters as environment.Main stops them.
+type startedLater struct {
+	sync.Mutex
+	list []*embedded.Cluster
+}
+
+// Stop stops those that have been started.
+func (s *startedLater) Stop(ctx context.Context) error {
+	s.Lock()
+	defer s.Unlock()
+	var err error
+	for _, cluster := range s.list {
+		err = errors.Join(err, cluster.Stop(ctx))
+	}
+	return err
+}
+
+// NotProven says nothing: the clusters have no data plane on purpose.
+func (s *startedLater) NotProven() string { return "" }
+
 func TestMain(m *testing.M) {
-	flag.Parse()
 	log.SetOutput(io.Discard)                        // Helm tells of values that it skips
 	rest.SetDefaultWarningHandler(rest.NoWarnings{}) // of what is deprecated
 	debug.SetGCPercent(400)                          // there is memory, and time is short
-	code := m.Run()
-	for _, cluster := range clusters {
-		if err := cluster.Stop(context.Background()); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	environment.Main(m, func(context.Context) ([]environment.Started, error) {
+		return []environment.Started{&clusters}, nil
+	})
 }
 
 func startServers(t *testing.T) {
@@ -75,7 +91,9 @@ func startServers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			clusters = append(clusters, cluster)
+			clusters.Lock()
+			clusters.list = append(clusters.list, cluster)
+			clusters.Unlock()
 			servers = append(servers, server)
 		}
 	})
