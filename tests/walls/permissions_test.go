@@ -7,13 +7,11 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -22,9 +20,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
 
+	"external-services/tests/internal/account"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 )
@@ -43,31 +41,12 @@ func rules(t *testing.T, file string) []rbacv1.PolicyRule {
 }
 
 // kubeconfig is for a service account of a namespace with a token of its own.
-func (c *testCluster) kubeconfig(t *testing.T, namespace, account string) string {
+func (c *testCluster) kubeconfig(t *testing.T, namespace, name string) string {
 	t.Helper()
-	_, err := c.client.CoreV1().ServiceAccounts(namespace).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(err)
-	}
-	token, err := c.client.CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := clientcmd.LoadFromFile(c.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for user := range config.AuthInfos {
-		config.AuthInfos[user] = &api.AuthInfo{Token: token.Status.Token}
-	}
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return account.Kubeconfig(t, c.client, c.Kubeconfig, namespace, name)
 }
 
-const account = "deployer"
+const deployer = "deployer"
 
 // grant gives the account of a namespace rules, and nothing else.
 func (c *testCluster) grant(t *testing.T, home string, g grants) {
@@ -76,11 +55,11 @@ func (c *testCluster) grant(t *testing.T, home string, g grants) {
 		if len(rules) == 0 {
 			continue
 		}
-		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: account}, Rules: rules}
+		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: deployer}, Rules: rules}
 		if _, err := c.client.RbacV1().Roles(namespace).Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		c.bind(t, home, namespace, "Role", account, rules[len(rules)-1])
+		c.bind(t, home, namespace, "Role", deployer, rules[len(rules)-1])
 	}
 }
 
@@ -89,9 +68,9 @@ func (c *testCluster) grant(t *testing.T, home string, g grants) {
 func (c *testCluster) bind(t *testing.T, home, namespace, kind, role string, rule rbacv1.PolicyRule) {
 	t.Helper()
 	binding := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: account + "-" + role},
+		ObjectMeta: metav1.ObjectMeta{Name: deployer + "-" + role},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: role},
-		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: home, Name: account}},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: home, Name: deployer}},
 	}
 	if _, err := c.client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -104,7 +83,7 @@ func (c *testCluster) waitFor(t *testing.T, home, namespace string, rule rbacv1.
 	t.Helper()
 	resource, subresource, _ := strings.Cut(rule.Resources[0], "/")
 	attributes := &authorizationv1.ResourceAttributes{Namespace: namespace, Group: rule.APIGroups[0], Resource: resource, Subresource: subresource, Verb: rule.Verbs[0]}
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:" + home + ":" + account, ResourceAttributes: attributes}}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:" + home + ":" + deployer, ResourceAttributes: attributes}}
 	eventually(t, fmt.Sprintf("%+v is allowed: %t", rule, allowed), func() error {
 		answer, err := c.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), review, metav1.CreateOptions{})
 		if err == nil && answer.Status.Allowed != allowed {
@@ -253,7 +232,7 @@ func (c *testCluster) installer(t *testing.T, id string, roles map[string][]rbac
 		home:    slices.Concat(roles["release"], roles["test"]),
 		entries: slices.Concat(roles["entries"], roles["endpoints"]),
 	})
-	return home, entries, c.kubeconfig(t, home, account)
+	return home, entries, c.kubeconfig(t, home, deployer)
 }
 
 // olderClient makes programs list before they watch, as those with a client older than
@@ -317,7 +296,7 @@ func (c *testCluster) read(t *testing.T, id string, roles map[string][]rbacv1.Po
 		return err
 	})
 	c.grant(t, home, grants{home: roles["read-release"], entries: roles["read-entries"]})
-	kubeconfig := c.kubeconfig(t, home, account)
+	kubeconfig := c.kubeconfig(t, home, deployer)
 	for _, command := range [][]string{
 		{"check", "r", "-n", home, "-o", "json"},
 		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", values(t, before)[0], "--set", "overrides.a.backend=both"},
@@ -377,7 +356,7 @@ func TestBuiltInRoles(t *testing.T) {
 	}
 	for _, c := range clusters {
 		c.namespace(t, namespace)
-		kubeconfig := c.kubeconfig(t, namespace, account)
+		kubeconfig := c.kubeconfig(t, namespace, deployer)
 		for _, role := range []string{"edit", "admin"} {
 			c.bind(t, namespace, namespace, "ClusterRole", role, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"create"}})
 			for i, program := range programs {
@@ -407,7 +386,7 @@ func TestBuiltInRoles(t *testing.T) {
 			if role == "admin" {
 				c.cannotGrant(t, namespace, kubeconfig)
 			}
-			if err := c.client.RbacV1().RoleBindings(namespace).Delete(t.Context(), account+"-"+role, metav1.DeleteOptions{}); err != nil {
+			if err := c.client.RbacV1().RoleBindings(namespace).Delete(t.Context(), deployer+"-"+role, metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -438,8 +417,8 @@ func (c *testCluster) cannotGrant(t *testing.T, namespace, kubeconfig string) {
 func (c *testCluster) revoke(t *testing.T, namespace string) {
 	t.Helper()
 	if err := errors.Join(
-		c.client.RbacV1().RoleBindings(namespace).Delete(t.Context(), account+"-"+account, metav1.DeleteOptions{}),
-		c.client.RbacV1().Roles(namespace).Delete(t.Context(), account, metav1.DeleteOptions{}),
+		c.client.RbacV1().RoleBindings(namespace).Delete(t.Context(), deployer+"-"+deployer, metav1.DeleteOptions{}),
+		c.client.RbacV1().Roles(namespace).Delete(t.Context(), deployer, metav1.DeleteOptions{}),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -455,7 +434,7 @@ func TestValuesReadWhatTheInstallerReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.grant(t, namespace, grants{namespace: slices.Concat(rules(t, "release"), rules(t, "entries"))})
-	r := release.Of(t, "helm", "r", namespace, c.kubeconfig(t, namespace, account))
+	r := release.Of(t, "helm", "r", namespace, c.kubeconfig(t, namespace, deployer))
 	r.Do("install", values(t, `services:
 - name: a
   externalName: a.example
