@@ -192,7 +192,7 @@ var stricter = []rule{
 	{
 		what: "`sessionAffinityTimeoutSeconds` without `sessionAffinity: ClientIP`",
 		why:  "Kubernetes refuses it beside `None`, and drops it where there is neither.",
-		says: says(inEntry + `sessionAffinityTimeoutSeconds stands without the session affinity it is for: `),
+		says: says(inEntry + `sessionAffinityTimeoutSeconds stands without the session affinity it is for: |^at '/.*/sessionAffinityTimeoutSeconds': (minimum|maximum): got `),
 	},
 	{
 		what: "labels that the chart sets itself",

@@ -402,6 +402,13 @@ func TestNullIsTheDefault(t *testing.T) {
 			t.Errorf("%s renders other than the default (-default +null):\n%s", null, diff)
 		}
 	}
+	// Resources are no more than the values say.
+	bare := regexp.MustCompile(`(?m)^      resources:\n(?:        .*\n)+`).ReplaceAllString(want, "")
+	for _, null := range []string{`"tests": null`, `"tests": {"resources": null}`, `"tests": {"resources": {"limits": null, "requests": null}}`} {
+		if diff := cmp.Diff(bare, template(t, helm.Options{ValuesFiles: file("{" + null + ", " + long + "}")})); diff != "" || bare == want {
+			t.Errorf("%s renders other than a Pod without resources (-want +null):\n%s", null, diff)
+		}
+	}
 }
 
 // The test Pod takes the cluster's domain from the first search domain, which the

@@ -842,7 +842,7 @@ API server for resources of a container.
 {{- end -}}
 {{- $resources := $tests.resources | default dict -}}
 {{- range $kind := list "limits" "requests" -}}
-{{- range $name, $quantity := get $resources $kind -}}
+{{- range $name, $quantity := get $resources $kind | default dict -}}
 {{- $field := printf "tests.resources.%s" $kind -}}
 {{- if not (has $name (list "cpu" "memory" "ephemeral-storage")) -}}
 {{- include "external-services.refuse" (list $release $field (printf "%q is no resource that the test Pod uses" $name) "write cpu, memory or ephemeral-storage" $name) -}}
