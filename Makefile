@@ -39,7 +39,7 @@ CHART_VERSION := $(shell sed -n 's/^version: //p' charts/external-services/Chart
 
 # The packages and fuzz targets that make fuzz runs one after the other.
 FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/render:FuzzParse tools/render:FuzzDecode \
-	tools/docs:FuzzInsert tests/schema:FuzzLintMutations
+	tools/docs:FuzzInsert tools/importer:FuzzText tests/schema:FuzzLintMutations
 
 ##@ Use
 
