@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// What is left to the API server in a run without the values schema: the table of the
-// chart's README, and withoutSchema of tests/schema.
+// What is left to the API server in a run without the values schema: the table of
+// docs/validation.md, and withoutSchema of tests/schema.
 func TestWithoutTheSchema(t *testing.T) {
 	onlyAPI(t)
 	const namespace = "skipped"

@@ -17,11 +17,11 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "write the table of the chart's README")
+var update = flag.Bool("update", false, "write the table of docs/validation.md")
 
 // rule is one by which the chart refuses, on purpose, what an API server takes.
 type rule struct {
-	what string         // what is refused, for the table in the chart's README
+	what string         // what is refused, for the table in docs/validation.md
 	why  string         // for the same table
 	says *regexp.Regexp // the whole message of the chart
 

@@ -10,7 +10,7 @@ import (
 
 // withoutSchema says what becomes of values that only the schema refuses, in a run with
 // --skip-schema-validation. Every case of testdata/invalid that is not in here is refused
-// by the chart itself. The table in the chart's README says the same.
+// by the chart itself. The table in docs/validation.md says the same.
 var withoutSchema = map[string]string{
 	"podPort: 65536":                      "the API server refuses the Service",
 	"ports: no port":                      "the API server refuses the Service",
