@@ -1,10 +1,10 @@
 {{/*
 external-services.mappings puts what this release maps into the root context, as
 .mappings: a map from "<namespace>/<name>" to the mapping of that Service, and beside
-it .common: the printed labels and annotations of every object. Every template reads
-them from there. They are made and validated by whichever template
-comes first, and once: the root context is one map for all templates of a chart. All
-faults of the values end the rendering together.
+it .common: the printed labels and annotations of every object, and .kinds, of which the
+keys are what leads outside anywhere. Every template reads them from there. They are made
+and validated by whichever template comes first, and once: the root context is one map for
+all templates of a chart. All faults of the values end the rendering together.
 
 A mapping is an entry of .Values.services, with overrides and namespaceOverrides
 laid over it and templates expanded, for one namespace:
@@ -28,7 +28,7 @@ laid over it and templates expanded, for one namespace:
 {{- end -}}
 
 {{/*
-external-services.collect puts the mappings and common into the root context, and
+external-services.collect puts the mappings, common and kinds into the root context, and
 beside them .faults: what is wrong with the values, see external-services.refuse.
 
 Most entries of a long list are plain, and differ only in names and addresses. So one
@@ -38,6 +38,7 @@ is one mapping of each shape. Where that finds a fault, all of them are.
 {{- define "external-services.collect" -}}
 {{- $_ := set . "faults" (dict "found" dict "known" dict) -}}
 {{- $_ := set . "mappings" dict -}}
+{{- $_ := set . "kinds" dict -}}
 {{- include "external-services.validate.valuesShape" . -}}
 {{- if and (not .faults.found) (or (not (hasKey .Values "enabled")) .Values.enabled) -}}
 {{- include "external-services.validate.release" . -}}
@@ -76,11 +77,7 @@ of its shape.
 {{- $overrides := .Values.overrides -}}
 {{- $namespaceOverrides := .Values.namespaceOverrides -}}
 {{- range $index, $base := .Values.services -}}
-{{- $named := false -}}
-{{- if kindIs "map" $base -}}
-{{- $named = kindIs "string" $base.name -}}
-{{- end -}}
-{{- if $named -}}
+{{- if and (kindIs "map" $base) (kindIs "string" $base.name) -}}
 {{- $entry := $base -}}
 {{- $entryWith := "" -}}
 {{- if $overrides -}}
@@ -214,12 +211,14 @@ Once one of its mappings is settled, it has also:
 {{- with .labels -}}
 {{- $labels = printf "%s%s" $common.ownLabels (include "external-services.pairs" (list $root.Values.commonLabels .)) -}}
 {{- end -}}
+{{- $kind := ternary "" $outside (eq $backend "cluster") -}}
+{{- $_ := set $root.kinds $kind true -}}
 {{- range $key, $value := dict
       "enabled" (or (not (hasKey . "enabled")) .enabled)
       "spread" (hasKey . "namespaces")
       "backend" $backend
       "outside" $outside
-      "kind" (ternary "" $outside (eq $backend "cluster"))
+      "kind" $kind
       "ports" (.ports | default list)
       "selector" $selector
       "labels" (printf "%s\n    external-services/backend: %s" $labels $backend)
