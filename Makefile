@@ -68,9 +68,12 @@ test: packages tools $(BIN)/cyclonedx-gomod ## All tests, with what they need in
 	@echo "next, about a minute: the chart and two versions of Kubernetes say what they think of random values"
 	go test -count=1 -v ./tests/differential
 
-.PHONY: test-kind
-test-kind: packages tools $(BIN)/kind $(BIN)/ct ## The cluster tests, helm test and chart-testing on kind clusters, as root (ALL=1 also for those of the API alone, KIND_NODE_IMAGE=...)
+.PHONY: kind-tools
+kind-tools: packages tools $(BIN)/kind
 	@ci/packages.sh jq=jq iptables=iptables ip6tables=iptables nsenter=util-linux catatonit=catatonit mmdebstrap=mmdebstrap
+
+.PHONY: test-kind
+test-kind: kind-tools $(BIN)/ct ## The cluster tests, helm test and chart-testing on kind clusters, as root (ALL=1 also for those of the API alone, KIND_NODE_IMAGE=...)
 	@KIND_NODE_IMAGE='$(KIND_NODE_IMAGE)' ALL='$(ALL)' ci/kind/test.sh
 
 .PHONY: kind-node-image

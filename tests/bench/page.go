@@ -216,7 +216,7 @@ func (p *page) lint() {
 
 func (p *page) secret() {
 	p.section("secret", "The Secret of a release", "Helm stores the chart, the values and the objects of each revision in a Secret, compressed, and the API server takes 1 MiB.\n"+
-		"These are the bytes of its `data.release`, as the API server has them. `make package` leaves out the comments of the templates; the chart is its\nfolder as it is.")
+		"These are the bytes of its `data.release`, as the API server has them. `make package` leaves out the comments of the\ntemplates and the descriptions of the schema; the chart is its folder as it is.")
 	p.table(1, "entries", "package", "chart", "floor", "empty chart")
 	p.row("none", kilobytes(p.value("secret", "package", 0, "bytes")), kilobytes(p.value("secret", "chart", 0, "bytes")), "", kilobytes(p.value("secret", "empty", 0, "bytes")))
 	for _, size := range Sizes {
@@ -280,10 +280,10 @@ func (p *page) traffic() {
 }
 
 func (p *page) start() {
-	p.section("start", "Starting a cluster", "The programs are built. Cold, the cluster has no state; warm, it is up; `make demo` takes it up and down.")
+	p.section("start", "Starting a cluster", "The programs are built. Cold, the cluster has no state; warm, it is up; `make demo` takes it up and down. The images of\nkind's cluster are built, which [make test-kind](../../../ci/kind/README.md) runs on.")
 	p.table(1, "what", "time")
-	for _, step := range startSteps {
-		p.row(step.series, p.taken("start", step.series, 0))
+	for _, step := range startSeries() {
+		p.row(step, p.taken("start", step, 0))
 	}
 }
 

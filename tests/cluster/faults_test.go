@@ -32,6 +32,7 @@ func TestBrokenOffUpgrades(t *testing.T) {
 				if fault == restart {
 					needEmbedded(t, "a kind node restarts its API server when it wants to")
 				}
+				unlessShort(t, program)
 				namespace := map[string]string{kill: "killed-", restart: "restarted-"}[fault] + program
 				pod, r, load := startMigration(t, program, namespace)
 

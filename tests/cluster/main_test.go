@@ -80,6 +80,15 @@ func onlyAPI(t *testing.T) {
 	}
 }
 
+// unlessShort leaves one of two Helms out of a test that takes long with each, where time is
+// short and the cluster is no embedded one: there both go the same way.
+func unlessShort(t *testing.T, program string) {
+	t.Helper()
+	if embeddedCluster == nil && testing.Short() && program != "helm4" {
+		environment.LeaveOut(t, "with Helm 4 it runs (make test-kind ALL=1 runs both)")
+	}
+}
+
 // needIPv6 leaves a test out where pods have no IPv6 addresses.
 func needIPv6(t *testing.T) {
 	t.Helper()

@@ -76,7 +76,10 @@ func makeServer(t *testing.T, server environment.Server) {
 func TestMigration(t *testing.T) {
 	needDataPlane(t)
 	for _, program := range []string{"helm", "helm4"} {
-		t.Run(program, func(t *testing.T) { migrate(t, program) })
+		t.Run(program, func(t *testing.T) {
+			unlessShort(t, program)
+			migrate(t, program)
+		})
 	}
 }
 
@@ -274,7 +277,7 @@ func endpointPorts(t *testing.T, namespace, name string) []string {
 func TestMigrationOfAlias(t *testing.T) {
 	needDataPlane(t)
 	ctx := t.Context()
-	const host, pod, address = "reports-out", "reports-0", "10.0.5.11"
+	const host, address = "reports-out", "10.0.5.11"
 	if err := cluster.AddOutside(ctx, host, []string{address}, "reports.corp.example"); err != nil {
 		t.Fatal(err)
 	}
@@ -283,8 +286,10 @@ func TestMigrationOfAlias(t *testing.T) {
 	}
 	for _, program := range []string{"helm", "helm4"} {
 		t.Run(program, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for answers of DNS to grow old
 			namespace := "alias-" + program
 			client := namespace + "-client"
+			pod := "reports-" + program
 			makePod(t, client, namespace)
 			makeServer(t, environment.Server{Name: pod, Namespace: namespace, Labels: map[string]string{"app": "reports"}, Ports: map[string]environment.Port{"http": {Number: 8080, Protocol: "tcp"}}})
 			r := releaseOf(t, program, "alias", namespace)
