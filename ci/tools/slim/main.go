@@ -1,6 +1,6 @@
 // Slim takes out of a copy of the chart what only its source needs: the comments of its
-// templates and the white space of its values.schema.json. Helm stores the templates and
-// the schema in the Secret of each revision of each release.
+// templates, and the white space and descriptions of its values.schema.json. Helm stores
+// the templates and the schema in the Secret of each revision of each release.
 //
 //	slim CHART
 package main
@@ -43,10 +43,35 @@ func slim(chart string) error {
 		}
 	}
 	return rewrite(filepath.Join(chart, "values.schema.json"), func(text []byte) ([]byte, error) {
+		var schema any
+		if err := json.Unmarshal(text, &schema); err != nil {
+			return nil, err
+		}
 		var out bytes.Buffer
-		err := json.Compact(&out, text)
-		return append(out.Bytes(), '\n'), err
+		encoder := json.NewEncoder(&out)
+		encoder.SetEscapeHTML(false)
+		err := encoder.Encode(withoutDescriptions(schema))
+		return out.Bytes(), err
 	})
+}
+
+// withoutDescriptions takes the descriptions out of a JSON schema: texts, while a property of
+// that name has a schema. They are for editors, and no message of Helm has them.
+func withoutDescriptions(schema any) any {
+	switch schema := schema.(type) {
+	case map[string]any:
+		if _, is := schema["description"].(string); is {
+			delete(schema, "description")
+		}
+		for _, inner := range schema {
+			withoutDescriptions(inner)
+		}
+	case []any:
+		for _, inner := range schema {
+			withoutDescriptions(inner)
+		}
+	}
+	return schema
 }
 
 func rewrite(path string, change func([]byte) ([]byte, error)) error {
