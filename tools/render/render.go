@@ -6,6 +6,7 @@ package render
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	sigsyaml "sigs.k8s.io/yaml"
 
 	"external-services/charts"
 )
@@ -154,10 +156,7 @@ func Mappings(c *Chart, release Release, vals map[string]any) (*Result, error) {
 func mappings(documents []Manifest) (*Result, error) {
 	result := &Result{}
 	for _, document := range documents {
-		if !isMapping(document.Content) {
-			continue
-		}
-		if err := result.add(document.Content); err != nil {
+		if err := result.addMapping(document.Content); err != nil {
 			return nil, fmt.Errorf("%s: %w", document.Name, err)
 		}
 	}
@@ -214,9 +213,39 @@ var decoder = func() runtime.Decoder {
 // add decodes a document, strictly: a field that the API does not have, or a key
 // that stands twice, is an error.
 func (r *Result) add(document string) error {
-	object, kind, err := decoder.Decode([]byte(document), nil, nil)
+	text, err := sigsyaml.YAMLToJSONStrict([]byte(document))
 	if err != nil {
-		return fmt.Errorf("decode %q: %w", firstLines(document), err)
+		return undecodable(document, err)
+	}
+	return r.decode(document, text)
+}
+
+// addMapping is add for a document that is one of the objects that the chart makes for an
+// entry, and passes over all others. What cannot be read is another chart's: Helm is to
+// judge it.
+func (r *Result) addMapping(document string) error {
+	text, err := sigsyaml.YAMLToJSONStrict([]byte(document))
+	if err != nil {
+		if text, failed := sigsyaml.YAMLToJSON([]byte(document)); failed != nil || !isMapping(text) {
+			return nil
+		}
+		return undecodable(document, err)
+	}
+	if !isMapping(text) {
+		return nil
+	}
+	return r.decode(document, text)
+}
+
+func undecodable(document string, err error) error {
+	return fmt.Errorf("decode %q: %w", firstLines(document), err)
+}
+
+// decode takes a document and what it is as JSON. YAML takes several times as long to read.
+func (r *Result) decode(document string, text []byte) error {
+	object, kind, err := decoder.Decode(text, nil, nil)
+	if err != nil {
+		return undecodable(document, err)
 	}
 	r.Manifests = append(r.Manifests, document)
 	switch o := object.(type) {
@@ -253,21 +282,15 @@ func Decode(documents string) (*Result, error) {
 // only the objects that this chart made for its entries, told by their labels.
 func DecodeMappings(documents string) (*Result, error) {
 	result := &Result{}
-	err := eachDocument(documents, func(document string) error {
-		if !isMapping(document) {
-			return nil
-		}
-		return result.add(document)
-	})
-	if err != nil {
+	if err := eachDocument(documents, result.addMapping); err != nil {
 		return nil, err
 	}
 	return result, nil
 }
 
-// isMapping says whether a document is one of the objects that the chart makes for an
-// entry. What cannot be read is another chart's: Helm is to judge it.
-func isMapping(document string) bool {
+// isMapping says whether a document, as JSON, is one of the objects that the chart makes for
+// an entry.
+func isMapping(text []byte) bool {
 	var object struct {
 		APIVersion string `json:"apiVersion"`
 		Kind       string `json:"kind"`
@@ -275,7 +298,7 @@ func isMapping(document string) bool {
 			Labels map[string]any `json:"labels"`
 		} `json:"metadata"`
 	}
-	if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+	if err := json.Unmarshal(text, &object); err != nil {
 		return false
 	}
 	switch object.APIVersion + " " + object.Kind {

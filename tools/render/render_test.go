@@ -105,6 +105,21 @@ func TestDecodeIsStrict(t *testing.T) {
 	}
 }
 
+// Beside other charts the objects of entries are read as strictly, and what the others make is
+// passed over, whatever it is.
+func TestDecodeMappings(t *testing.T) {
+	const ours = "apiVersion: v1\nkind: Service\nmetadata: {name: orders, labels: {app.kubernetes.io/name: external-services}}\n"
+	result, err := DecodeMappings(strings.Join([]string{"kind: Secret\nkind: Secret", "a: [", ours, "apiVersion: v1\nkind: Service\nspec: {typ: ClusterIP}"}, "\n---\n"))
+	if err != nil || len(result.Services) != 1 || len(result.Manifests) != 1 || result.Services[0].Name != "orders" {
+		t.Errorf("%+v, %v", result, err)
+	}
+	for add, want := range map[string]string{"spec: {typ: ClusterIP}": `unknown field "spec.typ"`, "kind: Service": `key "kind" already set`} {
+		if _, err := DecodeMappings(ours + add); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want %q", err, want)
+		}
+	}
+}
+
 // The chart knows IPv6 by regular expressions, the API server by net/netip: they
 // have to agree on what a canonical address is.
 func TestCanonicalIPv6(t *testing.T) {
