@@ -43,7 +43,7 @@ type part struct {
 
 // parts are in the order of the page.
 var parts = []part{
-	{"template", 7, (*Runner).template},
+	{"template", 15, (*Runner).template},
 	{"lint", 3, (*Runner).lint},
 	{"secret", 1, (*Runner).secret},
 	{"release", 3, (*Runner).release},
