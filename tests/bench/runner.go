@@ -49,7 +49,7 @@ var parts = []part{
 	{"release", 3, (*Runner).release},
 	{"tools", 3, (*Runner).tools},
 	{"traffic", 5, (*Runner).traffic},
-	{"start", 5, (*Runner).starts},
+	{"start", 3, (*Runner).starts},
 }
 
 // Names are the names of the parts.
