@@ -70,16 +70,23 @@ func TestPackageHoldsWhatAReleaseNeeds(t *testing.T) {
 	}
 }
 
-// The package renders what the chart renders, though its templates have no comments.
+// The package renders and refuses what the chart does, though its templates have no comments
+// and its schema no descriptions.
 func TestPackageRendersTheSame(t *testing.T) {
 	archive := pack(t, testenv.Root(), "")
 	scenarios, err := testenv.Scenarios()
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused := filepath.Join(t.TempDir(), "refused.yaml")
-	if err := os.WriteFile(refused, []byte("services: [{name: a}, {name: b, addresses: [10.0.0.1:80, 127.0.0.1], ports: [{port: 80}]}]"), 0o644); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{
+		"3 faults:": "services: [{name: a}, {name: b, addresses: [10.0.0.1:80, 127.0.0.1], ports: [{port: 80}]}]",
+		"don't meet the specifications of the schema": "services: [{name: a, adresses: []}]", // one, as Helm goes through several in any order,
+	} {
+		file := filepath.Join(t.TempDir(), "refused.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		scenarios = append(scenarios, testenv.Scenario{Name: name, Files: []string{file}})
 	}
 	position := regexp.MustCompile(`\.yaml:[0-9]+:[0-9]+`)
 	render := func(chart string, files []string) string {
@@ -90,9 +97,9 @@ func TestPackageRendersTheSame(t *testing.T) {
 		out, _ := exec.Command(binary(t, "helm"), args...).CombinedOutput() // with what it refuses
 		return position.ReplaceAllString(string(out), "")
 	}
-	for _, scenario := range append(scenarios, testenv.Scenario{Name: "refused", Files: []string{refused}}) {
+	for _, scenario := range scenarios {
 		want := render(testenv.Chart(), scenario.Files)
-		if !strings.Contains(want, "kind: Service") && !strings.Contains(want, "3 faults:") && scenario.Name != "default-values" {
+		if !strings.Contains(want, "kind: Service") && !strings.Contains(want, scenario.Name) && scenario.Name != "default-values" {
 			t.Fatalf("%s: the chart renders nothing:\n%s", scenario.Name, want)
 		}
 		if got := render(archive, scenario.Files); got != want {
@@ -105,6 +112,12 @@ func TestPackageRendersTheSame(t *testing.T) {
 	}
 	if bytes.Contains(out, []byte("/*")) {
 		t.Error("the templates of the package have comments")
+	}
+	if out, err = exec.Command("tar", "-xzOf", archive, "external-services/values.schema.json").Output(); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(out, []byte(`"description":"`)) {
+		t.Error("the schema of the package has descriptions")
 	}
 }
 
