@@ -73,7 +73,7 @@ kind-tools: packages tools $(BIN)/kind
 	@ci/packages.sh jq=jq iptables=iptables ip6tables=iptables nsenter=util-linux catatonit=catatonit mmdebstrap=mmdebstrap
 
 .PHONY: test-kind
-test-kind: kind-tools $(BIN)/ct ## The cluster tests, helm test and chart-testing on kind clusters, as root (ALL=1 also for those of the API alone, KIND_NODE_IMAGE=...)
+test-kind: kind-tools $(BIN)/ct ## The cluster tests, helm test and chart-testing on kind clusters, as root (ALL=1 for those that are left out for their time too, KIND_NODE_IMAGE=...)
 	@KIND_NODE_IMAGE='$(KIND_NODE_IMAGE)' ALL='$(ALL)' ci/kind/test.sh
 
 .PHONY: kind-node-image

@@ -179,7 +179,7 @@ func (p *page) targets() {
 		p.row(what, unit(limit), unit(measured), met)
 	}
 	row("`helm template` of 1,000 entries, by the floor", 1.15, p.ratio("template", "helm template, chart", 1_000), times,
-		"In a short list what is done once weighs: Helm reads the templates that have the rules, and one entry of each\nshape is checked closely.")
+		"Templates go through each entry once more than the floor does, to tell the plain ones from those that are to be checked closely.\nIn a short list what is done once weighs too: Helm reads the templates that have the rules, and one entry of each shape is checked.")
 	row("`helm template` of 10,000 entries, by the floor", 1.25, p.ratio("template", "helm template, chart", 10_000), times)
 	row("`helm template` of one entry with 10,000 addresses, by the floor", 1.25, p.ratio("template", "helm template, one entry, chart", 10_000), times)
 	row("what the chart adds to the Secret of each revision", 12_000, p.fixed(), kilobytes,

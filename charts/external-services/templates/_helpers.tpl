@@ -1,8 +1,8 @@
 {{/*
 external-services.mappings puts what this release maps into the root context, as
 .mappings: a map from "<namespace>/<name>" to the mapping of that Service, and beside
-it .common: the printed labels and annotations of every object, and .kinds, of which the
-keys are what leads outside anywhere. Every template reads them from there. They are made
+it .common: the printed labels and annotations of every object, and .kinds, whose
+keys are the kinds of all shapes. Every template reads them from there. They are made
 and validated by whichever template comes first, and once: the root context is one map for
 all templates of a chart. All faults of the values end the rendering together.
 

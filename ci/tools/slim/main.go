@@ -47,31 +47,31 @@ func slim(chart string) error {
 		if err := json.Unmarshal(text, &schema); err != nil {
 			return nil, err
 		}
+		dropDescriptions(schema)
 		var out bytes.Buffer
 		encoder := json.NewEncoder(&out)
 		encoder.SetEscapeHTML(false)
-		err := encoder.Encode(withoutDescriptions(schema))
+		err := encoder.Encode(schema)
 		return out.Bytes(), err
 	})
 }
 
-// withoutDescriptions takes the descriptions out of a JSON schema: texts, while a property of
-// that name has a schema. They are for editors, and no message of Helm has them.
-func withoutDescriptions(schema any) any {
+// dropDescriptions takes the descriptions out of a JSON schema: texts, while a property of that
+// name has a schema. They are for editors, and no message of Helm has them.
+func dropDescriptions(schema any) {
 	switch schema := schema.(type) {
 	case map[string]any:
 		if _, is := schema["description"].(string); is {
 			delete(schema, "description")
 		}
 		for _, inner := range schema {
-			withoutDescriptions(inner)
+			dropDescriptions(inner)
 		}
 	case []any:
 		for _, inner := range schema {
-			withoutDescriptions(inner)
+			dropDescriptions(inner)
 		}
 	}
-	return schema
 }
 
 func rewrite(path string, change func([]byte) ([]byte, error)) error {
