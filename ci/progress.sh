@@ -1,16 +1,44 @@
 #!/usr/bin/env bash
-# Runs a quiet command that may take minutes, and says now and then that it goes on.
+# Runs a command that may take minutes, and says now and then that it goes on.
 #
-#   ci/progress.sh WHAT COMMAND...
+#   ci/progress.sh [-v] WHAT COMMAND...
 #
 # Of a command that prints a line a step, such as go build -v, it tells the number
-# of lines. When the command fails, its output is printed.
+# of lines. When the command fails, its output is printed. With -v the command tells its
+# progress itself, and all of it is printed.
+#
+# Where STEP_TIMES names a file, a line is added to it: the seconds that the command took,
+# those of the processors, its exit code and WHAT, divided by tabs.
 set -uo pipefail
 
+verbose=
+if [ "$1" = -v ]; then
+  verbose=1
+  shift
+fi
 what=$1
 shift
+start=$EPOCHREALTIME
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+
+# finish notes the times and ends with the exit code.
+finish() {
+  if [ -n "${STEP_TIMES:-}" ]; then
+    mkdir -p "$(dirname "$STEP_TIMES")"
+    times >"$log" # the second line is what the children took, such as 1m2.3s 0m4.5s
+    awk -v start="$start" -v end="$EPOCHREALTIME" -v code="$1" -v what="$what" '
+      function seconds(time,  part) { split(time, part, /[ms]/); return 60 * part[1] + part[2] }
+      NR == 2 { printf "%.1f\t%.1f\t%s\t%s\n", end - start, seconds($1) + seconds($2), code, what }' "$log" >>"$STEP_TIMES"
+  fi
+  exit "$1"
+}
+
+if [ "$verbose" ]; then
+  "$@"
+  finish $?
+fi
 
 "$@" >"$log" 2>&1 &
 pid=$!
@@ -30,4 +58,4 @@ if ((code)); then
 elif ((SECONDS >= 5)); then
   echo "$what: done in $SECONDS s"
 fi
-exit "$code"
+finish "$code"

@@ -2,7 +2,7 @@
 # Builds programs of the embedded cluster's older Kubernetes that are not in its binary,
 # unless that is done. Prints the folder that they are in.
 #
-#   ci/kind/programs.sh kubeadm|kubelet|kubectl|kube-scheduler...
+#   ci/kind/programs.sh kubeadm|kubelet|kubectl|kube-scheduler|kube-controller-manager...
 source "$(dirname "$0")/lib.sh"
 
 version=$KUBERNETES_OLDEST_VERSION

@@ -269,7 +269,7 @@ func managers(t *testing.T) string {
 
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		err := condition()
 		if err == nil {
 			return

@@ -163,8 +163,9 @@ func releaseOf(t *testing.T, program, name, namespace string) release.Release {
 	return release.Of(t, program, name, namespace, cluster.Kubeconfig)
 }
 
-// defaultWait is what controllers, kube-proxy and CoreDNS get to do their work.
-const defaultWait = 10 * time.Second
+// defaultWait is what controllers, kube-proxy and CoreDNS get to do their work: some
+// seconds on an idle machine. What waits goes on as soon as it is done.
+const defaultWait = 2 * time.Minute
 
 // eventually waits until a condition holds, which is what controllers and
 // kube-proxy take, and fails with what the condition last said.

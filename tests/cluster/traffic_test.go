@@ -170,7 +170,7 @@ func makePod(t *testing.T, pod, namespace string) {
 // for some seconds.
 func wantAddresses(t *testing.T, pod, name string, addresses ...string) {
 	t.Helper()
-	eventually(t, 20*time.Second, name+" resolves", func() error { return resolve(t, pod, name, addresses...) })
+	eventually(t, defaultWait, name+" resolves", func() error { return resolve(t, pod, name, addresses...) })
 }
 
 // resolve resolves a name in a pod, and says what is wrong unless it has the addresses.

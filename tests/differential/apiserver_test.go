@@ -61,7 +61,7 @@ func connect(ctx context.Context, c *embedded.Cluster) (*apiServer, error) {
 			return nil, err
 		}
 		// Pods are refused until the namespace has the account that they run as.
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 			_, err := client.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
 			if err == nil {
 				break

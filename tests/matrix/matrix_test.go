@@ -27,7 +27,7 @@ const (
 	// releaseName is the name of the release in each namespace.
 	releaseName = "outside"
 	// settle is what the controllers get to write endpoints.
-	settle = 15 * time.Second
+	settle = 2 * time.Minute
 )
 
 // Every ordered pair of states: as an upgrade, undone by a rollback; and as an upgrade

@@ -74,7 +74,7 @@ func (c *testCluster) namespace(t *testing.T, name string) {
 // eventually waits until a condition holds, and fails with what it last said.
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		err := condition()
 		if err == nil {
 			return

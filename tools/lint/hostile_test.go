@@ -172,7 +172,11 @@ func TestEndlessTemplates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := Run(Options{Chart: chart, Files: []File{{Name: "a.yaml", Text: []byte(values)}}, Timeout: 3 * time.Second, Memory: 256 << 20})
+		o := Options{Chart: chart, Files: []File{{Name: "a.yaml", Text: []byte(values)}}, Timeout: time.Hour, Memory: 256 << 20}
+		if os.Getenv("LINT_TIMEOUT") != "" {
+			o.Timeout = 3 * time.Second
+		}
+		report, err := Run(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,6 +190,10 @@ func TestEndlessTemplates(t *testing.T) {
 	} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestEndlessTemplates$")
 		cmd.Env = append(os.Environ(), "LINT_ENDLESS="+values)
+		if strings.Contains(want, "longer than") {
+			// The others come to their end before an hour on any machine.
+			cmd.Env = append(cmd.Env, "LINT_TIMEOUT=1")
+		}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%v\n%s", err, out)

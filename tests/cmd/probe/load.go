@@ -88,7 +88,7 @@ type load struct {
 }
 
 func newLoad(options traffic.Options) *load {
-	l := &load{options: options, resolver: &resolver{cache: options.CacheDNS}}
+	l := &load{options: options, resolver: newResolver(options.CacheDNS, "")}
 	l.port.Store(rand.Uint32N(ports)) // several loads in one pod
 	return l
 }

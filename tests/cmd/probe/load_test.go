@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -549,7 +551,7 @@ func timeWait(t *testing.T, address string) int {
 // What the server says is the text of its line, also for those who know no lines.
 func TestConnectReadsALine(t *testing.T) {
 	s := newServer(t, "127.0.0.1:0", "one")
-	if text, err := read(s.address); text != "one" || err != nil {
+	if text, err := read(s.address, dialTimeout); text != "one" || err != nil {
 		t.Errorf("%q, %v", text, err)
 	}
 }
@@ -571,5 +573,34 @@ func TestLoadThatIsInterruptedIsAnError(t *testing.T) {
 	}
 	if report == nil || report.Control().Require(traffic.New, 200) != nil || len(report.Failures()) > 0 {
 		t.Errorf("the report is %v", report)
+	}
+}
+
+// What await prints is when the first connection began that came off.
+func TestAwait(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	probe := exec.Command(os.Args[0], "await", address)
+	probe.Env = append(os.Environ(), asProbe+"=1")
+	var out bytes.Buffer
+	probe.Stdout, probe.Stderr = &out, &out
+	if err := probe.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond) // some attempts are refused meanwhile
+	opened := time.Now()
+	newServer(t, address, "one")
+	if err := probe.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	var began time.Time
+	if err := json.Unmarshal(out.Bytes(), &began); err != nil || began.Before(opened) {
+		t.Errorf("a connection began at %s, and the server began to listen at %s: %v", began, opened, err)
 	}
 }

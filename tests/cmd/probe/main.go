@@ -9,6 +9,8 @@
 //	probe srv NAME                      print the SRV records of NAME, as Record list
 //	probe connect COUNT ADDRESS         open COUNT connections one after the other
 //	                                    and print what they answered, as Answers
+//	probe await ADDRESS                 open connections until one comes off, and print
+//	                                    when that one began
 //	probe get URL                       print the body of an HTTP response
 //	probe load [FLAGS] ADDRESS          open connections to a probe serve all the time,
 //	                                    until standard input ends, and print what became
@@ -56,11 +58,12 @@ func run(args []string) error {
 		"resolve": {1, func(args []string) error { return resolve(args[0]) }},
 		"srv":     {1, func(args []string) error { return srv(args[0]) }},
 		"connect": {2, func(args []string) error { return connect(args[0], args[1]) }},
+		"await":   {1, func(args []string) error { return await(args[0]) }},
 		"get":     {1, func(args []string) error { return get(args[0]) }},
 		"load":    {any, makeLoad},
 	}
 	if len(args) == 0 {
-		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | srv NAME | connect COUNT ADDRESS | get URL | load [FLAGS] ADDRESS")
+		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | srv NAME | connect COUNT ADDRESS | await ADDRESS | get URL | load [FLAGS] ADDRESS")
 	}
 	command, ok := commands[args[0]]
 	if !ok || command.arguments != any && len(args)-1 != command.arguments {
@@ -146,7 +149,7 @@ func connect(count, address string) error {
 	answers := traffic.Answers{Texts: map[string]int{}}
 	for range n {
 		start := time.Now()
-		text, err := read(address)
+		text, err := read(address, dialTimeout)
 		if err != nil {
 			answers.Failures = append(answers.Failures, err.Error())
 			continue
@@ -159,16 +162,57 @@ func connect(count, address string) error {
 
 // read returns what the server says first, and what it says at once: a MySQL server
 // waits for the client after that. The end of a line is not part of it.
-func read(address string) (string, error) {
-	connection, err := net.DialTimeout("tcp", address, dialTimeout)
+func read(address string, timeout time.Duration) (string, error) {
+	connection, err := net.DialTimeout("tcp", address, timeout)
 	if err != nil {
 		return "", err
 	}
 	defer connection.Close()
-	connection.SetDeadline(time.Now().Add(dialTimeout))
+	connection.SetDeadline(time.Now().Add(timeout))
 	text := make([]byte, 1<<12)
 	n, err := connection.Read(text)
 	return strings.TrimSuffix(string(text[:n]), "\n"), err
+}
+
+// The rhythm of await. What leads nowhere yet may not answer at all, so the next attempt
+// does not wait for the one before.
+const (
+	attemptInterval = 20 * time.Millisecond
+	attemptTimeout  = 500 * time.Millisecond
+	awaitTimeout    = 2 * time.Minute
+)
+
+// await opens a connection at each interval until one comes off.
+func await(address string) error {
+	type attempt struct {
+		began time.Time
+		err   error
+	}
+	attempts, places := make(chan attempt), make(chan struct{}, mayAsk)
+	ended, ticker := time.After(awaitTimeout), time.NewTicker(attemptInterval)
+	defer ticker.Stop()
+	last := errors.New("no attempt has ended")
+	for {
+		select {
+		case began := <-ticker.C:
+			select {
+			case places <- struct{}{}:
+				go func() {
+					_, err := read(address, attemptTimeout)
+					<-places
+					attempts <- attempt{began, err}
+				}()
+			default: // enough are under way
+			}
+		case a := <-attempts:
+			if a.err == nil {
+				return json.NewEncoder(os.Stdout).Encode(a.began)
+			}
+			last = a.err
+		case <-ended:
+			return fmt.Errorf("no connection to %s came off within %s: %w", address, awaitTimeout, last)
+		}
+	}
 }
 
 func get(url string) error {

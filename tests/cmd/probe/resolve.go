@@ -16,6 +16,12 @@ import (
 // default, so that one lost packet is no failure.
 const resolveTimeout = 12 * time.Second
 
+// mayAsk is how many names a load may be asking for at a time. Each takes two packets, for
+// IPv4 and IPv6. A DNS server that a busy machine keeps from reading has room for some 250
+// packets, and what comes then is lost: the library asks again after five seconds, and
+// when that is lost too it says that there is no such host. Who waits here asks later.
+const mayAsk = 32
+
 // answer is what the DNS says about a name.
 type answer struct {
 	addresses []netip.Addr
@@ -35,6 +41,13 @@ type resolver struct {
 
 	mu    sync.Mutex
 	names map[string]*cached
+
+	asking chan struct{}
+}
+
+// newResolver returns one that asks for mayAsk names at a time.
+func newResolver(cache bool, server string) *resolver {
+	return &resolver{cache: cache, server: server, names: map[string]*cached{}, asking: make(chan struct{}, mayAsk)}
 }
 
 // cached is the latest answer for a name. Who needs a new one holds the lock, and the
@@ -54,9 +67,6 @@ func (r *resolver) lookup(host string) (answer, error) {
 		return r.ask(host)
 	}
 	r.mu.Lock()
-	if r.names == nil {
-		r.names = map[string]*cached{}
-	}
 	kept, ok := r.names[host]
 	if !ok {
 		kept = &cached{}
@@ -77,6 +87,8 @@ func (r *resolver) lookup(host string) (answer, error) {
 }
 
 func (r *resolver) ask(host string) (answer, error) {
+	r.asking <- struct{}{}
+	defer func() { <-r.asking }()
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 	defer cancel()
 	ttl := &smallestTTL{}

@@ -87,7 +87,7 @@ func TestResolveKeepsAnAnswerForItsSmallestTTL(t *testing.T) {
 			t.Parallel()
 			one, two := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
 			d := newDNS(t, ttls[0], ttls[1], one)
-			r := resolver{cache: true, server: d.address}
+			r := newResolver(true, d.address)
 			begin := time.Now()
 			first, err := r.lookup(service)
 			if err != nil || first.ttl != time.Second || !slices.Equal(first.addresses, []netip.Addr{one}) {
@@ -129,7 +129,7 @@ func TestResolveEachTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDNS(t, 60, c.ttl, netip.MustParseAddr("127.0.0.1"))
-			r := resolver{cache: c.cache, server: d.address}
+			r := newResolver(c.cache, d.address)
 			for range c.lookups {
 				before := time.Now()
 				a, err := r.lookup(service)
@@ -149,13 +149,13 @@ func TestResolveEachTime(t *testing.T) {
 
 func TestResolveFailures(t *testing.T) {
 	d := newDNS(t, 1, 1, netip.MustParseAddr("127.0.0.1"))
-	for name, r := range map[string]*resolver{"without a cache": {server: d.address}, "with a cache": {cache: true, server: d.address}} {
+	for name, r := range map[string]*resolver{"without a cache": newResolver(false, d.address), "with a cache": newResolver(true, d.address)} {
 		_, err := r.lookup("other.test.")
 		if err == nil || !strings.HasPrefix(resolutionFailure(err), "no such host on ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	var r resolver
+	r := newResolver(false, "")
 	if a, err := r.lookup("2001:db8::1"); err != nil || a.addresses[0].String() != "2001:db8::1" || !a.asked.IsZero() {
 		t.Errorf("an address is resolved: %+v, %v", a, err)
 	}

@@ -114,6 +114,10 @@ func (c *Cluster) Serve(ctx context.Context, host, protocol, address string) err
 	return c.Background(ctx, host, traffic.Listening, probe, "serve", protocol, address, host)
 }
 
+// readyTimeout is how long a command may take to be ready, which is far less than a second
+// on an idle machine.
+const readyTimeout = 2 * time.Minute
+
 // Background starts a command on a host and waits until a line of its output
 // contains ready. It runs until the cluster is stopped or ctx is done.
 func (c *Cluster) Background(ctx context.Context, host, ready string, command ...string) error {
@@ -146,8 +150,8 @@ func (c *Cluster) Background(ctx context.Context, host, ready string, command ..
 	select {
 	case err := <-started:
 		return err
-	case <-time.After(30 * time.Second):
-		return fmt.Errorf("%q on %s is not ready after 30 s: no line of its output contains %q", command, host, ready)
+	case <-time.After(readyTimeout):
+		return fmt.Errorf("%q on %s is not ready after %s: no line of its output contains %q", command, host, readyTimeout, ready)
 	}
 }
 

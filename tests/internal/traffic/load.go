@@ -17,11 +17,11 @@ import (
 
 const (
 	// readyTimeout is how long the connections that last may take to open.
-	readyTimeout = 30 * time.Second
+	readyTimeout = 2 * time.Minute
 
 	// finishTimeout is how long what is under way may take when a load is to end: a
 	// question to the DNS, a dial and a read, each with its own limit.
-	finishTimeout = 30 * time.Second
+	finishTimeout = 2 * time.Minute
 )
 
 // Load is a load that runs in a process of its own.

@@ -201,7 +201,7 @@ func needsRoot(t *testing.T, proves string) {
 // eventually calls check until it returns nil.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		err := check()

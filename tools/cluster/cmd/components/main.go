@@ -20,7 +20,6 @@ import (
 
 	"k8s.io/component-base/cli"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 )
 
@@ -28,7 +27,7 @@ import (
 // program reports its own and exits with its own code. The files beside this one add the programs of other projects.
 var components = map[string]func(){
 	"kube-apiserver":          func() { os.Exit(cli.Run(apiserver.NewAPIServerCommand())) },
-	"kube-controller-manager": func() { os.Exit(cli.Run(controllermanager.NewControllerManagerCommand())) },
+	"kube-controller-manager": func() { os.Exit(cli.Run(newControllers())) },
 	"kube-proxy":              func() { os.Exit(cli.Run(proxy.NewProxyCommand())) },
 }
 

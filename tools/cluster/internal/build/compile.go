@@ -39,7 +39,7 @@ func (t *target) compile(ctx context.Context, output string, start time.Time) er
 // goCommand runs the go command in the module. What it reports, which is all it writes when stdout is nil, goes to the
 // report.
 func (t *target) goCommand(ctx context.Context, stdout io.Writer, out *report, command string, args ...string) error {
-	args = append([]string{command, "-modfile=" + t.modfile, "-tags=" + t.tags}, args...)
+	args = append(append([]string{command, "-modfile=" + t.modfile, "-tags=" + t.tags}, compilerFlags(t.tags)...), args...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = t.module
 	// Without cgo the binary runs on any machine of the same kind and needs no C compiler. A workspace would decide

@@ -25,6 +25,7 @@ func (t *target) key() (string, error) {
 	}
 	add("go", []byte(runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH))
 	add("ldflags", []byte(linkerFlags(t.version)))
+	add("gcflags", []byte(strings.Join(compilerFlags(t.tags), " ")))
 	add("tags", []byte(t.tags))
 	add("go.mod", t.modfileContent)
 

@@ -28,19 +28,6 @@ const (
 // issuer is the issuer of service account tokens, as kubeadm names it.
 const issuer = "https://kubernetes.default.svc.cluster.local"
 
-// controllers are those that Services, Endpoints and EndpointSlices need, those without which a namespace is not usable or
-// does not go away, and the one that gives the roles admin, edit and view their rules.
-var controllers = []string{
-	"clusterrole-aggregation-controller",
-	"endpoints-controller",
-	"endpointslice-controller",
-	"endpointslice-mirroring-controller",
-	"garbage-collector-controller",
-	"namespace-controller",
-	"root-ca-certificate-publisher-controller",
-	"serviceaccount-controller",
-}
-
 // EtcdArgs are the arguments of etcd. It listens on no network address.
 func EtcdArgs() []string {
 	return []string{
@@ -87,19 +74,10 @@ func APIServerArgs(dir state.Dir, listen netip.AddrPort, inCluster bool) []strin
 	return args
 }
 
-// ControllerManagerArgs are the arguments of kube-controller-manager, which listens nowhere.
+// ControllerManagerArgs are the arguments of the controllers, see cmd/components, which listen nowhere.
 func ControllerManagerArgs(dir state.Dir) []string {
 	return []string{
 		"--kubeconfig=" + dir.ComponentKubeconfig(ControllerManager),
-		"--controllers=" + strings.Join(controllers, ","),
-		"--leader-elect=false",
-		"--secure-port=0",
 		"--root-ca-file=" + filepath.Join(dir.PKI(), caCert),
-		// Each controller has the rights that Kubernetes gives to its own service account.
-		"--use-service-account-credentials=true",
-		// Nobody else needs the API server's time: changes are to be seen soon.
-		"--kube-api-qps=200",
-		"--kube-api-burst=400",
-		"--profiling=false",
 	}
 }

@@ -1,0 +1,182 @@
+// Command suite runs the parts of make test one after the other and says at the end how
+// long each took, what did not run and why, and what failed.
+//
+//	suite TIMES
+//
+// It runs in the root of the repository. TIMES is the file to which ci/progress.sh adds a
+// line for each long build; they are the first rows of the table. A part that fails does
+// not keep the others from running. Exit code 1: something failed.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"gotest.tools/gotestsum/testjson"
+)
+
+// part is one call of go test.
+type part struct {
+	name string
+
+	// dir is the folder of the module.
+	dir string
+
+	// args follow go test -json -vet=off: make verify vets all packages, and here go
+	// test would have to vet all that they depend on, again and only in part.
+	args []string
+
+	// verbose shows what its tests log, also when they pass.
+	verbose bool
+}
+
+// parts are what make test runs. The tests of a cluster are not cached, as what they
+// prove is what the machine does.
+var parts = []part{
+	{name: "tests of the tools", dir: ".", args: []string{"./tools/..."}},
+	{name: "tests of the embedded cluster: started, killed and looked at", dir: "tools/cluster", args: []string{"./..."}},
+	{name: "tests of the chart: rendered, refused, installed and called; permissions; guides followed", dir: ".", args: []string{
+		"-count=1", "-p=1", "./tests/adoption", "./tests/bench", "./tests/cluster", "./tests/cmd/...", "./tests/documents", "./tests/importer",
+		"./tests/internal/...", "./tests/package", "./tests/render", "./tests/repository", "./tests/schema", "./tests/walls",
+	}},
+	{name: "tests of transitions: each state of an entry to each other, two Kubernetes, two Helms", dir: ".", args: []string{"-count=1", "./tests/matrix"}, verbose: true},
+	{name: "tests of parity: the chart and two API servers on random values", dir: ".", args: []string{"-count=1", "./tests/differential"}, verbose: true},
+}
+
+// timeout is that of one package. On half a core the longest takes an hour.
+const timeout = 3 * time.Hour
+
+// row is a line of the table at the end.
+type row struct {
+	name      string
+	wall, cpu time.Duration
+	failed    bool
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: suite TIMES")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, times string) error {
+	text, err := os.ReadFile(times)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	rows, err := readTimes(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", times, err)
+	}
+	s := &summary{}
+	for _, p := range parts {
+		fmt.Fprintf(out, "\n==> %s\n\n", p.name)
+		r, err := s.run(ctx, out, p)
+		rows = append(rows, r)
+		if err != nil {
+			s.broken = append(s.broken, fmt.Sprintf("%s: %v", p.name, err))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return s.report(out, rows)
+}
+
+// run runs a part. Failures of tests are in the summary; an error says why there is none.
+func (s *summary) run(ctx context.Context, out io.Writer, p part) (row, error) {
+	cmd := exec.Command("go", append([]string{"test", "-json", "-vet=off", "-timeout=" + timeout.String()}, p.args...)...)
+	cmd.Dir = p.dir
+	// An interrupt goes to the tests too, which take their clusters down, and is waited for.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return row{}, err
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return row{}, err
+	}
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return row{}, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }) // it may just have ended
+	defer stop()
+	printer := newPrinter(out, p.verbose)
+	defer printer.stop()
+	before := len(s.failed())
+	s.execution, err = testjson.ScanTestOutput(testjson.ScanConfig{
+		Stdout: stdout, Stderr: stderr, Handler: printer, Execution: s.execution, IgnoreNonJSONOutputLines: true,
+	})
+	exit := cmd.Wait()
+	r := row{p.name, time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), exit != nil}
+	switch {
+	case err != nil:
+		return r, err
+	case ctx.Err() != nil:
+		return r, errors.New("interrupted")
+	case exit != nil && len(s.failed()) == before:
+		return r, fmt.Errorf("go test: %w", exit)
+	}
+	return r, nil
+}
+
+// readTimes reads the lines of ci/progress.sh: seconds, seconds of the processors, exit
+// code and what was built, divided by tabs.
+func readTimes(text string) ([]row, error) {
+	var rows []row
+	for line := range strings.Lines(text) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 4)
+		if len(fields) != 4 {
+			return nil, fmt.Errorf("line %q has %d fields, want 4", line, len(fields))
+		}
+		wall, err1 := strconv.ParseFloat(fields[0], 64)
+		cpu, err2 := strconv.ParseFloat(fields[1], 64)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		rows = append(rows, row{fields[3], seconds(wall), seconds(cpu), fields[2] != "0"})
+	}
+	return rows, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// withoutFrame takes out the lines that go test puts around what a test says.
+func withoutFrame(lines []string) []string {
+	var kept []string
+	for _, line := range lines {
+		trimmed := strings.TrimSpace(line)
+		if trimmed != "" && !strings.HasPrefix(trimmed, "=== ") && !strings.HasPrefix(trimmed, "--- ") {
+			kept = append(kept, strings.TrimRight(line, "\n"))
+		}
+	}
+	return kept
+}
+
+// isFrame reports whether a line is one that go test puts around what tests say.
+func isFrame(line string) bool { return len(withoutFrame([]string{line})) == 0 }
+
+// packageName is that of a package without the module.
+func packageName(path string) string {
+	_, name, _ := bytes.Cut([]byte(path), []byte("/"))
+	return string(name)
+}
