@@ -84,7 +84,13 @@ kind-node-image: $(BIN)/cluster ## Build the node image of test-kind, of Debian 
 .PHONY: matrix
 matrix: tools ## Take an entry from each state to each other one, and write the table of docs/transitions.md
 	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
-	@go test -C tests/matrix -count=1 -timeout 30m -update
+	@go test -C tests/matrix -count=1 -timeout 3h -all -update
+
+.PHONY: test-nightly
+test-nightly: tools ## What takes long and make test has a part of: all transitions, with each Helm on each Kubernetes, and more random input
+	@$(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	go test -count=1 -timeout 3h ./tests/matrix -all
+	@$(MAKE) --no-print-directory fuzz COUNT=20000
 
 .PHONY: fuzz
 fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then random values for the chart and real API servers (COUNT=100000, SEED=1)

@@ -2,8 +2,9 @@
 # Builds the image of a kind node, unless that is done: make kind-node-image. Prints its
 # name.
 #
-# Its Kubernetes is the older one of the embedded cluster, the same binary; etcd and
-# CoreDNS are the embedded cluster's too. So their images have the names that kubeadm
+# Its Kubernetes is the older one of the embedded cluster, the same binary, but for
+# kube-controller-manager, of which that has a part; etcd and CoreDNS are the embedded
+# cluster's too. So their images have the names that kubeadm
 # asks for, and in them the versions of ci/versions.env.
 source "$(dirname "$0")/lib.sh"
 use_docker
@@ -33,7 +34,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-programs=$("$root/ci/kind/programs.sh" kubeadm kubelet kubectl kube-scheduler)
+programs=$("$root/ci/kind/programs.sh" kubeadm kubelet kubectl kube-scheduler kube-controller-manager)
 "$root/ci/packages.sh" mmdebstrap=mmdebstrap catatonit=catatonit >&2
 names=$("$programs/kubeadm" config images list --kubernetes-version "$version")
 # The configuration that base-image.sh takes from kind names one more: the pause image.
@@ -56,19 +57,20 @@ build_images() {
   mkdir -p "$work/kubernetes/usr/local/bin" "$work/others/usr/local/bin" "$work/kubernetes/tmp" "$work/others/tmp"
   cp "$kubernetes" "$work/kubernetes/usr/local/bin/kubernetes"
   cp "$components" "$work/others/usr/local/bin/components"
-  for program in kube-apiserver kube-controller-manager kube-proxy; do ln -s kubernetes "$work/kubernetes/usr/local/bin/$program"; done
+  for program in kube-apiserver kube-proxy; do ln -s kubernetes "$work/kubernetes/usr/local/bin/$program"; done
   for program in etcd coredns; do ln -s components "$work/others/usr/local/bin/$program"; done
-  for program in kube-apiserver kube-controller-manager; do
-    ln -s kubernetes "$work/$program"
-    image_of "$program" $'FROM scratch\nCOPY . /\n'"$path"$'\nENTRYPOINT ["/usr/local/bin/'"$program"'"]'
-  done
+  ln -s kubernetes "$work/kube-apiserver"
+  image_of kube-apiserver $'FROM scratch\nCOPY . /\n'"$path"$'\nENTRYPOINT ["/usr/local/bin/kube-apiserver"]'
   for program in etcd coredns; do
     ln -s others "$work/$program"
     image_of "$program" $'FROM scratch\nCOPY . /\n'"$path"$'\nENTRYPOINT ["/usr/local/bin/'"$program"'"]'
   done
-  mkdir -p "$work/kube-scheduler/usr/local/bin" "$work/pause"
-  cp "$programs/kube-scheduler" "$work/kube-scheduler/usr/local/bin/"
-  image_of kube-scheduler $'FROM scratch\nCOPY . /\n'"$path"$'\nENTRYPOINT ["/usr/local/bin/kube-scheduler"]'
+  for program in kube-scheduler kube-controller-manager; do
+    mkdir -p "$work/$program/usr/local/bin"
+    cp "$programs/$program" "$work/$program/usr/local/bin/"
+    image_of "$program" $'FROM scratch\nCOPY . /\n'"$path"$'\nENTRYPOINT ["/usr/local/bin/'"$program"'"]'
+  done
+  mkdir "$work/pause"
   cp "$(command -v catatonit)" "$work/pause/pause"
   image_of pause $'FROM scratch\nCOPY . /\nENTRYPOINT ["/pause", "-P"]'
 

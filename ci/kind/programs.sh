@@ -6,7 +6,6 @@
 source "$(dirname "$0")/lib.sh"
 
 version=$KUBERNETES_OLDEST_VERSION
-minor=${version#v}
 kubernetes=$(embedded kubernetes)
 programs=$state/programs-${kubernetes##*-}
 missing=()
@@ -14,13 +13,12 @@ for program in "$@"; do
   [ -x "$programs/$program" ] || missing+=("k8s.io/kubernetes/cmd/$program")
 done
 if ((${#missing[@]})); then
-  # The flags are those of the embedded cluster, read out of its binary, so that the
-  # packages that they share are in Go's cache.
-  flags=$(go version -m "$kubernetes" | sed -n 's/^\tbuild\t-ldflags="\(.*\)"$/\1/p')
-  [ -n "$flags" ] || fail "$kubernetes does not say how it was linked"
+  # With the flags of the embedded cluster's binary the packages that they share are in
+  # Go's cache.
+  mapfile -t flags < <("$root/.bin/cluster" build --kubernetes "$version" --flags)
+  ((${#flags[@]})) || fail "the flags of $version are unknown"
   mkdir -p "$programs"
-  quietly "${missing[*]##*/} $version" env GOWORK=off go -C "$root/tools/cluster" build -v \
-    -modfile="kubernetes-${minor%.*}.mod" -buildvcs=false -ldflags "$flags" -o "$programs/" "${missing[@]}" >&2
+  quietly "${missing[*]##*/} $version" env GOWORK=off go -C "$root/tools/cluster" build -v "${flags[@]}" -o "$programs/" "${missing[@]}" >&2
   for other in "$state"/programs-*; do [ "$other" = "$programs" ] || rm -rf "$other"; done
 fi
 echo "$programs"

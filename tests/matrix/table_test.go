@@ -35,9 +35,16 @@ func (r *results) add(step string, t trial, from, to state, result string) {
 	defer r.mu.Unlock()
 	r.runs = append(r.runs, measured{step, t.cluster.version, t.program, from.name, to.name, result})
 	if len(r.runs)%100 == 0 {
-		fmt.Printf("%d of %d steps are as expected\n", len(r.runs), 3*len(clusters)*len(programs)*len(states)*(len(states)-1))
+		steps := allSteps()
+		if !*all {
+			steps /= 2
+		}
+		fmt.Printf("%d of %d steps are as expected\n", len(r.runs), steps)
 	}
 }
+
+// allSteps is the number of steps of all versions and programs.
+func allSteps() int { return 3 * len(clusters) * len(programs) * len(states) * (len(states) - 1) }
 
 // compare holds the tables in the documentation against the results, and prints them.
 func (r *results) compare(t *testing.T) {
@@ -54,6 +61,9 @@ func (r *results) compare(t *testing.T) {
 	tables := r.tables()
 	fmt.Println(tables)
 	if *update {
+		if len(r.runs) != allSteps() {
+			t.Fatalf("%d of %d steps were run: write the page with -all", len(r.runs), allSteps())
+		}
 		if err := os.WriteFile(path, []byte(before+begin+tables+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +78,7 @@ func (r *results) tables() string {
 	for _, c := range clusters {
 		versions = append(versions, c.version)
 	}
-	fmt.Fprintf(&text, "Kubernetes %s, %s: %d runs.\n", strings.Join(versions, " and "), strings.Join(helmVersions(), " and "), len(r.runs))
+	fmt.Fprintf(&text, "Kubernetes %s, %s: %d runs.\n", strings.Join(versions, " and "), strings.Join(helmVersions(), " and "), allSteps())
 	for _, table := range []struct{ step, title string }{
 		{"upgrade", "An upgrade from the state of the row to that of the column"},
 		{"rollback", "A rollback after that upgrade"},

@@ -113,10 +113,38 @@ func TestModulesOfTheCluster(t *testing.T) {
 		}
 	}
 	slices.Sort(different)
-	// Kubernetes 1.34 does not compile with later versions of the first two.
-	want := []string{"github.com/container-storage-interface/spec", "github.com/opencontainers/cgroups", "k8s.io/kubernetes"}
+	// Kubernetes 1.34 does not compile with a later version of the first.
+	want := []string{"github.com/opencontainers/cgroups", "k8s.io/kubernetes"}
 	if !slices.Equal(different, want) {
 		t.Errorf("%s and %s have different versions of %q, want so of %q", latest, oldest, different, want)
+	}
+}
+
+// A module that several go.mod files need has one version in all of them: what is built from
+// it is compiled once. (What needs a module indirectly counts too.)
+func TestModulesAreShared(t *testing.T) {
+	versions := map[string]map[string]bool{}
+	for _, goMod := range []string{"go.mod", "ci/tools/go.mod", "tools/cluster/go.mod"} {
+		for module, version := range required(t, goMod) {
+			if version == "v0.0.0" {
+				continue // one of Kubernetes, which that go.mod replaces
+			}
+			if versions[module] == nil {
+				versions[module] = map[string]bool{}
+			}
+			versions[module][version] = true
+		}
+	}
+	var several []string
+	for module, found := range versions {
+		if len(found) > 1 {
+			several = append(several, module)
+		}
+	}
+	slices.Sort(several)
+	// chart-testing was made with an older Helm, and nothing is built from both of the other.
+	if want := []string{"golang.org/x/exp", "helm.sh/helm/v3"}; !slices.Equal(several, want) {
+		t.Errorf("there are several versions of %q, want so of %q: go get the latest of them in each module", several, want)
 	}
 }
 

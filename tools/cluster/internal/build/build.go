@@ -145,6 +145,16 @@ func Check(o Options) error {
 	return err
 }
 
+// Flags returns the flags of the go command that the wanted version of Kubernetes is built with, in the module
+// tools/cluster. Another program that is built with them shares what is compiled.
+func Flags(o Options) ([]string, error) {
+	kubernetes, _, err := targets(o)
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.flags(), nil
+}
+
 // errNoSource says that there is no source to build from.
 var errNoSource = errors.New("no folder with " + modulePath + "/go.mod")
 

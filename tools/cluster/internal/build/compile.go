@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,17 +30,24 @@ func (t *target) compile(ctx context.Context, output string, start time.Time) er
 		return err
 	}
 	out.total(bytes.Count(packages.Bytes(), []byte("\n")))
-	return t.goCommand(ctx, nil, out, "build", "-v",
+	return t.goCommand(ctx, nil, out, "build", "-v", "-o", output, "./"+componentsPackage)
+}
+
+// flags are those that the go command builds the components with.
+func (t *target) flags() []string {
+	return append([]string{
+		"-modfile=" + t.modfile,
+		"-tags=" + t.tags,
 		// The state of the repository is none of a cluster's business, and would make every commit a new binary.
 		"-buildvcs=false",
-		"-ldflags", linkerFlags(t.version),
-		"-o", output, "./"+componentsPackage)
+		"-ldflags=" + linkerFlags(t.version),
+	}, compilerFlags(t.tags)...)
 }
 
 // goCommand runs the go command in the module. What it reports, which is all it writes when stdout is nil, goes to the
 // report.
 func (t *target) goCommand(ctx context.Context, stdout io.Writer, out *report, command string, args ...string) error {
-	args = append(append([]string{command, "-modfile=" + t.modfile, "-tags=" + t.tags}, compilerFlags(t.tags)...), args...)
+	args = slices.Concat([]string{command}, t.flags(), args)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = t.module
 	// Without cgo the binary runs on any machine of the same kind and needs no C compiler. A workspace would decide

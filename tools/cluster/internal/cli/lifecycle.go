@@ -132,6 +132,7 @@ once.`,
 }
 
 func (a *app) build() *cobra.Command {
+	var flags bool
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build the components of clusters without starting one",
@@ -141,6 +142,13 @@ Another version of Kubernetes than the default one is a binary of its own. It ha
 of the default binary, so that is built too.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if flags {
+				text, err := build.Flags(a.buildOptions())
+				if err != nil {
+					return err
+				}
+				return a.printf("%s\n", strings.Join(text, "\n"))
+			}
 			components, err := build.Ensure(cmd.Context(), a.buildOptions())
 			if err != nil {
 				return err
@@ -163,6 +171,7 @@ of the default binary, so that is built too.`,
 		},
 	}
 	a.kubernetesFlag(cmd)
+	cmd.Flags().BoolVar(&flags, "flags", false, "only print the flags of go build, one a line, to build other programs of that Kubernetes with")
 	return cmd
 }
 
