@@ -9,7 +9,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,6 +44,7 @@ type part struct {
 // prove is what the machine does.
 var parts = []part{
 	{name: "tests of the tools", dir: ".", args: []string{"./tools/..."}},
+	{name: "tests of this program", dir: "ci/tools", args: []string{"./suite"}},
 	{name: "tests of the embedded cluster: started, killed and looked at", dir: "tools/cluster", args: []string{"./..."}},
 	{name: "tests of the chart: rendered, refused, installed and called; permissions; guides followed", dir: ".", args: []string{
 		"-count=1", "-p=1", "./tests/adoption", "./tests/bench", "./tests/cluster", "./tests/cmd/...", "./tests/documents", "./tests/importer",
@@ -70,13 +71,14 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, os.Args[1]); err != nil {
+	if err := run(ctx, os.Stdout, os.Args[1], parts); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, times string) error {
+// run runs the parts and reports on them.
+func run(ctx context.Context, out io.Writer, times string, parts []part) error {
 	text, err := os.ReadFile(times)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -127,6 +129,7 @@ func (s *summary) run(ctx context.Context, out io.Writer, p part) (row, error) {
 		Stdout: stdout, Stderr: stderr, Handler: printer, Execution: s.execution, IgnoreNonJSONOutputLines: true,
 	})
 	exit := cmd.Wait()
+	s.compiler = append(s.compiler, printer.compiler...)
 	r := row{p.name, time.Since(start), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), exit != nil}
 	switch {
 	case err != nil:
@@ -153,7 +156,9 @@ func readTimes(text string) ([]row, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}
-		rows = append(rows, row{fields[3], seconds(wall), seconds(cpu), fields[2] != "0"})
+		if wall >= 1 { // what was up to date is no step
+			rows = append(rows, row{fields[3], seconds(wall), seconds(cpu), fields[2] != "0"})
+		}
 	}
 	return rows, nil
 }
@@ -164,8 +169,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 func withoutFrame(lines []string) []string {
 	var kept []string
 	for _, line := range lines {
-		trimmed := strings.TrimSpace(line)
-		if trimmed != "" && !strings.HasPrefix(trimmed, "=== ") && !strings.HasPrefix(trimmed, "--- ") {
+		if !isFrame(line) {
 			kept = append(kept, strings.TrimRight(line, "\n"))
 		}
 	}
@@ -173,10 +177,15 @@ func withoutFrame(lines []string) []string {
 }
 
 // isFrame reports whether a line is one that go test puts around what tests say.
-func isFrame(line string) bool { return len(withoutFrame([]string{line})) == 0 }
+func isFrame(line string) bool {
+	trimmed := strings.TrimSpace(line)
+	return trimmed == "" || trimmed == "PASS" || slices.ContainsFunc([]string{"=== ", "--- ", "ok  \t", "FAIL"}, func(prefix string) bool {
+		return strings.HasPrefix(trimmed, prefix)
+	})
+}
 
 // packageName is that of a package without the module.
 func packageName(path string) string {
-	_, name, _ := bytes.Cut([]byte(path), []byte("/"))
-	return string(name)
+	_, name, _ := strings.Cut(path, "/")
+	return name
 }

@@ -24,7 +24,13 @@ type printer struct {
 	start   time.Time
 	running testjson.TestEvent
 	passed  int
+
+	// compiler is what the compiler says, which go test prints as events of its own.
+	compiler []string
 }
+
+// actionCompiler is the action of an event with a line of the compiler.
+const actionCompiler = "build-output"
 
 func newPrinter(out io.Writer, verbose bool) *printer {
 	p := &printer{out: out, verbose: verbose, ended: make(chan struct{}), last: time.Now(), start: time.Now()}
@@ -71,27 +77,30 @@ func (p *printer) Event(event testjson.TestEvent, execution *testjson.Execution)
 	defer p.mu.Unlock()
 	name := packageName(event.Package)
 	switch {
+	case event.Action == actionCompiler:
+		p.compiler = append(p.compiler, event.Output)
+		p.print(event.Output)
 	case event.Action == testjson.ActionRun:
 		p.running = event
 	case event.Action == testjson.ActionPass && !event.PackageEvent():
 		p.passed++
 	case event.Action == testjson.ActionFail && !event.PackageEvent():
-		for _, line := range execution.OutputLines(testjson.TestCase{Package: event.Package, Test: testjson.TestName(event.Test), ID: idOf(execution, event)}) {
+		for _, line := range execution.OutputLines(execution.Package(event.Package).LastFailedByName(event.Test)) {
 			p.print(line)
 		}
 	case event.Action == testjson.ActionPass && event.PackageEvent():
 		p.print(fmt.Sprintf("ok    %s  %.1f s\n", name, event.Elapsed))
 	case event.Action == testjson.ActionFail:
+		if execution.Package(event.Package).TestMainFailed() {
+			for _, line := range execution.OutputLines(testjson.TestCase{Package: event.Package}) {
+				p.print(line)
+			}
+		}
 		p.print(fmt.Sprintf("FAIL  %s  %.1f s\n", name, event.Elapsed))
-	case event.Action == testjson.ActionOutput && p.verbose && !isFrame(event.Output) && event.Output != "PASS\n":
+	case event.Action == testjson.ActionOutput && p.verbose && !isFrame(event.Output):
 		p.print(event.Output)
 	}
 	return nil
-}
-
-// idOf is the number by which an execution knows the output of a test that failed.
-func idOf(execution *testjson.Execution, event testjson.TestEvent) int {
-	return execution.Package(event.Package).LastFailedByName(event.Test).ID
 }
 
 // Err takes a line that go test prints beside the events, such as those of the compiler.

@@ -23,8 +23,9 @@ const maxFailures = 20
 type summary struct {
 	execution *testjson.Execution
 
-	// broken says which parts came to no result, and why.
-	broken []string
+	// broken says which parts came to no result, and why, and compiler what the compiler
+	// said.
+	broken, compiler []string
 }
 
 // failed are the tests that failed, without those that only have a part that failed.
@@ -35,8 +36,8 @@ func (s *summary) failed() []testjson.TestCase {
 // report prints the table of times, what did not run, and last what failed.
 func (s *summary) report(out io.Writer, rows []row) error {
 	fmt.Fprintln(out, "\nWHAT TOOK HOW LONG")
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "elapsed\tprocessors\t\t")
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ELAPSED\tPROCESSORS\tPART")
 	var total row
 	for _, r := range rows {
 		total.wall, total.cpu = total.wall+r.wall, total.cpu+r.cpu
@@ -44,21 +45,24 @@ func (s *summary) report(out io.Writer, rows []row) error {
 		if r.failed {
 			name += ": FAILED"
 		}
-		fmt.Fprintf(table, "%.0f s\t%.0f s\t\t  %s\n", r.wall.Seconds(), r.cpu.Seconds(), name)
+		fmt.Fprintf(table, "%.0f s\t%.0f s\t%s\n", r.wall.Seconds(), r.cpu.Seconds(), name)
 	}
-	fmt.Fprintf(table, "%.0f s\t%.0f s\t\t  in all\n", total.wall.Seconds(), total.cpu.Seconds())
+	fmt.Fprintf(table, "%.0f s\t%.0f s\tin all\n", total.wall.Seconds(), total.cpu.Seconds())
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	tests := 0
+	passed, skipped := 0, 0
 	if s.execution != nil {
-		tests = s.execution.Total()
+		skipped = len(s.execution.Skipped())
+		for _, name := range s.execution.Packages() {
+			passed += len(s.execution.Package(name).Passed)
+		}
 		s.slowest(out)
 		s.notRun(out)
 	}
 	failed := s.failed()
 	if len(failed)+len(s.broken) == 0 {
-		fmt.Fprintf(out, "\n%d passed, 0 failed\n", tests)
+		fmt.Fprintf(out, "\n%d passed, 0 failed, %d skipped\n", passed, skipped)
 		return nil
 	}
 	fmt.Fprintf(out, "\nWHAT FAILED (all that a test says is where it ended, further up)\n")
@@ -67,32 +71,23 @@ func (s *summary) report(out io.Writer, rows []row) error {
 			fmt.Fprintf(out, "and %d more\n", len(failed)-i)
 			break
 		}
-		fmt.Fprintf(out, "%s %s\n", packageName(test.Package), test.Test)
+		fmt.Fprintf(out, "%s\n", strings.TrimSpace(packageName(test.Package)+" "+test.Test.Name()))
 		lines := withoutFrame(s.execution.OutputLines(test))
 		for _, line := range lines[:min(firstLines, len(lines))] {
 			fmt.Fprintf(out, "    %.200s\n", strings.TrimSpace(line))
 		}
 	}
-	for _, text := range append(s.broken, s.buildErrors()...) {
-		fmt.Fprintln(out, text)
+	for _, text := range slices.Concat(s.compiler[:min(maxFailures, len(s.compiler))], s.broken) {
+		fmt.Fprintln(out, strings.TrimSpace(text))
 	}
-	fmt.Fprintf(out, "\n%d passed, %d failed\n", tests-len(failed), len(failed)+len(s.broken))
+	fmt.Fprintf(out, "\n%d passed, %d failed, %d skipped\n", passed, len(failed)+len(s.broken), skipped)
 	return errors.New("make test: failed, see above")
-}
-
-// buildErrors are the first lines that the compiler says.
-func (s *summary) buildErrors() []string {
-	if s.execution == nil || len(s.broken) == 0 {
-		return nil
-	}
-	lines := s.execution.Errors()
-	return lines[:min(maxFailures, len(lines))]
 }
 
 // slowest names the packages that took the most time.
 func (s *summary) slowest(out io.Writer) {
 	const shown = 8
-	packages := s.execution.Packages()
+	packages := slices.DeleteFunc(s.execution.Packages(), func(name string) bool { return name == "" })
 	elapsed := func(name string) time.Duration { return s.execution.Package(name).Elapsed() }
 	slices.SortFunc(packages, func(a, b string) int { return int(elapsed(b) - elapsed(a)) })
 	var parts []string
