@@ -118,6 +118,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Check tha
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
 	go test -count=1 ./tests/differential -run TestStricter
 	go test -count=1 ./tests/bench -run TestPage
+	go test -count=1 ./tests/sbom
 	$(BIN)/licenses ci/licenses.txt $(PROGRAMS)
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done

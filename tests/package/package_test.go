@@ -1,4 +1,4 @@
-// Package chartpackage checks what make package, make sbom and make release make.
+// Package chartpackage checks what make package and make release make.
 package chartpackage
 
 import (

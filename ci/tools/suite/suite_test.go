@@ -41,8 +41,9 @@ func TestNever(t *testing.T) {}
 		}
 	}
 	one := func(name string, verbose bool) part {
-		return part{name: "part " + name, dir: dir, args: []string{"-count=1", "./" + name}, verbose: verbose}
+		return part{name: "part " + name, dir: dir, flags: []string{"-count=1"}, packages: "./" + name, verbose: verbose}
 	}
+	allBut := part{name: "some", dir: dir, packages: "./...", except: []string{"example/it/bad", "example/it/main", "example/it/broken"}}
 	for name, c := range map[string]struct {
 		parts       []part
 		has, hasNot []string
@@ -55,7 +56,8 @@ func TestNever(t *testing.T) {}
 			hasNot: []string{"said by a test that passes", "up to date", "WHAT FAILED"},
 			last:   "1 passed, 0 failed, 1 skipped\n",
 		},
-		"verbose": {parts: []part{one("good", true)}, has: []string{"said by a test that passes"}, last: "1 passed, 0 failed, 1 skipped\n"},
+		"all packages but some": {parts: []part{allBut}, has: []string{"ok    it/good"}, hasNot: []string{"it/bad"}, last: "1 passed, 0 failed, 1 skipped\n"},
+		"verbose":               {parts: []part{one("good", true)}, has: []string{"said by a test that passes"}, last: "1 passed, 0 failed, 1 skipped\n"},
 		"a test fails": {
 			parts:  []part{one("bad", false), one("good", false)},
 			has:    []string{"part bad: FAILED\n", "part good\n", "it/bad TestBad/inner\n    bad_test.go:4: one\n    bad_test.go:4: two\n", "bad_test.go:4: five", "ok    it/good"},
