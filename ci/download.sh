@@ -3,9 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-list() { go list -deps "$@" >/dev/null; }
-list -test ./...
-for modfile in tools/cluster/*.mod; do
-  list -C tools/cluster -modfile="${modfile##*/}" -test ./...
+# list FOLDER ARGUMENTS...
+list() { go -C "$1" list -deps "${@:2}" >/dev/null; }
+list . -test ./... helm.sh/helm/v3/cmd/helm
+list tools/cluster -test ./...
+for modfile in tools/cluster/kubernetes-*.mod; do
+  list tools/cluster -modfile="${modfile##*/}" -tags=kubernetes_only ./cmd/components
 done
-list -C ci/tools ./suite ./slim helm.sh/helm/v4/cmd/helm
+list ci/tools ./suite ./slim helm.sh/helm/v4/cmd/helm
