@@ -4,6 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-format='{{if and (not .Standard) (not .ForTest) (ne .Name "main")}}{{.ImportPath}}{{end}}'
+format='{{if and .GoFiles (not .Standard) (not .ForTest) (ne .Name "main")}}{{.ImportPath}}{{end}}'
 mapfile -t packages < <(go list -deps -test -f "$format" ./...)
 go build -v "${packages[@]}"
