@@ -317,7 +317,7 @@ func migrateAlias(t *testing.T, program, host, address string) {
 	control := startControl(t, client, namespace, address, 80)
 	loads := map[string]*traffic.Load{}
 	for _, cached := range []bool{false, true} {
-		load, err := cluster.Load(t.Context(), client, traffic.Options{Address: "reports:80", Interval: 5 * time.Millisecond, CacheDNS: cached, Duration: 10 * time.Minute, UnderWay: 2000, AtLeast: 20})
+		load, err := cluster.Load(t.Context(), client, traffic.Options{Address: "reports:80", Interval: 20 * time.Millisecond, CacheDNS: cached, Duration: 10 * time.Minute, AtLeast: 20})
 		if err != nil {
 			t.Fatal(err)
 		}

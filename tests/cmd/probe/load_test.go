@@ -305,7 +305,9 @@ func TestLoadKeepsHTTPConnections(t *testing.T) {
 	const clients = 3
 	s := newServer(t, "127.0.0.1:0", "one")
 	var closes atomic.Bool
+	var served atomic.Int64
 	url, accepts, _ := web(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		served.Add(1)
 		if closes.Load() {
 			w.Header().Set("Connection", "close")
 		}
@@ -313,15 +315,22 @@ func TestLoadKeepsHTTPConnections(t *testing.T) {
 	}))
 	l, _ := start(t, traffic.Options{Address: s.address, URL: url, HTTPClients: clients, HTTPInterval: time.Millisecond})
 	waitFor(t, l, 100)
+	// Enough of a period have begun in it and are over.
+	enough := func() {
+		for end := served.Load() + 100 + 2*clients; served.Load() < end && t.Context().Err() == nil; {
+			time.Sleep(time.Millisecond)
+		}
+		waitFor(t, l, 100)
+	}
 	kept := l.Mark("kept")
-	waitFor(t, l, 300)
+	enough()
 	if n := accepts.Load(); n != clients {
 		t.Errorf("%d clients made %d connections", clients, n)
 	}
 	// A server that is to end says so, and its clients go on over other connections.
 	closes.Store(true)
 	closing := l.Mark("closing")
-	waitFor(t, l, 300)
+	enough()
 	report := stop(t, l)
 
 	if err := report.Period(kept).Require(traffic.HTTP, 100); err != nil {

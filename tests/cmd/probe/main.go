@@ -177,7 +177,7 @@ func read(address string, timeout time.Duration) (string, error) {
 // The rhythm of await. What leads nowhere yet may not answer at all, so the next attempt
 // does not wait for the one before.
 const (
-	attemptInterval = 20 * time.Millisecond
+	attemptInterval = 50 * time.Millisecond
 	attemptTimeout  = 500 * time.Millisecond
 	awaitTimeout    = 2 * time.Minute
 )
