@@ -12,7 +12,8 @@ export CGO_ENABLED := 0
 
 # terratest brings the SDK of a cloud along, a sixth of all that is compiled, and no test
 # calls it: the compiler leaves out what takes more than half of its time.
-export GOFLAGS := $(GOFLAGS) '-gcflags=github.com/aws/...=-l -dwarf=false'
+SDK_FLAGS := '-gcflags=github.com/aws/...=-l -dwarf=false'
+export GOFLAGS := $(filter-out $(SDK_FLAGS),$(GOFLAGS)) $(SDK_FLAGS)
 
 # relative, so that the repository may have a space in its path
 BIN := .bin

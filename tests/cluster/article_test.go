@@ -111,6 +111,7 @@ func articleTraffic(t *testing.T) {
 		t.Errorf("http://svc1.default/ answers %q, %v, want %q", body, err, article.Web)
 	}
 
+	wantAddresses(t, article.App, article.MySQL+"."+article.Namespace, clusterIPOf(t, article.Namespace, article.MySQL))
 	if err := article.WaitUntilReady(t.Context(), cluster); err != nil {
 		t.Fatal(err)
 	}

@@ -146,8 +146,6 @@ const everyKind = `services:
 func TestCheckOfAHealthyRelease(t *testing.T) {
 	needDataPlane(t)
 	needIPv6(t)
-	const namespace, pod = "check", "check-client"
-	makePod(t, pod, namespace)
 	if err := cluster.AddOutside(t.Context(), "check-1", []string{"192.168.90.1", "2001:db8:90::1"}, "check.example"); err != nil {
 		t.Fatal(err)
 	}
@@ -159,9 +157,12 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ip := makeReadyPod(t, namespace, "checked", map[string]string{"app": "checked"}, "10.244.90.1", "web")
-	for _, program := range []string{"helm", "helm4"} {
+	for program, ip := range map[string]string{"helm": "10.244.90.1", "helm4": "10.244.90.2"} {
 		t.Run(program, func(t *testing.T) {
+			namespace := ownNamespace("check", program)
+			pod := namespace + "-client"
+			makePod(t, pod, namespace)
+			ip := makeReadyPod(t, namespace, namespace+"-pod", map[string]string{"app": "checked"}, ip, "web")
 			r := releaseOf(t, program, "checked", namespace)
 			t.Cleanup(r.Uninstall)
 			files := values(t, everyKind)
@@ -202,7 +203,7 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 			}
 			// HTTP, and what does not speak TLS.
 			report = checkOf(t, pod, r, []string{"--entry", "outside", "--http", "/"})
-			if p := entryOf(t, report, "outside").Probes[0]; p.Status != 200 || p.ServerName != "outside.check.svc" {
+			if p := entryOf(t, report, "outside").Probes[0]; p.Status != 200 || p.ServerName != "outside."+namespace+".svc" {
 				t.Errorf("HTTP: %+v", p)
 			}
 			checkOf(t, pod, r, []string{"--entry", "outside", "--tls"}, check.TLSFailed)
@@ -216,9 +217,9 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 				t.Errorf("the values: exit code %d, %s: %v", code, stderr, report.Findings)
 			}
 			// Values that were not applied.
-			report, code, _ := runCheck(t, pod, cluster.Kubeconfig, "-n", namespace, "-f", files[0], "--set", "overrides.outside.addresses={192.168.90.2}")
+			report, code, stderr := runCheck(t, pod, cluster.Kubeconfig, "-n", namespace, "-f", files[0], "--set", "overrides.outside.addresses={192.168.90.2}")
 			if got := codesOf(report); code != check.ExitErrors || !slices.Equal(got, []check.Code{check.Drift}) {
-				t.Errorf("other values: exit code %d, %v", code, report.Findings)
+				t.Errorf("other values: exit code %d, %s: %v", code, stderr, report.Findings)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -24,8 +25,6 @@ const spread = 90
 // arrives, and every host gets some. A host that is not ready gets none.
 func TestPortRemapAndReady(t *testing.T) {
 	needDataPlane(t)
-	const namespace, pod = "remap", "remap-client"
-	makePod(t, pod, namespace)
 	serve(t, "8080", map[string]string{"remap-1": "192.168.60.1", "remap-2": "192.168.60.2", "remap-3": "192.168.60.3"})
 	entry := func(third string) []string {
 		return values(t, fmt.Sprintf(`services: [{name: web, ports: [{name: http, port: 80, targetPort: 8080}], addresses: [192.168.60.1, 192.168.60.2, %s]}]`, third))
@@ -33,6 +32,9 @@ func TestPortRemapAndReady(t *testing.T) {
 	for _, kind := range []string{"EndpointSlice", "Endpoints"} {
 		t.Run(kind, func(t *testing.T) {
 			const release = "remap"
+			namespace := ownNamespace(release, kind)
+			pod := namespace + "-client"
+			makePod(t, pod, namespace)
 			o := options(namespace)
 			o.SetValues = map[string]string{"endpoints.kind": kind}
 			o.ValuesFiles = entry("192.168.60.3")
@@ -108,12 +110,13 @@ func TestHeadlessDNS(t *testing.T) {
 	needDataPlane(t)
 	needIPv6(t)
 	ctx := t.Context()
-	const namespace, pod = "headless", "headless-client"
-	makePod(t, pod, namespace)
 	serve(t, "9092", map[string]string{"kafka-0": "192.168.63.1", "kafka-1": "2001:db8:63::2"})
 	for _, kind := range []string{"EndpointSlice", "Endpoints"} {
 		t.Run(kind, func(t *testing.T) {
 			const release = "headless"
+			namespace := ownNamespace(release, kind)
+			pod := namespace + "-client"
+			makePod(t, pod, namespace)
 			o := options(namespace)
 			file := `services:
 - name: kafka
@@ -130,8 +133,8 @@ func TestHeadlessDNS(t *testing.T) {
 			wantHosts(t, pod, "kafka-0.kafka:9092", "kafka-0")
 			wantHosts(t, pod, "kafka-1.kafka:9092", "kafka-1")
 
-			const domain = ".kafka.headless.svc.cluster.local."
-			records, err := cluster.SRV(ctx, pod, "_broker._tcp.kafka.headless.svc.cluster.local")
+			domain := ".kafka." + namespace + ".svc.cluster.local."
+			records, err := cluster.SRV(ctx, pod, "_broker._tcp"+domain)
 			if want := []traffic.Record{{Target: "kafka-0" + domain, Port: 9092}, {Target: "kafka-1" + domain, Port: 9092}}; err != nil || !slices.Equal(records, want) {
 				t.Errorf("SRV records %v, %v, want %v", records, err, want)
 			}
@@ -156,6 +159,11 @@ func serve(t *testing.T, port string, hosts map[string]string) {
 		}
 	}
 }
+
+// ownNamespace names a namespace for one of several runs of a test. In that of the run
+// before, CoreDNS may answer for 5 s with the ClusterIP of the Service that was removed,
+// and kube-proxy serve that one for a moment.
+func ownNamespace(test, run string) string { return test + "-" + strings.ToLower(run) }
 
 // makePod adds a pod in a namespace, and the namespace if it is not there.
 func makePod(t *testing.T, pod, namespace string) {
@@ -236,6 +244,13 @@ func TestSessionAffinity(t *testing.T) {
 - {name: loose, ports: [{port: 7000}], addresses: [192.168.64.1, 192.168.64.2]}`)
 	install(t, "affinity", o)
 	wantHosts(t, pod, "loose:7000", "affinity-1", "affinity-2")
+	eventually(t, defaultWait, "sticky answers", func() error {
+		answers, err := cluster.Connect(ctx, pod, 1, "sticky:7000")
+		if err == nil && len(answers.Failures) > 0 {
+			err = errors.New(answers.Failures[0])
+		}
+		return err
+	})
 	answers, err := cluster.Connect(ctx, pod, spread, "sticky:7000")
 	if err != nil {
 		t.Fatal(err)

@@ -108,7 +108,8 @@ func run(ctx context.Context, out io.Writer, times string, parts []part) error {
 	return s.report(out, rows)
 }
 
-// run runs a part. Failures of tests are in the summary; an error says why there is none.
+// run runs a part. Failed tests are in the summary; the error is for a part that could not
+// be run.
 func (s *summary) run(ctx context.Context, out io.Writer, p part) (row, error) {
 	packages := []string{p.packages}
 	if len(p.except) > 0 {

@@ -592,9 +592,6 @@ func TestAwait(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
 	probe := exec.Command(os.Args[0], "await", address)
 	probe.Env = append(os.Environ(), asProbe+"=1")
 	var out bytes.Buffer
@@ -602,7 +599,13 @@ func TestAwait(t *testing.T) {
 	if err := probe.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(200 * time.Millisecond) // some attempts are refused meanwhile
+	first, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(first.Close(), listener.Close()); err != nil { // without an answer
+		t.Fatal(err)
+	}
 	opened := time.Now()
 	newServer(t, address, "one")
 	if err := probe.Wait(); err != nil {

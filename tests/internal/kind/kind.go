@@ -5,7 +5,6 @@
 package kind
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -214,8 +213,9 @@ func (c *Cluster) copyIn(ctx context.Context, pod, path string, read func(path s
 	if err != nil {
 		return "", err
 	}
-	cmd := c.Command(ctx, pod, "sh", "-c", `umask 077 && cat >"$0"`, inside)
-	cmd.Stdin = bytes.NewReader(content)
+	// As an argument, which arrives with the request: standard input is a stream of its
+	// own, and one that breaks off looks to the program like its end.
+	cmd := c.Command(ctx, pod, "sh", "-c", `umask 077 && printf %s "$1" >"$0"`, inside, string(content))
 	if _, err := environment.Output(cmd); err != nil {
 		return "", err
 	}
