@@ -157,12 +157,12 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for program, ip := range map[string]string{"helm": "10.244.90.1", "helm4": "10.244.90.2"} {
+	for program, podIP := range map[string]string{"helm": "10.244.90.1", "helm4": "10.244.90.2"} {
 		t.Run(program, func(t *testing.T) {
 			namespace := ownNamespace("check", program)
 			pod := namespace + "-client"
 			makePod(t, pod, namespace)
-			ip := makeReadyPod(t, namespace, namespace+"-pod", map[string]string{"app": "checked"}, ip, "web")
+			ip := makeReadyPod(t, namespace, namespace+"-pod", map[string]string{"app": "checked"}, podIP, "web")
 			r := releaseOf(t, program, "checked", namespace)
 			t.Cleanup(r.Uninstall)
 			files := values(t, everyKind)
