@@ -56,26 +56,18 @@ func linkerFlags(version string) string {
 	return strings.Join(flags, " ")
 }
 
-// compilerFlags make the compiler do less for packages that nothing else of the repository is built from: what has other
-// flags is compiled once more. Functions of the first are not put into their callers (-l), which takes a third of the time
-// to compile them: most are generated, and what a busy API server does is elsewhere. No package needs the tables for a
-// debugger, which the linker leaves out anyway.
+// compilerFlags spare the compiler what a cluster does not need. No package gets the tables for a debugger, which the
+// linker leaves out anyway. Packages that nothing else of the repository is built from are compiled without inlining (-l),
+// which takes a third of the time off: most are generated, and what a busy API server does is elsewhere. The Makefile builds
+// all else with the first of these flags, so that what both have is compiled once.
 func compilerFlags(tags string) []string {
-	const short, withoutTables = "-l -dwarf=false", "-dwarf=false"
-	packages := []struct{ pattern, flags string }{
-		{"k8s.io/apiserver/...", withoutTables}, {"go.etcd.io/...", withoutTables}, {"github.com/coredns/...", withoutTables},
-		{"k8s.io/kubernetes/...", short},
-	}
+	const withoutTables, withoutInlining = "-dwarf=false", "-l -dwarf=false"
+	flags := []string{"-gcflags=all=" + withoutTables}
 	if tags == kubernetesTag {
 		// Another version shares no package of Kubernetes with helm, kubectl and the tests.
-		packages = append([]struct{ pattern, flags string }{{"k8s.io/...", withoutTables}, {"k8s.io/client-go/applyconfigurations/...", short},
-			{"k8s.io/client-go/kubernetes/...", short}}, packages...)
+		flags = append(flags, "-gcflags=k8s.io/client-go/applyconfigurations/...="+withoutInlining, "-gcflags=k8s.io/client-go/kubernetes/...="+withoutInlining)
 	}
-	var flags []string
-	for _, p := range packages {
-		flags = append(flags, "-gcflags="+p.pattern+"="+p.flags)
-	}
-	return flags
+	return append(flags, "-gcflags=k8s.io/kubernetes/...="+withoutInlining)
 }
 
 // IsVersion reports whether a version of Kubernetes is the wanted one, which may be a minor version such as 1.34.
