@@ -110,6 +110,7 @@ generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/bench $(BIN)/licenses ##
 	$(BIN)/extsvc docs --write
 	go test -count=1 ./tests/render -run TestGolden -update
 	go test -count=1 ./tests/differential -run TestStricter -update
+	go test -count=1 ./tests/schema -run TestListOfRefusals -update
 	$(BIN)/bench -write
 	$(BIN)/licenses -write ci/licenses.txt $(PROGRAMS)
 
@@ -119,6 +120,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Check tha
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
 	go test -count=1 ./tests/differential -run TestStricter
+	go test -count=1 ./tests/schema -run TestListOfRefusals
 	go test -count=1 ./tests/bench -run TestPage
 	go test -count=1 ./tests/sbom
 	$(BIN)/licenses ci/licenses.txt $(PROGRAMS)

@@ -3,7 +3,6 @@ package differential
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,9 +10,9 @@ import (
 	"external-services/tools/render"
 )
 
-// charts are the chart as it is, one that refuses nothing, and one that takes no entry to
-// be plain. The second shows what the API server would be asked to take without the chart's
-// rules, and the third what the chart says where it looks at everything closely.
+// charts are the chart as it is, one that refuses nothing, and one without the pass over all
+// addresses and host names. The second shows what the API server would be asked to take without the
+// chart's rules, and the third what the chart says if it looks at each one.
 type charts struct {
 	chart, lenient, close *render.Chart
 }
@@ -23,16 +22,12 @@ func loadCharts() (charts, error) {
 	if err != nil {
 		return charts{}, err
 	}
-	lenient, err := redefined(map[string]string{
-		// Without these two, no fault is noted and none keeps an entry from being rendered.
-		"external-services.refuse":        "",
-		"external-services.validate.kind": "",
-	})
+	lenient, err := redefined(map[string]string{"external-services.refuse": ""})
 	if err != nil {
 		return charts{}, err
 	}
 	lenient.Schema = nil
-	close, err := redefined(map[string]string{"external-services.plain": "^matches nothing$"})
+	close, err := redefined(map[string]string{"external-services.usual": `{{ $_ := set . "usual" (dict "addresses" dict "hosts" dict) }}`})
 	if err != nil {
 		return charts{}, err
 	}
@@ -80,8 +75,8 @@ type refusal struct {
 
 var (
 	schemaError = regexp.MustCompile(`^values don't meet the specifications of the schema\(s\) in the following chart\(s\):\nexternal-services:\n((?s).*)$`)
-	chartError  = regexp.MustCompile(`^execution error at \(external-services/templates/[a-zA-Z]+\.(?:yaml|txt):\d+:\d+\): ((?s).*)$`)
-	faultCount  = regexp.MustCompile(`^\d+ faults:\n  - `)
+	chartError  = regexp.MustCompile(`^execution error at \(external-services/templates/[a-zA-Z/]+\.(?:yaml|txt):\d+:\d+\): ((?s).*)$`)
+	faultCount  = regexp.MustCompile(`^\d+ errors:\n  - `)
 )
 
 // read takes the error of helm apart.
@@ -112,31 +107,9 @@ func documents(c *render.Chart, d document) ([]string, error) {
 	return documents, nil
 }
 
-// closer holds what the chart makes of values against what it makes of them where it takes
-// no entry to be plain. Before each entry it puts one that differs only in name and in where
-// it leads, so that the chart knows the shape of the other.
+// closer holds what the chart makes of values against what it makes of them if it looks at each
+// address and host name.
 func closer(charts charts, d document) string {
-	var services []any
-	list, ok := d.Values["services"].([]any)
-	if !ok {
-		return ""
-	}
-	for i, service := range list {
-		if e, ok := service.(entry); ok {
-			twin := maps.Clone(e)
-			twin["name"] = fmt.Sprintf("twin-%d", i)
-			if name, ok := twin["externalName"].(string); ok && name != "" {
-				twin["externalName"] = "twin.example"
-			}
-			if list, ok := twin["addresses"].([]any); ok && len(list) > 0 {
-				twin["addresses"] = []any{"192.0.2.1"}
-			}
-			services = append(services, twin)
-		}
-		services = append(services, service)
-	}
-	d.Values = maps.Clone(d.Values)
-	d.Values["services"] = services
 	rendered, err := documents(charts.chart, d)
 	closely, closeErr := documents(charts.close, d)
 	switch {

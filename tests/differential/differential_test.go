@@ -32,6 +32,7 @@ import (
 	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
+	"external-services/tools/render"
 )
 
 var (
@@ -234,11 +235,16 @@ func (v *verdict) ask(ctx context.Context, apply bool) error {
 	return nil
 }
 
+// leftToTheServer is what the API server refuses and the chart does not: a request of the test Pod over
+// its limit, which would take a calculation with quantities.
+var leftToTheServer = regexp.MustCompile(`^Pod "(?s:.*)" is invalid: .*must be less than or equal to [a-z-]+ limit`)
+
 // compare holds the answers of the API servers against that of the chart.
 func (v *verdict) compare(charts charts, d document) {
 	for _, server := range servers {
 		answer := v.answers[server.version]
 		switch {
+		case v.refused == nil && leftToTheServer.MatchString(answer):
 		case v.refused == nil && answer != "":
 			v.found = append(v.found, disagreement{"the chart accepts and Kubernetes refuses", server.version + ": " + answer})
 		case v.refused != nil && answer == "" && !v.refused.unclear:
@@ -525,6 +531,61 @@ func report(tallies map[string]*tally, classes bool, took time.Duration, objects
 		fmt.Printf(", Kubernetes %s refuses %d", version, total.answers[version])
 	}
 	fmt.Printf("; %d objects sent to each; %.0f s, %.1f ms a value\n", objects, took.Seconds(), float64(took.Milliseconds())/float64(max(1, total.values)))
+}
+
+// What is left to the API server, it refuses: the cases of tests/schema that say so.
+func TestLeftToTheServer(t *testing.T) {
+	startServers(t)
+	files, err := filepath.Glob(filepath.Join("..", "schema", "testdata", "invalid", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	chart, err := render.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases []struct{ Name, Values, API string }
+		if err := yaml.Unmarshal(text, &cases); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cases {
+			if c.API == "" {
+				continue
+			}
+			tried++
+			values, err := render.Parse([]byte(c.Values))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := document{Values: values}
+			d.Release.Name, d.Release.Namespace = "outside", namespaces[0]
+			rendered, err := documents(chart, d)
+			if err != nil {
+				t.Fatalf("%s: %v", c.Name, err)
+			}
+			v := verdict{answers: map[string]string{}}
+			if v.objects, err = objects(rendered); err != nil {
+				t.Fatal(err)
+			}
+			if err := v.ask(t.Context(), true); err != nil {
+				t.Fatal(err)
+			}
+			for version, answer := range v.answers {
+				if !strings.Contains(answer, c.API) || !leftToTheServer.MatchString(answer) {
+					t.Errorf("%s: Kubernetes %s says %q, want %q", c.Name, version, answer, c.API)
+				}
+			}
+		}
+	}
+	if tried == 0 {
+		t.Error("no case is left to the API server")
+	}
 }
 
 // Values that were a disagreement once are none.

@@ -253,14 +253,14 @@ var classes = []class{
 
 	// names and namespaces
 	{"name missing", everyShape, unset("name"), "missing property 'name'"},
-	{"name empty", everyShape, every(enabled, set(just(""), "name")), "name is not a Service name"},
+	{"name empty", everyShape, every(enabled, set(just(""), "name")), "does not match pattern"},
 	{"name null", everyShape, set(rapid.Just[any](nil), "name"), "got null, want string"},
 	{"name a number", everyShape, set(rapid.Float64Range(1, 99), "name"), "got number, want string"},
-	{"name with a digit first", everyShape, every(enabled, set(matching(`[0-9]([-a-z0-9]{0,8}[a-z0-9])?`), "name")), "name is not a Service name"},
-	{"name with a dash first or last", everyShape, every(enabled, set(matching(`-[a-z]{1,3}|[a-z]{1,3}-`), "name")), "name is not a Service name"},
-	{"name with upper case", everyShape, every(enabled, set(matching(`[a-z]{0,4}[A-Z][a-z]{0,4}`), "name")), "name is not a Service name"},
-	{"name with a dot, a space or another character", everyShape, every(enabled, set(matching(`[a-z]{1,4}[._ /:é\n][a-z]{1,4}`), "name")), "name is not a Service name"},
-	{"name of 64 characters", everyShape, every(enabled, set(matching(`[a-z]{64}`), "name")), "name is not a Service name"},
+	{"name with a digit first", everyShape, every(enabled, set(matching(`[0-9]([-a-z0-9]{0,8}[a-z0-9])?`), "name")), "does not match pattern"},
+	{"name with a dash first or last", everyShape, every(enabled, set(matching(`-[a-z]{1,3}|[a-z]{1,3}-`), "name")), "does not match pattern"},
+	{"name with upper case", everyShape, every(enabled, set(matching(`[a-z]{0,4}[A-Z][a-z]{0,4}`), "name")), "does not match pattern"},
+	{"name with a dot, a space or another character", everyShape, every(enabled, set(matching(`[a-z]{1,4}[._ /:é\n][a-z]{1,4}`), "name")), "does not match pattern"},
+	{"name of 64 characters", everyShape, every(enabled, set(matching(`[a-z]{64}`), "name")), "does not match pattern"},
 	{"any name", everyShape, every(enabled, set(strange, "name")), ""},
 	{"name twice", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
 		other := map[string]any{"name": e["name"], "externalName": "other.example"}
@@ -272,10 +272,10 @@ var classes = []class{
 		list := d.Values["services"].([]any)
 		d.Values["services"] = slices.Insert(list, rapid.IntRange(0, len(list)).Draw(t, "place"), any(other))
 	}), "is taken by services["},
-	{"namespace with upper case", everyShape, every(enabled, unset("namespaces"), set(matching(`[a-z]{0,4}[A-Z]{1,4}`), "namespace")), "is not a namespace"},
-	{"namespace with another character", everyShape, every(enabled, unset("namespaces"), set(matching(`[a-z]{1,4}[._ /:é\n?#%][a-z]{1,4}`), "namespace")), "is not a namespace"},
-	{"namespace with a dash first or last", everyShape, every(enabled, unset("namespaces"), set(matching(`-[a-z]{1,3}|[a-z]{1,3}-`), "namespace")), "is not a namespace"},
-	{"namespace of 64 characters", everyShape, every(enabled, unset("namespaces"), set(matching(`[a-z]{64}`), "namespace")), "is not a namespace"},
+	{"namespace with upper case", everyShape, every(enabled, unset("namespaces"), set(matching(`[a-z]{0,4}[A-Z]{1,4}`), "namespace")), "does not match pattern"},
+	{"namespace with another character", everyShape, every(enabled, unset("namespaces"), set(matching(`[a-z]{1,4}[._ /:é\n?#%][a-z]{1,4}`), "namespace")), "does not match pattern"},
+	{"namespace with a dash first or last", everyShape, every(enabled, unset("namespaces"), set(matching(`-[a-z]{1,3}|[a-z]{1,3}-`), "namespace")), "does not match pattern"},
+	{"namespace of 64 characters", everyShape, every(enabled, unset("namespaces"), set(matching(`[a-z]{64}`), "namespace")), "does not match pattern"},
 	{"any namespace", everyShape, every(enabled, unset("namespaces"), set(strange, "namespace")), ""},
 	{"any namespaces", everyShape, every(enabled, unset("namespace"), func(t *rapid.T, d *document, e entry) {
 		var list []any
@@ -284,23 +284,23 @@ var classes = []class{
 		}
 		e["namespaces"] = append([]any{}, list...)
 	}), ""},
-	{"namespaces empty", everyShape, every(enabled, unset("namespace"), set(rapid.Just([]any{}), "namespaces")), "namespaces is empty"},
-	{"namespaces with one twice", everyShape, every(enabled, unset("namespace"), set(rapid.Just([]any{"shop", "a", "shop"}), "namespaces")), "has a namespace twice"},
-	{"namespace beside namespaces", everyShape, every(enabled, set(just(namespaces...), "namespace"), set(rapid.Just([]any{"shop"}), "namespaces")), "stands beside namespaces"},
+	{"namespaces empty", everyShape, every(enabled, unset("namespace"), set(rapid.Just([]any{}), "namespaces")), "minItems: got 0, want 1"},
+	{"namespaces with one twice", everyShape, every(enabled, unset("namespace"), set(rapid.Just([]any{"shop", "a", "shop"}), "namespaces")), "are equal"},
+	{"namespace beside namespaces", everyShape, every(enabled, set(just(namespaces...), "namespace"), set(rapid.Just([]any{"shop"}), "namespaces")), "is set, but so is namespaces"},
 	{"release namespace that is none", everyShape, every(enabled, unset("namespace", "namespaces"), func(t *rapid.T, d *document, e entry) {
 		d.Release.Namespace = matching(`[A-Z._]{1,5}`).Draw(t, "namespace")
-	}), "is not a namespace"},
+	}), "amespace"},
 
 	// overrides
 	{"overrides of no entry", everyShape, func(t *rapid.T, d *document, e entry) {
 		put(d.Values, map[string]any{}, "overrides", e["name"].(string)[:0]+"x"+matching(`[a-z]{0,5}-no-entry`).Draw(t, "name"))
-	}, "is the name of no entry"},
+	}, "no entry is named"},
 	{"namespaceOverrides of no entry", everyShape, func(t *rapid.T, d *document, e entry) {
 		put(d.Values, map[string]any{}, "namespaceOverrides", pick(t, "namespace", "shop", "nowhere"), matching(`[a-z]{0,5}-no-entry`).Draw(t, "name"))
-	}, "is the name of no entry"},
+	}, "no entry is named"},
 	{"namespaceOverrides of no namespace", everyShape, func(t *rapid.T, d *document, e entry) {
 		put(d.Values, map[string]any{}, "namespaceOverrides", matching(`[A-Z._-]{1,5}`).Draw(t, "namespace"), e["name"].(string))
-	}, "is not a namespace"},
+	}, "not allowed"},
 
 	// externalName
 	{"externalName a URL", []shape{alias}, every(enabled, set(matching(`(https?|ldap|mysql)://[a-z]{1,5}[.]example(:[0-9]{2,4})?(/[a-z]{0,3})?`), "externalName")), "is a URL"},
@@ -310,12 +310,12 @@ var classes = []class{
 		ip := ipv6.Draw(t, "ip")
 		e["externalName"] = pick(t, "form", ip, "["+ip+"]", ip+"%eth0", "["+ip+"]:80")
 	}), "is an IP address or a number"},
-	{"externalName with a port", []shape{alias}, every(enabled, set(matching(`[a-z]{1,5}[.]example:[0-9]{0,5}`), "externalName")), "carries a port"},
-	{"externalName with upper case", []shape{alias}, every(enabled, set(matching(`[a-z]{0,5}[A-Z]{1,3}[.](example|COM)`), "externalName")), "is not a DNS name"},
-	{"externalName with another character", []shape{alias}, every(enabled, set(matching(`[a-z]{0,5}[_*/@ é,;\n][a-z]{0,3}[.]example`), "externalName")), "is not a DNS name"},
+	{"externalName with a port", []shape{alias}, every(enabled, set(matching(`[a-z]{1,5}[.]example:[0-9]{0,5}`), "externalName")), "contains a port"},
+	{"externalName with upper case", []shape{alias}, every(enabled, set(matching(`[a-z]{0,5}[A-Z]{1,3}[.](example|COM)`), "externalName")), "externalName"},
+	{"externalName with another character", []shape{alias}, every(enabled, set(matching(`[a-z]{0,5}[_*/@ é,;\n][a-z]{0,3}[.]example`), "externalName")), "externalName"},
 	{"externalName with an empty label", []shape{alias}, every(enabled, set(just(".", "..", ".a.example", "a..example", "a.example.."), "externalName")), ""},
-	{"externalName with a dash at the end of a label", []shape{alias}, every(enabled, set(matching(`(-[a-z]{1,3}|[a-z]{1,3}-)[.]example|a[.]-b|a[.]b-`), "externalName")), "is not a DNS name"},
-	{"externalName with a label of 64 characters", []shape{alias}, every(enabled, set(matching(`([a-z]{1,3}[.])?[a-z]{64}([.]example)?`), "externalName")), "is not a DNS name"},
+	{"externalName with a dash at the end of a label", []shape{alias}, every(enabled, set(matching(`(-[a-z]{1,3}|[a-z]{1,3}-)[.]example|a[.]-b|a[.]b-`), "externalName")), "externalName"},
+	{"externalName with a label of 64 characters", []shape{alias}, every(enabled, set(matching(`([a-z]{1,3}[.])?[a-z]{64}([.]example)?`), "externalName")), "externalName"},
 	{"externalName of 254 characters", []shape{alias}, every(enabled, set(matching(`([a-z]{63}[.]){3}[a-z]{62}[.]?`), "externalName")), "is not a DNS name"},
 	{"externalName localhost", []shape{alias}, every(enabled, set(matching(`([a-z]{1,3}[.])?localhost[.]?`), "externalName")), "is the calling pod itself"},
 	{"externalName of the Service itself", []shape{alias}, every(enabled, unset("namespaces"), func(t *rapid.T, d *document, e entry) {
@@ -325,7 +325,7 @@ var classes = []class{
 		}
 		e["externalName"] = pick(t, "form", name, name+"."+namespace, name+"."+namespace+".svc", name+"."+namespace+".svc.cluster.local", name+".")
 	}), ""},
-	{"externalName beside addresses", outward, every(enabled, set(domains, "externalName")), "stands beside addresses"},
+	{"externalName beside addresses", outward, every(enabled, set(domains, "externalName")), "is set, but so is addresses"},
 	{"any externalName", []shape{alias}, every(enabled, set(strange, "externalName")), ""},
 
 	// addresses
@@ -335,12 +335,12 @@ var classes = []class{
 	{"address with leading zeros", outward, every(enabled, address(matching(`10[.]0{1,2}[0-9][.]0[.][1-9]|0(10|01|0)[.]0[.]0[.]1|10[.]0[.]0[.]0[0-9]{1,2}`))), "is not an IPv4 address"},
 	{"address with a number over 255", outward, every(enabled, address(matching(`10[.]0[.][0-9][.](25[6-9]|2[6-9][0-9]|[3-9][0-9]{2})`))), "is not an IPv4 address"},
 	{"address of three or five numbers", outward, every(enabled, address(matching(`10[.]0[.][1-9]|10([.][0-9]){4}|[0-9]{1,10}`))), "is not an IPv4 address"},
-	{"address in hexadecimal", outward, every(enabled, address(just("0xa.0.0.1", "0x0a000001"))), "is a name and not an IP address"},
-	{"address with a prefix length", outward, every(enabled, address(just("10.0.0.1/32", "10.0.0.0/24", "2001:db8::/64"))), "is a network or carries a prefix length"},
-	{"address with a port", outward, every(enabled, address(just("10.0.0.1:80", "a.example:80"))), "carries a port"},
-	{"address in brackets", outward, every(enabled, address(just("[2001:db8::1]", "[2001:db8::1]:80"))), "stands in brackets"},
+	{"address in hexadecimal", outward, every(enabled, address(just("0xa.0.0.1", "0x0a000001"))), "is a name, not an IP address"},
+	{"address with a prefix length", outward, every(enabled, address(just("10.0.0.1/32", "10.0.0.0/24", "2001:db8::/64"))), "is a network or has a prefix length"},
+	{"address with a port", outward, every(enabled, address(just("10.0.0.1:80", "a.example:80"))), "contains a port"},
+	{"address in brackets", outward, every(enabled, address(just("[2001:db8::1]", "[2001:db8::1]:80"))), "is in brackets"},
 	{"address a URL", outward, every(enabled, address(just("http://10.0.0.1", "tcp://10.0.0.1:3306"))), "is a URL"},
-	{"address a name", outward, every(enabled, address(domains.Filter(func(s string) bool { return !strings.Contains(s, "localhost") }))), "is a name and not an IP address"},
+	{"address a name", outward, every(enabled, address(domains.Filter(func(s string) bool { return !strings.Contains(s, "localhost") }))), "is a name, not an IP address"},
 	{"addresses in one string", outward, every(enabled, address(just("10.0.0.1,10.0.0.2", "10.0.0.1 10.0.0.2", " 10.0.0.1", "10.0.0.1 "))), "is not one IP address"},
 	{"address unspecified", outward, every(enabled, address(just("0.0.0.0", "::"))), "is the unspecified address"},
 	{"address loopback", outward, every(enabled, address(rapid.OneOf(just("::1"), matching(`127[.][0-9][.]0[.][1-9]`)))), "is a loopback address"},
@@ -353,7 +353,7 @@ var classes = []class{
 	{"IPv6 address not shortened", outward, every(enabled, address(just("2001:db8:0:0:0:0:0:1", "2001:db8:0:0:1:1:1:1", "2001:db8::0:1", "2001:db8:0::1", "0:0:1:2:3:4:5:6"))), "is not an IPv6 address in its canonical form"},
 	{"IPv6 address with one zero or the wrong zeros shortened", outward, every(enabled, address(just("2001:db8::1:1:1:1:1", "2001:0:0:1::0:1", "2001:0:0:0:1::1", "1:0:0:2::3", "1::2:0:0:3:4", "::1:2:3:4:5:6:7"))), ""},
 	{"IPv6 address that is none", outward, every(enabled, address(just("2001:db8::1::2", "2001:db8", ":1", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7", "2001:db8::g", "2001:db8:::1", "2001:db8::12345"))), ""},
-	{"IPv6 address with a zone", outward, every(enabled, address(just("fe80::1%eth0", "2001:db8::1%1"))), "carries a zone"},
+	{"IPv6 address with a zone", outward, every(enabled, address(just("fe80::1%eth0", "2001:db8::1%1"))), "has a zone"},
 	{"IPv4 address mapped into IPv6", outward, every(enabled, address(just("::ffff:10.0.0.1", "::FFFF:10.0.0.1", "::ffff:a00:1"))), "is an IPv4 address mapped into IPv6"},
 	{"address twice", outward, every(enabled, func(t *rapid.T, d *document, e entry) {
 		list := e["addresses"].([]any)
@@ -371,14 +371,24 @@ var classes = []class{
 	{"address of another type", outward, every(enabled, func(t *rapid.T, d *document, e entry) {
 		e["addresses"] = append(e["addresses"].([]any), anything.Filter(func(v any) bool { return !strings.Contains("string object", kindOf(v)) }).Draw(t, "value"))
 	}), "want string or object"},
-	{"hostname that is none", outward, every(enabled, addressKey(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|[a-z]{64}`), "hostname")), "is not a host name of one label"},
+	{"hostname that is none", outward, every(enabled, addressKey(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|[a-z]{64}`), "hostname")), "does not match pattern"},
 	{"any hostname", outward, every(enabled, addressKey(strange, "hostname")), ""},
-	{"zone that is none", sliced, every(enabled, addressKey(matching(`[a-z]{1,3}[ /:é][a-z]{1,3}|-a|a-|[a-z]{64}`), "zone")), "is not a zone"},
-	{"zone that is none, with hints", sliced, every(enabled, set(just("PreferClose", "PreferSameZone"), "trafficDistribution"), addressKey(matching(`[a-z]{1,3}[ /:é][a-z]{1,3}|-a|a-|[a-z]{64}`), "zone")), "is not a zone"},
+	{"zone that is none", sliced, every(enabled, addressKey(matching(`[a-z]{1,3}[ /:é][a-z]{1,3}|-a|a-|[a-z]{64}`), "zone")), "does not match pattern"},
+	{"zone that is none, with hints", sliced, every(enabled, set(just("PreferClose", "PreferSameZone"), "trafficDistribution"), addressKey(matching(`[a-z]{1,3}[ /:é][a-z]{1,3}|-a|a-|[a-z]{64}`), "zone")), "does not match pattern"},
 	{"any zone", outward, every(enabled, addressKey(strange, "zone")), ""},
-	{"zone in an Endpoints object", []shape{legacy}, every(enabled, addressKey(nameParts, "zone")), "has no place in an Endpoints object"},
+	{"zone in an Endpoints object", []shape{legacy}, every(enabled, addressKey(nameParts, "zone")), "an Endpoints object has no zones"},
+	{"draining and ready", sliced, every(enabled, func(t *rapid.T, d *document, e entry) {
+		e["addresses"] = []any{map[string]any{"ip": "10.0.0.1", "ready": true, "draining": true}, "10.0.0.2"}
+		delete(e, "publishNotReadyAddresses")
+	}), "is true, but so is draining"},
+	{"draining with nothing else ready", []shape{forwarding, headless, parked}, every(enabled, func(t *rapid.T, d *document, e entry) {
+		e["addresses"] = []any{map[string]any{"ip": "10.0.0.1", "draining": true}, map[string]any{"ip": "10.0.0.2", "ready": false}, "2001:db8::1"}
+		delete(e, "publishNotReadyAddresses")
+	}), "no IPv4 address is ready"},
+	{"draining in an Endpoints object", []shape{legacy}, every(enabled, addressKey(rapid.Just(true), "draining")), "draining"},
+	{"draining with publishNotReadyAddresses", sliced, every(enabled, set(rapid.Just(true), "publishNotReadyAddresses"), addressKey(rapid.Just(true), "draining")), "draining"},
 	{"ready of another type", outward, every(enabled, addressKey(just("false", "no"), "ready")), "want boolean"},
-	{"1001 addresses in an Endpoints object", []shape{legacy}, every(enabled, func(t *rapid.T, d *document, e entry) { e["addresses"] = many(1001) }), "a cluster uses 1000 of an Endpoints object"},
+	{"1001 addresses in an Endpoints object", []shape{legacy}, every(enabled, func(t *rapid.T, d *document, e entry) { e["addresses"] = many(1001) }), "a cluster uses only 1000 of an Endpoints object"},
 	{"1001 addresses in one slice", sliced, every(enabled, root(rapid.Just(1001.0), "endpoints", "maxPerSlice"), func(t *rapid.T, d *document, e entry) { e["addresses"] = many(1001) }), "maximum: got 1,001, want 1,000"},
 	{"maxPerSlice out of its range", everyShape, every(enabled, root(rapid.SampledFrom([]float64{-1, 0, 1001, 1e9}), "endpoints", "maxPerSlice")), "imum: got"},
 	{"maxPerSlice no number", everyShape, every(enabled, root(rapid.SampledFrom([]any{"100", 1.5, true}), "endpoints", "maxPerSlice")), "want integer"},
@@ -409,7 +419,7 @@ var classes = []class{
 			one["protocol"] = "TCP"
 		}
 		addPort(e, one)
-	}), "has the port"},
+	}), "repeats the port"},
 	{"port name twice", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
 		one := aPort(t, e)
 		if one["name"] == nil {
@@ -428,10 +438,10 @@ var classes = []class{
 			delete(one, "name")
 		}
 	}), ".name is missing"},
-	{"port name that is none", everyShape, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|[a-z]{64}`), "name")), "is not a port name"},
+	{"port name that is none", everyShape, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|[a-z]{64}`), "name")), "does not match pattern"},
 	{"any port name", everyShape, every(enabled, port(strange, "name")), ""},
-	{"appProtocol that is none", everyShape, every(enabled, port(matching(`[a-z]{1,3}[ :é][a-z]{1,3}|-a|a-|/a|a/|a/b/c|A[.]EXAMPLE/a|[a-z]{64}|_a[.]b/c`), "appProtocol")), "is not a protocol name"},
-	{"appProtocol with a domain of 254 characters", everyShape, every(enabled, port(matching(`([a-z]{63}[.]){3}[a-z]{62}/a`), "appProtocol")), "is not a protocol name"},
+	{"appProtocol that is none", everyShape, every(enabled, port(matching(`[a-z]{1,3}[ :é][a-z]{1,3}|-a|a-|/a|a/|a/b/c|A[.]EXAMPLE/a|[a-z]{64}|_a[.]b/c`), "appProtocol")), "does not match pattern"},
+	{"appProtocol with a domain of 254 characters", everyShape, every(enabled, port(matching(`([a-z]{63}[.]){3}[a-z]{62}/a`), "appProtocol")), "has a domain of over 253 characters"},
 	{"any appProtocol", everyShape, every(enabled, port(strange, "appProtocol")), ""},
 	{"101 ports", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
 		var list []any
@@ -440,12 +450,12 @@ var classes = []class{
 		}
 		e["ports"] = list
 	}), "maxItems: got 101, want 100"},
-	{"podPort without pods", []shape{alias, forwarding, legacy, headless}, every(enabled, port(just("http"), "podPort")), "stands without the pods it is for"},
+	{"podPort without pods", []shape{alias, forwarding, legacy, headless}, every(enabled, port(just("http"), "podPort")), "is set, but selector is not"},
 	{"podPort out of its range", selecting, every(enabled, port(rapid.SampledFrom([]float64{0, -1, 65536, 1e9}), "podPort")), "imum: got"},
-	{"podPort a number in quotes", selecting, every(enabled, port(just("80", "0"), "podPort")), "is a string, and a name has a letter"},
-	{"podPort a name that is none", selecting, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|a--b|[a-z]{16}`), "podPort")), "is not the name of a container port"},
-	{"podPort a name that is none, while pods wait", []shape{parked}, every(enabled, port(matching(`[A-Z]{1,3}|a--b|[a-z]{16}`), "podPort")), "is not the name of a container port"},
-	{"podPort empty", selecting, every(enabled, port(just(""), "podPort")), "is not the name of a container port"},
+	{"podPort a number in quotes", selecting, every(enabled, port(just("80", "0"), "podPort")), "does not match pattern"},
+	{"podPort a name that is none", selecting, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|a--b|[a-z]{16}`), "podPort")), "/podPort'"},
+	{"podPort a name that is none, while pods wait", []shape{parked}, every(enabled, port(matching(`[A-Z]{1,3}|a--b|[a-z]{16}`), "podPort")), "/podPort'"},
+	{"podPort empty", selecting, every(enabled, port(just(""), "podPort")), "does not match pattern"},
 	{"any podPort", selecting, every(enabled, port(strange, "podPort")), ""},
 	{"podPort that a headless Service cannot change to", []shape{both, cluster}, every(enabled, set(rapid.Just(true), "headless"), func(t *rapid.T, d *document, e entry) {
 		for _, p := range e["ports"].([]any) {
@@ -459,7 +469,7 @@ var classes = []class{
 	{"backend that is none", everyShape, every(enabled, set(just("External", "pods", "none", "external,cluster"), "backend")), "value must be one of"},
 	{"backend without a selector", selecting, every(enabled, unset("selector"), withoutPodPorts), "selector is missing"},
 	{"backend with an empty selector", selecting, every(enabled, set(rapid.SampledFrom([]any{map[string]any{}, map[string]any{"app": nil}}), "selector"), withoutPodPorts), "selector is missing"},
-	{"backend both with externalName", []shape{clusterAlias}, every(enabled, set(just("both"), "backend")), "is both, and an alias"},
+	{"backend both with externalName", []shape{clusterAlias}, every(enabled, set(just("both"), "backend")), "is both, but an alias"},
 	{"selector of the parked label", append([]shape{parked}, selecting...), every(enabled, selector(just("external-services/parked"), labelValues)), "by which the chart keeps pods out"},
 	{"selector with an Endpoints object", []shape{parked, both}, every(enabled, func(t *rapid.T, d *document, e entry) {
 		e["endpointsKind"] = "Endpoints"
@@ -468,10 +478,10 @@ var classes = []class{
 				e["addresses"].([]any)[i] = long["ip"]
 			}
 		}
-	}), "in an Endpoints object, which Kubernetes overwrites"},
-	{"selector key that is none", selecting, every(enabled, selector(matching(badKeys), labelValues)), "is not a key"},
-	{"selector value that is none", selecting, every(enabled, selector(labelKeys, matching(badValues))), "which is not a label value"},
-	{"selector that is none, while pods wait", []shape{parked}, every(enabled, selector(labelKeys, matching(badValues))), "which is not a label value"},
+	}), "Kubernetes overwrites the Endpoints object"},
+	{"selector key that is none", selecting, every(enabled, selector(matching(badKeys), labelValues)), "not allowed"},
+	{"selector value that is none", selecting, every(enabled, selector(labelKeys, matching(badValues))), "does not match pattern"},
+	{"selector that is none, while pods wait", []shape{parked}, every(enabled, selector(labelKeys, matching(badValues))), "does not match pattern"},
 	{"any selector", selecting, every(enabled, selector(strange, strange)), ""},
 
 	// settings
@@ -482,21 +492,21 @@ var classes = []class{
 			e["sessionAffinity"] = "None"
 		}
 		e["sessionAffinityTimeoutSeconds"] = float64(number(t, "seconds", 1, 86400))
-	}), "stands without the session affinity it is for"},
+	}), "is set, but sessionAffinity is not ClientIP"},
 	{"trafficDistribution that is none", everyShape, every(enabled, set(just("preferClose", "PreferSameRegion", "Auto"), "trafficDistribution")), "value must be one of"},
 	{"headless of another type", everyShape, every(enabled, set(just("true", "None"), "headless")), "want boolean"},
 	{"publishNotReadyAddresses of another type", everyShape, every(enabled, set(just("true", "yes"), "publishNotReadyAddresses")), "want boolean"},
 
 	// labels and annotations
-	{"label key that is none", everyShape, every(enabled, pair("labels", matching(badKeys), labelValues)), "is not a key"},
-	{"label key with upper case in its domain", everyShape, every(enabled, pair("labels", matching(`[A-Z][a-z]{1,3}[.]example/a`), labelValues)), "is not a key"},
-	{"label key with a domain of 254 characters", everyShape, every(enabled, pair("labels", matching(`([a-z]{63}[.]){3}[a-z]{62}/a`), labelValues)), "is not a key"},
-	{"label value that is none", everyShape, every(enabled, pair("labels", labelKeys, matching(badValues))), "which is not a label value"},
+	{"label key that is none", everyShape, every(enabled, pair("labels", matching(badKeys), labelValues)), "not allowed"},
+	{"label key with upper case in its domain", everyShape, every(enabled, pair("labels", matching(`[A-Z][a-z]{1,3}[.]example/a`), labelValues)), "not allowed"},
+	{"label key with a domain of 254 characters", everyShape, every(enabled, pair("labels", matching(`([a-z]{63}[.]){3}[a-z]{62}/a`), labelValues)), "has a domain of over 253 characters"},
+	{"label value that is none", everyShape, every(enabled, pair("labels", labelKeys, matching(badValues))), "does not match pattern"},
 	{"label of the chart", everyShape, every(enabled, pair("labels", just("helm.sh/chart", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "external-services/backend", "kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by"), labelValues)), "is a label that the chart sets itself"},
 	{"label that makes Kubernetes ignore endpoints", everyShape, every(enabled, pair("labels", just("endpointslice.kubernetes.io/skip-mirror", "service.kubernetes.io/headless"), labelValues)), "makes Kubernetes ignore the endpoints"},
 	{"any label key", everyShape, every(enabled, pair("labels", strange, labelValues)), ""},
 	{"any label value", everyShape, every(enabled, pair("labels", labelKeys, strange)), ""},
-	{"annotation key that is none", everyShape, every(enabled, pair("annotations", matching(badKeys), annotationTexts)), "is not a key"},
+	{"annotation key that is none", everyShape, every(enabled, pair("annotations", matching(badKeys), annotationTexts)), "not allowed"},
 	{"annotation of a hook", everyShape, every(enabled, pair("annotations", just("helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy"), just("test", "pre-install", "1"))), "takes the objects out of the release"},
 	{"any annotation key", everyShape, every(enabled, pair("annotations", strange, annotationTexts)), ""},
 	{"any annotation", everyShape, every(enabled, pair("annotations", annotationKeys, strange)), ""},

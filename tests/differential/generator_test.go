@@ -248,6 +248,9 @@ func plainEntry(t *rapid.T, v *values.Values, name string, shape shape) values.E
 	if oneIn(t, "publishNotReadyAddresses", 2) {
 		e.PublishNotReadyAddresses = ptr(rapid.Bool().Draw(t, "publish"))
 	}
+	if slices.Contains(sliced, shape) && (e.PublishNotReadyAddresses == nil || !*e.PublishNotReadyAddresses) && oneIn(t, "draining", 2) {
+		drain(t, e.Addresses)
+	}
 	if oneIn(t, "labels", 2) {
 		e.Labels = pairs(t, labelKeys, labelValues)
 	}
@@ -290,6 +293,20 @@ func addresses(t *rapid.T, shape shape) []values.Address {
 		list = append(list, a)
 	}
 	return list
+}
+
+// drain takes one of the addresses out of use, if another one of its family stays ready.
+func drain(t *rapid.T, list []values.Address) {
+	a := &list[rapid.IntRange(0, len(list)-1).Draw(t, "draining address")]
+	a.Draining = ptr(true)
+	if a.Ready != nil && *a.Ready {
+		a.Ready = nil
+	}
+	if !slices.ContainsFunc(list, func(other values.Address) bool {
+		return family(other) == family(*a) && other.Draining == nil && (other.Ready == nil || *other.Ready)
+	}) {
+		a.Draining = nil
+	}
 }
 
 // ports are up to four, and now and then as many as an entry may have.

@@ -257,9 +257,12 @@ func (c *check) slices(namespace string, e values.Entry, annotations map[string]
 				continue
 			}
 			endpoint := discoveryv1.Endpoint{Addresses: []string{a.IP}}
-			ready := a.Ready == nil || *a.Ready
+			draining := a.Draining != nil && *a.Draining
+			ready := (a.Ready == nil || *a.Ready) && !draining
 			endpoint.Conditions.Ready = ptr(ready || publish)
-			if !ready && publish {
+			if draining {
+				endpoint.Conditions.Serving, endpoint.Conditions.Terminating = ptr(true), ptr(true)
+			} else if !ready && publish {
 				endpoint.Conditions.Serving = ptr(false)
 			}
 			if a.Hostname != "" {

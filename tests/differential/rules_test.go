@@ -35,54 +35,54 @@ type rule struct {
 var stricter = []rule{
 	{
 		what: "a key that the values do not have, or a value where it has no effect",
-		why:  "It is misspelled or misplaced, and would do nothing without a word.",
+		why:  "It is misspelled or misplaced, and would have no effect.",
 		says: says(`^at '[^']*': .*`),
 		when: withoutEffect,
 	},
 	{
 		what: "a number in quotes, `null` and other values of a wrong type",
-		why:  "One key has one type. What Helm would print of another one is chance.",
+		why:  "Each key has one type. Helm would print another one unpredictably.",
 		says: says(`^at '[^']*': got (null|boolean|number|string|array|object), want [a-z ]+$`),
 	},
 	{
 		what: "another word for `backend`, `endpointsKind` or `endpoints.kind`",
-		why:  "Kubernetes does not know these. The templates would render half of an entry.",
+		why:  "Only the chart knows these keys: the templates would render half an entry.",
 		says: says(`^at '/(.*/backend|.*/endpointsKind|endpoints/kind)': value must be one of `),
 	},
 	{
 		what: "`endpoints.maxPerSlice` over 1000, also with fewer addresses",
-		why:  "The limit of an EndpointSlice would show on the day of the 1001st address.",
+		why:  "The limit of an EndpointSlice would first matter with the 1001st address.",
 		says: says(`^at '/endpoints/maxPerSlice': (minimum|maximum): got `),
 	},
 	{
 		what: "more than 100 ports",
-		why:  "100 is the limit of EndpointSlices in the API's documentation.",
+		why:  "The API's documentation limits EndpointSlices to 100.",
 		says: says(`^at '/.*/ports': maxItems: got \d+, want 100$`),
 	},
 	{
-		what: "`tests.timeoutSeconds` out of 1 to 60",
-		why:  "The script of `helm test` would wait for ever or not at all.",
+		what: "`tests.timeoutSeconds` outside of 1 to 60",
+		why:  "`helm test` would wait forever or not at all.",
 		says: says(`^at '/tests/timeoutSeconds': (minimum|maximum): got `),
 	},
 	{
 		what: "the text `<no value>`",
-		why:  "Helm prints nothing in its place.",
-		says: says(inEntry + `(?s:.*)<no value>|^commonLabels: (?s:.*)<no value>`),
+		why:  "Helm removes it.",
+		says: says(inEntry + `(?s:.*)<no value>|^at '/.*': '(?s:.*)<no value>(?s:.*)' does not match pattern `),
 	},
 	{
-		what: "a `name` with a digit first",
+		what: "a `name` that starts with a digit",
 		why:  "Older versions of Kubernetes refuse it.",
-		says: says(`^services\[\d+\] "[0-9]([-a-z0-9]{0,61}[a-z0-9])?"[^:]*: name is not a Service name: `),
+		says: says(`^at '/services/\d+/name': '[0-9]([-a-z0-9]{0,61}[a-z0-9])?' does not match pattern `),
 	},
 	{
-		what: "`namespace` beside `namespaces`, no namespace in `namespaces`, one of them twice",
-		why:  "Which was meant is not clear.",
-		says: says(inEntry + `(namespace stands beside namespaces|namespaces is empty|namespaces has a namespace twice): `),
+		what: "`namespace` and `namespaces` together, no namespace in `namespaces`, or the same one twice",
+		why:  "It is not clear which one is meant.",
+		says: says(inEntry + `namespace is set, but so is namespaces: |^at '/.*/namespaces': (minItems: got 0, want 1|items at \d+ and \d+ are equal)$`),
 	},
 	{
 		what: "overrides of a name that no entry has, or for a namespace that cannot exist",
-		why:  "They would do nothing without a word.",
-		says: says(`^(overrides|namespaceOverrides[^:]*): (?s:.*) is (the name of no entry|not a namespace): `),
+		why:  "They would have no effect.",
+		says: says(`^(overrides|namespaceOverrides[^:]*): no entry is named |^at '/namespaceOverrides': additional propert(y|ies) (?s:.*) not allowed$`),
 	},
 	{
 		what: "two entries for one Service",
@@ -90,14 +90,14 @@ var stricter = []rule{
 		says: says(inEntry + `name is taken by services\[\d+\] in the namespace `),
 	},
 	{
-		what: "an entry with both of `externalName` and `addresses`, or none",
-		why:  "A Service is one or the other, and one of none leads nowhere.",
-		says: says(inEntry + `(externalName stands beside addresses|addresses or externalName is missing): `),
+		what: "an entry with both `externalName` and `addresses`, or neither",
+		why:  "A Service is an alias or forwards to addresses; with neither it reaches nothing.",
+		says: says(inEntry + `(externalName is set, but so is addresses|addresses or externalName is missing): `),
 	},
 	{
 		what: "an `externalName` or `addresses` that Kubernetes refuses, while the backend is `cluster`",
-		why:  "It would show on the way back.",
-		says: says(inEntry + `(externalName|addresses\[\d+\][.a-z]*) (?s:.*): `),
+		why:  "It would fail when you go back.",
+		says: says(inEntry + `(externalName|addresses\[\d+\][.a-z]*) (?s:.*): |^at '/.*/(externalName|addresses/\d+/[a-z]+)': (?s:.*) does not match pattern `),
 		when: rendered(`"external-services/backend":"cluster"`),
 	},
 	{
@@ -107,92 +107,92 @@ var stricter = []rule{
 	},
 	{
 		what: "an `externalName` with a label of more than 63 characters",
-		why:  "DNS has none (RFC 1035, section 2.3.4).",
-		says: says(inEntry + `externalName "([a-z0-9]([-a-z0-9]*[a-z0-9])?[.])*[a-z0-9][-a-z0-9]{62,}[a-z0-9]([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*[.]?" is not a DNS name: `),
+		why:  "DNS does not allow it (RFC 1035, section 2.3.4).",
+		says: says(inEntry + `externalName "` + longLabel + `" is not a DNS name: |^at '/.*/externalName': '` + longLabel + `' does not match pattern `),
 	},
 	{
 		what: "an `externalName` that is `localhost` or the Service itself",
-		why:  "The caller would reach itself, or go in circles.",
+		why:  "Callers would reach themselves.",
 		says: says(inEntry + `externalName "[-a-z0-9.]+" is (the calling pod itself|this Service itself): `),
 	},
 	{
 		what: "addresses of multicast and of 240.0.0.0/4",
-		why:  "No connection reaches them.",
+		why:  "Connections cannot reach them.",
 		says: says(inEntry + `addresses\[\d+\] "(22[4-9]|23[0-9]|2[45][0-9]|ff[0-9a-f]{2}:)[0-9a-f.:]*" is (a multicast address|an address of the reserved network 240.0.0.0/4): `),
 	},
 	{
 		what: "an IP address that is not in its canonical form, such as `010.0.0.1` or `2001:DB8::1`",
-		why:  "Newer versions of Kubernetes refuse them in EndpointSlices, as programs disagree on what they mean.",
+		why:  "Newer versions of Kubernetes refuse them in EndpointSlices, because programs disagree on what they mean.",
 		says: says(inEntry + `addresses\[\d+\] "[0-9A-Fa-f.:]+" is not an (IPv4 address|IPv6 address in its canonical form): `),
 		when: anotherForm,
 	},
 	{
 		what: "an IPv4 address mapped into IPv6",
-		why:  "The same: write the IPv4 address.",
+		why:  "For the same reason. Write the IPv4 address.",
 		says: says(inEntry + `addresses\[\d+\] "::(ffff|FFFF):[0-9a-f.:]+" is an IPv4 address mapped into IPv6: `),
 	},
 	{
-		what: "an address twice",
-		why:  "It is a slip of the pen that shifts traffic.",
+		what: "the same address twice",
+		why:  "It would shift traffic by accident.",
 		says: says(inEntry + `addresses\[\d+\] "[0-9a-f.:]+" is addresses\[\d+\] already: `),
 	},
 	{
 		what: "a `zone` that no node can have as its label",
 		why:  "It would match no client.",
-		says: says(inEntry + `addresses\[\d+\][.]zone (?s:.*) is not a zone: `),
+		says: says(`^at '/.*/addresses/\d+/zone': '(?s:.*)' does not match pattern `),
 		when: withoutHint,
 	},
 	{
 		what: "a `zone` in an Endpoints object, or more than 1000 addresses there",
-		why:  "The object has no place for a zone, and a cluster uses the first 1000 addresses.",
-		says: says(inEntry + `(addresses\[\d+\][.]zone has no place in an Endpoints object|addresses has \d+ addresses, and a cluster uses 1000 of an Endpoints object): `),
+		why:  "The object cannot hold a zone, and a cluster uses only the first 1000 addresses.",
+		says: says(inEntry + `(addresses\[\d+\][.]zone is set, but an Endpoints object has no zones|addresses has \d+ addresses, but a cluster uses only 1000 of an Endpoints object): `),
 	},
 	{
 		what: "a headless Service without `ports`",
-		why:  "Service meshes, SRV records and `helm test` go by them.",
+		why:  "Service meshes, SRV records and `helm test` need them.",
 		says: says(inEntry + `ports is missing: `),
 		when: rendered(`"clusterIP":"None"`),
 	},
 	{
-		what: "another `targetPort` or `podPort` than `port`, with `externalName` or `headless`",
-		why:  "The client connects to the outside itself: Kubernetes ignores them.",
-		says: says(inEntry + `ports\[\d+\][.](targetPort|podPort) is \d+ and port is \d+, and a (DNS alias|headless Service) cannot change the port: `),
+		what: "a `targetPort` or `podPort` other than `port`, with `externalName` or `headless`",
+		why:  "Clients connect to the addresses directly: Kubernetes ignores these fields.",
+		says: says(inEntry + `ports\[\d+\][.](targetPort|podPort) is \d+ and port is \d+, but a (DNS alias|headless Service) cannot change the port: `),
 	},
 	{
 		what: "`podPort` without `selector`",
-		why:  "There are no pods that it would be for.",
-		says: says(inEntry + `ports\[\d+\][.]podPort stands without the pods it is for: `),
+		why:  "It applies to no pods.",
+		says: says(inEntry + `ports\[\d+\][.]podPort is set, but selector is not: `),
 	},
 	{
 		what: "a `selector` or `podPort` that Kubernetes refuses, while the backend is `external`",
-		why:  "It would show on the day the pods take over.",
-		says: says(inEntry + `(selector: |ports\[\d+\][.]podPort )`),
+		why:  "It would fail when the pods take over.",
+		says: says(inEntry + `(selector: |ports\[\d+\][.]podPort )|^at '/.*/(selector(/.*)?|podPort)': `),
 		when: rendered(`"external-services/parked":"true"`),
 	},
 	{
 		what: "an empty `podPort`",
-		why:  "It is no port. Left out, it is `targetPort`.",
-		says: says(inEntry + `ports\[\d+\][.]podPort "" is not the name of a container port: `),
+		why:  "It is not a port. If unset, it is `targetPort`.",
+		says: says(`^at '/.*/podPort': '' does not match pattern `),
 	},
 	{
 		what: "the backends `both` and `cluster` without `selector`, and `both` with `externalName`",
-		why:  "There is nothing that the pods would be found by, and an alias has no addresses for them to stand beside.",
-		says: says(inEntry + `(selector is missing, and the backend (both|cluster) sends connections to pods|backend is both, and an alias of a DNS name has no addresses that pods could stand beside): `),
+		why:  "Nothing says which pods take over, and an alias has no addresses to share connections with pods.",
+		says: says(inEntry + `(selector is missing, and the backend (both|cluster) sends connections to pods|backend is both, but an alias of a DNS name has no addresses to share connections with pods): `),
 	},
 	{
 		what: "`selector` with addresses in an Endpoints object",
 		why:  "Kubernetes overwrites the object, and no connection works.",
-		says: says(inEntry + `selector stands with addresses in an Endpoints object, `),
+		says: says(inEntry + `selector is set, and Kubernetes overwrites the Endpoints object `),
 	},
 	{
 		what: "the label `external-services/parked` in `selector`",
-		why:  "The chart keeps pods out by it.",
-		says: says(inEntry + `selector:? has "external-services/parked", by which the chart keeps pods out: `),
+		why:  "The chart uses it to keep pods out.",
+		says: says(inEntry + `selector: "external-services/parked" is the label by which the chart keeps pods out: `),
 	},
 	{
 		what: "`sessionAffinityTimeoutSeconds` without `sessionAffinity: ClientIP`",
-		why:  "Kubernetes refuses it beside `None`, and drops it where there is neither.",
-		says: says(inEntry + `sessionAffinityTimeoutSeconds stands without the session affinity it is for: |^at '/.*/sessionAffinityTimeoutSeconds': (minimum|maximum): got `),
+		why:  "Kubernetes refuses it with `None`, and drops it if neither is set.",
+		says: says(inEntry + `sessionAffinityTimeoutSeconds is set, but sessionAffinity is not ClientIP: |^at '/.*/sessionAffinityTimeoutSeconds': (minimum|maximum): got `),
 	},
 	{
 		what: "labels that the chart sets itself",
@@ -206,29 +206,34 @@ var stricter = []rule{
 	},
 	{
 		what: "annotations that begin with `helm.sh/hook`",
-		why:  "The objects would be no part of the release, and nothing would remove them.",
+		why:  "The objects would not be part of the release, and nothing would remove them.",
 		says: says(`^(commonAnnotations|services\[(?s:.*): annotations): "helm.sh/hook(?s:.*)" takes the objects out of the release, `),
 	},
 	{
 		what: "annotations of pods, and `service.kubernetes.io/topology-aware-hints`",
-		why:  "Kubernetes refuses them with some values. Services have no use for the former, and the latter has a new name.",
+		why:  "Kubernetes refuses them with some values. Services do not use the former, and the latter has a new name.",
 		says: says(`^(commonAnnotations|services\[(?s:.*): annotations): "(kubernetes.io/config.mirror|scheduler.alpha.kubernetes.io/tolerations|controller.kubernetes.io/pod-deletion-cost|seccomp.security.alpha.kubernetes.io/pod|container.(seccomp.security.alpha|apparmor.security.beta).kubernetes.io/(?s:.*)|service.kubernetes.io/topology-aware-hints)" is (for pods|the old name of service.kubernetes.io/topology-mode): `),
 	},
 	{
 		what: "annotations of more than 261888 bytes together",
-		why:  "The limit is 262144, and Helm adds two of its own.",
+		why:  "The limit is 262144 bytes, and Helm adds two annotations of its own.",
 		says: says(inEntry + `annotations take (261889|26189[0-9]|2619[0-9]{2}|2620[0-9]{2}|2621[0-3][0-9]|26214[0-4]) bytes together with the common ones, `),
 	},
 	{
 		what: "an image, a name in `imagePullSecrets` or a resource for the test Pod that it cannot have",
-		why:  "It would not start.",
-		says: says(`^tests[.](image[.](repository|tag|digest) (?s:.*) is not (the name of an image|a tag|a digest)|imagePullSecrets\[\d+\][.]name (?s:.*) is not the name of a Secret|resources[.](limits|requests): (?s:.*) is no resource that the test Pod uses): `),
+		why:  "The Pod would not start.",
+		says: says(`^at '/tests/image/(repository|tag|digest)': |^at '/tests/imagePullSecrets/\d+/name': |^at '/tests/resources/(limits|requests)': additional propert(y|ies) (?s:.*) not allowed$`),
 	},
 	{
-		what: "a quantity in `tests.resources` without digits, of minus zero or with an exponent of three digits",
-		why:  "Kubernetes reads something into them that nobody means.",
+		what: "a quantity in `tests.resources` that is negative, without digits or with an exponent of three digits",
+		why:  "Kubernetes gives some of them a meaning that nobody intends.",
 		// the last one is no text that YAML can hold, and Helm prints no resources at all
-		says: says(`^tests[.]resources[.](limits|requests)[.][a-z-]+ "([+-]?[0.]*[A-Za-z]*([eE][+-]?[0-9]*)?|[+]?[0-9.]+[eE][+-]?[0-9]{3,}|(?s:.*)\\(x7f|u00[89][0-9a-f]|ufff[ef])(?s:.*))" is not a quantity: `),
+		says: says(`^at '/tests/resources/(limits|requests)/[a-z-]+': '([+-]?[0.]*[A-Za-z]*([eE][+-]?[0-9]*)?|[+]?[0-9.]+[eE][+-]?[0-9]{3,}|(?s:.*)(\\x7f|\x{7f}|[\x{80}-\x{9f}]|[\x{fffe}\x{ffff}]|\\u00[89][0-9a-f]|\\ufff[ef])(?s:.*))' does not match pattern `),
+	},
+	{
+		what: "`draining` together with `ready: true`, `publishNotReadyAddresses` or an Endpoints object, or without a ready address of the same IP family",
+		why:  "Connections would still go to the address.",
+		says: says(inEntry + `addresses\[\d+\][.](draining is set, but |ready is true, but so is draining: )`),
 	},
 }
 
@@ -259,6 +264,9 @@ func TestStricter(t *testing.T) {
 	}
 }
 
+// longLabel is a DNS name with a label of more than 63 characters.
+const longLabel = `([a-z0-9]([-a-z0-9]*[a-z0-9])?[.])*[a-z0-9][-a-z0-9]{62,}[a-z0-9]([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*[.]?`
+
 const inEntry = `^services\[\d+\] "(?s:.*)"( with [^:]*)?: `
 
 func says(expression string) *regexp.Regexp { return regexp.MustCompile(expression) }
@@ -272,15 +280,11 @@ func rendered(text string) func(charts, document, []object, string) bool {
 
 // withoutHint says whether the zone that a message is about is in no hint.
 func withoutHint(_ charts, _ document, objects []object, message string) bool {
-	zone := regexp.MustCompile(`[.]zone (".*") is not a zone: `).FindStringSubmatch(message)
+	zone := regexp.MustCompile(`/zone': '((?s:.*))' does not match pattern `).FindStringSubmatch(message)
 	if zone == nil {
 		return false
 	}
-	text, err := strconv.Unquote(zone[1])
-	if err != nil {
-		return false
-	}
-	hint, err := json.Marshal(map[string]any{"forZones": []any{map[string]any{"name": text}}})
+	hint, err := json.Marshal(map[string]any{"forZones": []any{map[string]any{"name": zone[1]}}})
 	return err == nil && !rendered(string(hint))(charts{}, document{}, objects, message)
 }
 

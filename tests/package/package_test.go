@@ -79,7 +79,7 @@ func TestPackageRendersTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"3 faults:": "services: [{name: a}, {name: b, addresses: [10.0.0.1:80, 127.0.0.1], ports: [{port: 80}]}]",
+		"3 errors:": "services: [{name: a}, {name: b, addresses: [10.0.0.1:80, 127.0.0.1], ports: [{port: 80}]}]",
 		"don't meet the specifications of the schema": "services: [{name: a, adresses: []}]", // one, as Helm goes through several in any order
 	} {
 		file := filepath.Join(t.TempDir(), "refused.yaml")

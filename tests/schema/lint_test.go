@@ -49,6 +49,12 @@ func TestLintAgreesOnInvalidValues(t *testing.T) {
 			t.Run(c.Name, func(t *testing.T) {
 				t.Parallel()
 				report := lintTexts(t, c.Values)
+				if c.API != "" {
+					if len(report.Faults) > 0 {
+						t.Errorf("lint refuses what helm accepts: %v", report.Faults)
+					}
+					return
+				}
 				if len(report.Faults) == 0 {
 					t.Fatalf("lint finds no fault in what helm refuses:\n%s", c.Values)
 				}
@@ -154,11 +160,11 @@ func TestLintOfAnApplication(t *testing.T) {
 	if err := report.Print(&out, "text"); err != nil {
 		t.Fatal(err)
 	}
-	want := `over.yaml:3:14: entry "Orders": name: is not a Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last
+	want := `over.yaml:3:14: entry "Orders": name: "Orders" is not a valid Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last
 over.yaml:4:7: databases.services[1].name: is missing: write a string, such as mysql-test
 over.yaml:4:7: databases.services[1].addresses or externalName: is missing: write the IP addresses outside under addresses, or the DNS name outside as externalName
 over.yaml:4:8: databases.services[1].nme: is not a key of an entry: write name
-over.yaml:5:18: databases.commonLabels: "a b" is not a key: write at most 63 letters, digits, "-", "_" and ".", with a letter or digit first and last, after a domain and "/" if it has one
+over.yaml:5:18: databases.commonLabels["a b"]: "a b" is not a valid label key: write at most 63 letters, digits, "-", "_" and ".", with a letter or digit first and last, after a domain and "/" if it has one
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

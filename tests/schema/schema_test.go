@@ -25,18 +25,30 @@ type invalid struct {
 	Name   string `json:"name"`
 	Values string `json:"values"`
 	Schema string `json:"schema,omitempty"` // values.schema.json
-	Chart  string `json:"chart,omitempty"`  // templates/_validate.tpl
+	Chart  string `json:"chart,omitempty"`  // templates/_rules.tpl
+	API    string `json:"api,omitempty"`    // the API server, see TestLeftToTheServer of tests/differential
 }
 
 // hint is what helm may add to an error.
 const hint = `\s*(Use --debug flag to render out invalid YAML)?\s*$`
 
-// refusal is what helm says, with the template that happened to be first.
-func (c invalid) refusal() *regexp.Regexp {
-	if c.Schema != "" {
-		return regexp.MustCompile(`^Error: values don't meet the specifications of the schema\(s\) in the following chart\(s\):\nexternal-services:\n- ` + regexp.QuoteMeta(c.Schema) + hint)
+var (
+	schemaRefusal = regexp.MustCompile(`(?s)^Error: values don't meet the specifications of the schema\(s\) in the following chart\(s\):\nexternal-services:\n- (.*?)` + hint)
+	chartRefusal  = regexp.MustCompile(`(?s)^Error: execution error at \(external-services/templates/[a-z/]+\.(?:yaml|txt):\d+:\d+\): (.*?)` + hint)
+)
+
+// isRefusal says whether helm's message is that of the case. The validator says what is wrong in any
+// order, and the templates that helm executes first are those of the Pod.
+func (c invalid) isRefusal(message string) bool {
+	if c.Schema == "" {
+		got := chartRefusal.FindStringSubmatch(message)
+		return got != nil && got[1] == c.Chart
 	}
-	return regexp.MustCompile(`^Error: execution error at \(external-services/templates/[a-z]+\.(yaml|txt):\d+:\d+\): ` + regexp.QuoteMeta(c.Chart) + hint)
+	lines := func(text string) []string {
+		return slices.Sorted(slices.Values(strings.Split(strings.NewReplacer("\n- ", "\n", "\n  - ", "\n").Replace(text), "\n")))
+	}
+	got := schemaRefusal.FindStringSubmatch(message)
+	return got != nil && slices.Equal(lines(got[1]), lines(c.Schema))
 }
 
 func TestInvalidValues(t *testing.T) {
@@ -49,8 +61,18 @@ func TestInvalidValues(t *testing.T) {
 			t.Parallel()
 			for _, c := range load[invalid](t, file) {
 				t.Run(c.Name, func(t *testing.T) {
-					if (c.Schema == "") == (c.Chart == "") {
-						t.Fatal("a case has the message of the schema or that of the chart")
+					said := 0
+					for _, text := range []string{c.Schema, c.Chart, c.API} {
+						if text != "" {
+							said++
+						}
+					}
+					if said != 1 {
+						t.Fatal("a case has the message of the schema, of the chart or of the API server")
+					}
+					if c.API != "" {
+						accept(t, c.Values)
+						return
 					}
 					refuse(t, c)
 				})
@@ -63,7 +85,7 @@ func TestInvalidValues(t *testing.T) {
 func TestTooManyAddressesForEndpoints(t *testing.T) {
 	refuse(t, invalid{
 		Values: manyAddresses("Endpoints", 1001),
-		Chart:  `services[0] "orders": addresses has 1001 addresses, and a cluster uses 1000 of an Endpoints object: write endpointsKind: EndpointSlice`,
+		Chart:  `services[0] "orders": addresses has 1001 addresses, but a cluster uses only 1000 of an Endpoints object: write endpointsKind: EndpointSlice`,
 	})
 	accept(t, manyAddresses("Endpoints", 1000))
 	accept(t, manyAddresses("EndpointSlice", 1001))
@@ -76,7 +98,7 @@ func TestAnnotationsTooLarge(t *testing.T) {
 	}
 	refuse(t, invalid{
 		Values: annotated(100000, 161887),
-		Chart:  `services[0] "orders": annotations take 261889 bytes together with the common ones, and an object has room for 261888: shorten them`,
+		Chart:  `services[0] "orders": annotations take 261889 bytes together with the common ones, but an object has room for 261888: shorten them`,
 	})
 	accept(t, annotated(100000, 161886))
 }
@@ -84,7 +106,7 @@ func TestAnnotationsTooLarge(t *testing.T) {
 // Without the schema, a kind that is none renders no Service without endpoints.
 func TestUnknownKindWithoutTheSchema(t *testing.T) {
 	stdout, stderr, err := template(t, "services: [{name: orders, addresses: [10.0.0.1], ports: [{port: 80}], endpointsKind: Endpointslice}]", "--skip-schema-validation")
-	if want := `services[0] "orders": endpointsKind "Endpointslice" is no kind of object that holds addresses: write EndpointSlice or Endpoints`; err == nil || !strings.Contains(stderr, want) {
+	if want := `services[0] "orders": endpointsKind "Endpointslice" is unknown: write EndpointSlice or Endpoints`; err == nil || !strings.Contains(stderr, want) {
 		t.Errorf("%v, %s\n%s\nwant %q", err, stderr, stdout, want)
 	}
 }
@@ -161,7 +183,7 @@ func refuse(t *testing.T, c invalid) {
 		t.Errorf("refused and rendered:\n%s", stdout)
 	}
 	// helm may warn before it refuses
-	if _, message, found := strings.Cut("\n"+stderr, "\nError: "); !found || !c.refusal().MatchString("Error: "+message) {
+	if _, message, found := strings.Cut("\n"+stderr, "\nError: "); !found || !c.isRefusal("Error: "+message) {
 		t.Errorf("values: %.400s\ngot:  %s\nwant: %s%s", c.Values, stderr, c.Schema, c.Chart)
 	}
 }

@@ -275,6 +275,13 @@ func (j *judge) trim(e *entry) error {
 		if err != nil {
 			return err
 		}
+		findings, err := j.lint([]*entry{e})
+		if err != nil {
+			return err
+		}
+		for _, finding := range findings {
+			faults = append(faults, faultOf(finding))
+		}
 		trimmed := false
 		for _, fault := range faults {
 			trimmed = e.drop(fault) || trimmed
@@ -291,13 +298,29 @@ func (j *judge) trim(e *entry) error {
 	return nil
 }
 
+// pairField is the field of a finding about one label or annotation.
+var pairField = regexp.MustCompile(`^(labels|annotations)(?:\.(.+)|\[(".+")\])$`)
+
+// faultOf is a finding about the format of a value, which the schema refuses, as the chart's templates
+// would name it.
+func faultOf(finding lint.Finding) render.Fault {
+	fault := render.Fault{Field: finding.Field, Problem: finding.Reason}
+	if match := pairField.FindStringSubmatch(finding.Field); match != nil {
+		fault.Field, fault.Key = match[1], match[2]
+		if key, err := strconv.Unquote(match[3]); err == nil {
+			fault.Key = key
+		}
+	}
+	return fault
+}
+
 // drop takes away what a fault is about, and says whether it did.
 func (e *entry) drop(fault render.Fault) bool {
 	match := optional.FindStringSubmatch(fault.Field)
 	if match == nil {
 		return false
 	}
-	lose := func(what string) { e.lose(what, "%s", fault.What) }
+	lose := func(what string) { e.lose(what, "%s", fault.Problem) }
 	at := func(i int) int {
 		n, err := strconv.Atoi(match[i])
 		if err != nil {
@@ -309,7 +332,7 @@ func (e *entry) drop(fault render.Fault) bool {
 	case match[1] != "":
 		pairs := map[string]values.Pairs{"labels": e.Labels, "annotations": e.Annotations}[match[1]]
 		value, ok := pairs[fault.Key]
-		if !ok {
+		if !ok || value == nil {
 			return false
 		}
 		delete(pairs, fault.Key)

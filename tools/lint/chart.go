@@ -135,10 +135,10 @@ func stringsAt(value any, wanted func(string) bool, path []any) [][]any {
 // finding adds the position to a fault of the chart, and the canonical form of an IPv6
 // address.
 func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Finding {
-	if other, found := strings.CutSuffix(fault.What, " is missing"); found && strings.HasPrefix(other, "or ") {
-		return l.finding(part, render.Fault{Index: fault.Index, Name: fault.Name, Namespace: fault.Namespace, Field: fault.Field + " " + other, What: "is missing", Write: fault.Write}, p)
+	if other, found := strings.CutSuffix(fault.Problem, " is missing"); found && strings.HasPrefix(other, "or ") {
+		return l.finding(part, render.Fault{Index: fault.Index, Name: fault.Name, Namespace: fault.Namespace, Field: fault.Field + " " + other, Problem: "is missing", Fix: fault.Fix}, p)
 	}
-	f := Finding{Field: fault.Field, Reason: fault.What, Fix: fault.Write}
+	f := Finding{Field: fault.Field, Reason: fault.Problem, Fix: fault.Fix}
 	if fault.Index == nil {
 		path, key := releasePath(fault), fault.Key != ""
 		f.Position = l.find(append(prefix(part.Path), path...), key)
@@ -157,7 +157,7 @@ func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Find
 		path = append(path, "ip")
 	}
 	f.Position = l.find(append(prefix(part.Path), path...), fault.Key != "")
-	if canonical := canonical(fault.What); canonical != "" {
+	if canonical := canonical(fault.Problem); canonical != "" {
 		f.Fix = "write " + canonical
 	}
 	return f

@@ -18,13 +18,13 @@ func (l *linter) hint(part *render.Part, mappings []render.Mapping) {
 				Entry:    m.Name, Field: field, Reason: reason, Fix: fix,
 			})
 		}
-		if m.Shape.Kind == "ExternalName" {
+		if m.Kind == "ExternalName" {
 			hintAlias(m, add)
 		}
-		if len(m.Families["IPv6"]) > 0 && len(m.Families["IPv4"]) == 0 {
+		if m.Families["IPv6"] > 0 && m.Families["IPv4"] == 0 {
 			add("addresses", "are all IPv6", "install it where the cluster has IPv6, alone or beside IPv4: others refuse the Service")
 		}
-		if publish, _ := m.Settings["publishNotReadyAddresses"].(bool); len(m.Addresses) > 0 && m.Shape.Backend == "external" && !publish && !slices.ContainsFunc(m.Addresses, ready) {
+		if len(m.Families) > 0 && m.Backend == "external" && len(m.Answers) == 0 {
 			add("addresses", "none of them is ready, and no connection gets through", "take ready: false away from those that answer")
 		}
 	}
@@ -33,12 +33,12 @@ func (l *linter) hint(part *render.Part, mappings []render.Mapping) {
 // hintAlias notes what an alias of a DNS name does to clients that look at names.
 func hintAlias(m render.Mapping, add func(field, reason, fix string)) {
 	for _, field := range []string{"headless", "sessionAffinity", "trafficDistribution", "publishNotReadyAddresses"} {
-		if value := m.Settings[field]; value != nil && value != false && value != "" && value != "None" {
+		if value := m.Entry[field]; value != nil && value != false && value != "" && value != "None" {
 			add(field, "has no effect with externalName", "leave it out, or write the IP addresses outside under addresses instead of externalName")
 		}
 	}
 	tls, http := false, false
-	for _, port := range m.Shape.Ports {
+	for _, port := range m.Ports {
 		tls = tls || speaks(port, []string{"https", "tls", "ssl", "ldaps", "wss", "amqps", "mqtts", "imaps", "smtps", "grpcs"}, []float64{443, 636, 993, 995, 5671, 6443, 8443, 8883})
 		http = http || speaks(port, []string{"http", "https", "h2c", "grpc", "grpcs", "ws", "wss"}, []float64{80, 443, 8080, 8443})
 	}
@@ -63,10 +63,4 @@ func speaks(port map[string]any, protocols []string, numbers []float64) bool {
 	}
 	number, _ := port["port"].(float64)
 	return slices.Contains(numbers, number)
-}
-
-// ready says whether an address, in its short or long form, is in use.
-func ready(address any) bool {
-	long, _ := address.(map[string]any)
-	return long["ready"] != false
 }

@@ -73,9 +73,9 @@ func TestReports(t *testing.T) {
 func TestJSONAndGitHub(t *testing.T) {
 	report := run(t, render.Values{Values: []string{"commonLabels.a=b c"}}, "services:\n- name: \"a,b:\\n100%\"\n  externalName: localhost\n- {name: web, externalName: a.example, ports: [{port: 6443}]}\n")
 	for format, want := range map[string]string{
-		"github": `::error file=0.yaml,line=2,col=9,title=entry "a%2Cb%3A\n100%25"::entry "a,b:\n100%25": name: is not a Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last
-::error file=0.yaml,line=3,col=17,title=entry "a%2Cb%3A\n100%25"::entry "a,b:\n100%25": externalName: "localhost" is the calling pod itself: write the name that the outside host has in DNS
-::error title=values::--set 1: commonLabels.a: commonLabels: "a" has the value "b c", which is not a label value: write at most 63 letters, digits, "-", "_" and ".", with a letter or digit first and last
+		"github": `::error file=0.yaml,line=2,col=9,title=entry "a%2Cb%3A\n100%25"::entry "a,b:\n100%25": name: "a,b:\n100%25" is not a valid Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last
+::error file=0.yaml,line=3,col=17,title=entry "a%2Cb%3A\n100%25"::entry "a,b:\n100%25": externalName: "localhost" is the calling pod itself: write the name of the outside host in DNS
+::error title=values::--set 1: commonLabels.a: commonLabels.a: "b c" is not a valid label value: write at most 63 letters, digits, "-", "_" and ".", with a letter or digit first and last
 `,
 		"json": `{
   "faults": [
@@ -85,7 +85,7 @@ func TestJSONAndGitHub(t *testing.T) {
       "column": 9,
       "entry": "a,b:\n100%",
       "field": "name",
-      "reason": "is not a Service name",
+      "reason": "\"a,b:\\n100%\" is not a valid Service name",
       "fix": "write at most 63 lower-case letters, digits and \"-\", with a letter first and no \"-\" last"
     },
     {
@@ -95,13 +95,13 @@ func TestJSONAndGitHub(t *testing.T) {
       "entry": "a,b:\n100%",
       "field": "externalName",
       "reason": "\"localhost\" is the calling pod itself",
-      "fix": "write the name that the outside host has in DNS"
+      "fix": "write the name of the outside host in DNS"
     },
     {
       "flag": "--set 1",
       "key": "commonLabels.a",
-      "field": "commonLabels",
-      "reason": "\"a\" has the value \"b c\", which is not a label value",
+      "field": "commonLabels.a",
+      "reason": "\"b c\" is not a valid label value",
       "fix": "write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last"
     }
   ],

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"external-services/tools/render"
+	"external-services/tools/values"
 )
 
 // maxFaults is how many faults of the schema are said at most.
@@ -106,6 +107,20 @@ func (s sentences) add(e *jsonschema.ValidationError, p *pruning) {
 		}
 	case *kind.Minimum, *kind.Maximum:
 		f.Reason = "is " + show(got)
+	case *kind.Pattern:
+		f.Reason, f.Fix = misfit(k.Got, func(format values.Format) bool { return format.Title == node["title"] })
+		if len(path) == 3 && path[0] == "services" && path[2] == "name" {
+			s.note(path, false, f)
+			return // the templates can do with it, and other faults name the entry by it
+		}
+	case *kind.MaxLength:
+		f.Reason, f.Fix = misfit(fmt.Sprint(got), func(format values.Format) bool { return format.Title == node["title"] })
+	case *kind.MinItems:
+		f.Reason, f.Fix = "is empty", fmt.Sprintf("write at least %d, or leave it out", k.Want)
+	case *kind.UniqueItems:
+		path = append(path, k.Duplicates[1])
+		s.note(path, false, Finding{Reason: fmt.Sprintf("%v is there twice", lookup(s.part.Values, path)), Fix: "write each one once"})
+		return // the templates can do with them
 	case *kind.MaxItems:
 		f.Reason = fmt.Sprintf("has %d items", k.Got)
 		f.Fix = fmt.Sprintf("write at most %d", k.Want)
@@ -116,6 +131,16 @@ func (s sentences) add(e *jsonschema.ValidationError, p *pruning) {
 	s.note(path, false, f)
 }
 
+// misfit says that a string does not have a format, and what to write.
+func misfit(got string, is func(values.Format) bool) (reason, fix string) {
+	for _, name := range slices.Concat(values.KeyFormats, slices.Sorted(maps.Keys(values.Formats))) {
+		if format := values.Formats[name]; is(format) {
+			return fmt.Sprintf("%q is not a valid %s", got, format.Title), "write " + format.Write
+		}
+	}
+	return fmt.Sprintf("%q is not valid", got), "write another one"
+}
+
 // unknownKey says which key may be meant: one of the map that looks like it, or the same
 // one somewhere else.
 func (s sentences) unknownKey(path []any, name string, node map[string]any, p *pruning) {
@@ -123,6 +148,12 @@ func (s sentences) unknownKey(path []any, name string, node map[string]any, p *p
 	properties, _ := node["properties"].(map[string]any)
 	keys := slices.Sorted(maps.Keys(properties))
 	f := Finding{Reason: "is not a key of " + holder(path)}
+	patterns, _ := node["patternProperties"].(map[string]any)
+	for pattern := range patterns {
+		f.Reason, f.Fix = misfit(name, func(format values.Format) bool { return format.Pattern == pattern })
+		s.note(at, true, f)
+		return // the templates can do with it
+	}
 	if near := nearest(name, keys); near != "" {
 		f.Fix = "write " + near
 		p.mention(append(slices.Clone(path), near))
@@ -208,6 +239,10 @@ func (s sentences) at(path []any) map[string]any {
 			var ok bool
 			if next, ok = properties[step]; !ok {
 				next = node["additionalProperties"]
+				patterns, _ := node["patternProperties"].(map[string]any)
+				for _, values := range patterns {
+					next = values
+				}
 			}
 		}
 		node, _ = next.(map[string]any)

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -91,47 +90,45 @@ type Part struct {
 	file string // where the output of its probe is
 }
 
-// Mapping is what the chart makes of an entry in one namespace, see
-// external-services.mappings in the chart's _helpers.tpl.
+// Data is what the chart prints of its values for programs, see external-services.data in the
+// chart's _mappings.tpl.
+type Data struct {
+	Mappings []Mapping `json:"mappings"`
+	Errors   []Fault   `json:"errors"`
+}
+
+// Mapping is an entry in one namespace.
 type Mapping struct {
 	Index        int              `json:"index"` // of the entry in services
 	Name         string           `json:"name"`
 	Namespace    string           `json:"namespace"`
+	Backend      string           `json:"backend"` // external, both or cluster
+	Kind         string           `json:"kind"`    // ExternalName, EndpointSlice or Endpoints, empty with the backend cluster
 	ExternalName string           `json:"externalName"`
-	Addresses    []any            `json:"addresses"`
-	Families     map[string][]any `json:"families"` // the addresses of IPv4 and IPv6
-	Settings     map[string]any   `json:"settings"`
-	Shape        Shape            `json:"shape"`
+	Families     map[string]int   `json:"families"` // how many addresses there are of IPv4 and of IPv6
+	Answers      []string         `json:"answers"`  // the families with an address in use
+	Ports        []map[string]any `json:"ports"`
+	Entry        map[string]any   `json:"entry"` // with its overrides
 }
 
-// Shape is what a mapping has in common with others, see external-services.shape.
-type Shape struct {
-	Backend string           `json:"backend"`
-	Kind    string           `json:"kind"`
-	Ports   []map[string]any `json:"ports"`
-}
-
-// Fault is what the chart refuses, see external-services.refuse in its _validate.tpl.
+// Fault is what the chart refuses.
 type Fault struct {
 	Index     *int   `json:"index"`     // of the entry in services, nil for what is given once a release
 	Name      string `json:"name"`      // of the entry
-	Namespace string `json:"namespace"` // that the mapping lands in, empty before it has one
+	Namespace string `json:"namespace"` // of the mapping
 	Field     string `json:"field"`
-	Key       string `json:"key"` // of the map that the field is
-	What      string `json:"what"`
-	Write     string `json:"write"`
-	Text      string `json:"text"`
+	Key       string `json:"key"`     // of the map that the field is
+	Problem   string `json:"problem"` // what is wrong with the field
+	Fix       string `json:"fix"`     // what to write instead
+	Text      string `json:"text"`    // as the chart says it
 }
 
-// The probes are templates that print what the chart has made of its values.
 const (
-	mappingsProbe = `{{ include "external-services.mappings" . -}}
-{{ range .mappings }}{{ toJson (dict "index" .index "name" .name "namespace" .namespace "externalName" .settings.externalName "addresses" .settings.addresses "families" .families "settings" .settings "shape" .shape) }}
-{{ end }}`
-	faultsProbe = `{{ include "external-services.collect" . }}{{ toJson .faults.found }}`
+	// dataProbe is a template that prints the data of the chart.
+	dataProbe = `{{ include "external-services.data" . }}`
 
-	// probed stands in the templates of a chart that can be probed.
-	probed = `define "external-services.collect"`
+	// probed is part of the templates of a chart that has such data.
+	probed = `define "external-services.data"`
 )
 
 // Parts finds the chart external-services among the charts of the run.
@@ -158,9 +155,9 @@ func canProbe(c *Chart) bool {
 
 func probeOf(c *Chart) string { return path.Join(c.ChartFullPath(), "templates", "probe.txt") }
 
-// withProbe copies a chart and its subcharts, and gives those that can be probed a
-// template more, beside those of their own that keep says.
-func withProbe(c *Chart, probe string, keep func(template string) bool) *Chart {
+// withProbe copies a chart and its subcharts, with those of their templates that keep says and one
+// more that prints the data, where they have some.
+func withProbe(c *Chart, keep func(template string) bool) *Chart {
 	out := *c
 	out.Templates = nil
 	for _, template := range c.Templates {
@@ -169,11 +166,11 @@ func withProbe(c *Chart, probe string, keep func(template string) bool) *Chart {
 		}
 	}
 	if canProbe(c) {
-		out.Templates = append(out.Templates, &chart.File{Name: "templates/probe.txt", Data: []byte(probe)})
+		out.Templates = append(out.Templates, &chart.File{Name: "templates/probe.txt", Data: []byte(dataProbe)})
 	}
 	var subs []*Chart
 	for _, sub := range c.Dependencies() {
-		subs = append(subs, withProbe(sub, probe, keep))
+		subs = append(subs, withProbe(sub, keep))
 	}
 	out.SetDependencies(subs...)
 	return &out
@@ -182,22 +179,13 @@ func withProbe(c *Chart, probe string, keep func(template string) bool) *Chart {
 // Mappings renders everything that helm template does and returns the mappings of the
 // parts, in the order of Parts. The error is Helm's own.
 func (r *Run) Mappings() ([][]Mapping, error) {
-	files, err := engine.Render(withProbe(r.chart, mappingsProbe, func(string) bool { return true }), r.values)
+	data, err := r.data(func(string) bool { return true })
 	if err != nil {
 		return nil, err
 	}
 	var all [][]Mapping
-	for _, part := range r.Parts() {
-		var mappings []Mapping
-		decoder := json.NewDecoder(strings.NewReader(files[part.file]))
-		for decoder.More() {
-			var m Mapping
-			if err := decoder.Decode(&m); err != nil {
-				return nil, fmt.Errorf("mapping of %s: %w", part.file, err)
-			}
-			mappings = append(mappings, m)
-		}
-		all = append(all, mappings)
+	for _, d := range data {
+		all = append(all, d.Mappings)
 	}
 	return all, nil
 }
@@ -205,21 +193,30 @@ func (r *Run) Mappings() ([][]Mapping, error) {
 // Faults runs only the validation and returns what it refuses in the parts, in the
 // order of Parts. The error is Helm's own, where a template cannot be executed.
 func (r *Run) Faults() ([][]Fault, error) {
-	files, err := engine.Render(withProbe(r.chart, faultsProbe, func(name string) bool { return strings.HasPrefix(name, "_") }), r.values)
+	data, err := r.data(func(name string) bool { return strings.HasPrefix(name, "_") })
 	if err != nil {
 		return nil, err
 	}
 	var all [][]Fault
+	for _, d := range data {
+		all = append(all, d.Errors)
+	}
+	return all, nil
+}
+
+// data returns the data of the parts, and renders those of their other templates that keep says.
+func (r *Run) data(keep func(template string) bool) ([]Data, error) {
+	files, err := engine.Render(withProbe(r.chart, keep), r.values)
+	if err != nil {
+		return nil, err
+	}
+	var all []Data
 	for _, part := range r.Parts() {
-		found := map[string]Fault{}
-		if err := json.Unmarshal([]byte(files[part.file]), &found); err != nil {
-			return nil, fmt.Errorf("faults of %s: %w", part.file, err)
+		var data Data
+		if err := json.Unmarshal([]byte(files[part.file]), &data); err != nil {
+			return nil, fmt.Errorf("data of %s: %w", part.file, err)
 		}
-		var faults []Fault
-		for _, key := range slices.Sorted(maps.Keys(found)) {
-			faults = append(faults, found[key])
-		}
-		all = append(all, faults)
+		all = append(all, data)
 	}
 	return all, nil
 }

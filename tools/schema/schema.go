@@ -71,6 +71,7 @@ func Reflect() *jsonschema.Schema {
 	}
 
 	addDefaults(root, reflect.ValueOf(values.Default()))
+	addFormats(root, reflect.TypeFor[values.Values]())
 
 	return root
 }
@@ -112,21 +113,31 @@ func appendProperties(list []Property, prefix string, s *jsonschema.Schema) []Pr
 func patches(root *jsonschema.Schema) []*jsonschema.Schema {
 	return []*jsonschema.Schema{
 		property(root, "overrides").AdditionalProperties,
-		property(root, "namespaceOverrides").AdditionalProperties.AdditionalProperties,
+		valuesOf(property(root, "namespaceOverrides")).AdditionalProperties,
 	}
 }
 
-// shorten makes the properties of the partial entries refer to those of an entry,
-// which they repeat.
+// valuesOf is the schema of the values of a map.
+func valuesOf(s *jsonschema.Schema) *jsonschema.Schema {
+	for _, values := range s.PatternProperties {
+		return values
+	}
+	return s.AdditionalProperties
+}
+
+// shorten makes the properties of the partial entries refer to those of an entry, which they repeat.
 func shorten(root *jsonschema.Schema) {
 	entry := property(root, "services").Items
 	for _, patch := range patches(root) {
 		for pair := patch.Properties.Oldest(); pair != nil; pair = pair.Next() {
 			property(entry, pair.Key) // has to be there
-			pair.Value = &jsonschema.Schema{Ref: "#/properties/services/items/properties/" + pair.Key}
+			pair.Value = &jsonschema.Schema{Ref: ofEntry + pair.Key}
 		}
 	}
 }
+
+// ofEntry is where the schema has the properties of an entry.
+const ofEntry = "#/properties/services/items/properties/"
 
 // mapped gives the types that have an Enum method their list of values, pairs the null
 // that takes one away, and the port of a pod its two types.
@@ -178,4 +189,79 @@ func addDefaults(s *jsonschema.Schema, v reflect.Value) {
 		}
 		p.Default = value.Interface()
 	}
+}
+
+// addFormats writes the formats that the tags of a type name, at any depth.
+func addFormats(s *jsonschema.Schema, t reflect.Type) {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		if t.Kind() == reflect.Map {
+			s = s.AdditionalProperties
+		} else {
+			s = s.Items
+		}
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || s.Properties == nil {
+		return
+	}
+	for _, field := range reflect.VisibleFields(t) {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" {
+			continue // an embedded type
+		}
+		p := property(s, name)
+		if format := field.Tag.Get("format"); format != "" {
+			switch field.Type.Kind() {
+			case reflect.Map:
+				setFormat(p.AdditionalProperties, format, false)
+			case reflect.Slice:
+				setFormat(p.Items, format, false)
+			default:
+				setFormat(p, format, field.Type.Kind() == reflect.String && options == "omitempty")
+			}
+		}
+		addFormats(p, field.Type)
+		if keys := field.Tag.Get("keys"); keys != "" {
+			setKeys(p, formatOf(keys))
+		}
+	}
+}
+
+// setFormat gives strings a format, or lets them be empty if the field is optional. A format without
+// a pattern only has the sentence for a value of another type.
+func setFormat(s *jsonschema.Schema, name string, optional bool) {
+	format := formatOf(name)
+	s.Title = format.Title
+	if s.Extras == nil {
+		s.Extras = map[string]any{}
+	}
+	sentence := fmt.Sprintf("Not a valid %s: write %s.", format.Title, format.Write)
+	if format.Pattern == "" {
+		s.Extras["errorMessage"] = sentence
+		return
+	}
+	s.Pattern, s.Extras["patternErrorMessage"] = format.Pattern, sentence
+	if optional {
+		s.Pattern = "^$|" + s.Pattern
+	}
+	if format.MaxLength > 0 {
+		length := uint64(format.MaxLength)
+		s.MaxLength = &length
+	}
+}
+
+// setKeys makes the keys of a map have a format. Not by propertyNames: santhosh-tekuri/jsonschema 6.0.2
+// names a place for those that is another error's.
+func setKeys(s *jsonschema.Schema, format values.Format) {
+	s.PatternProperties = map[string]*jsonschema.Schema{format.Pattern: s.AdditionalProperties}
+	s.AdditionalProperties = jsonschema.FalseSchema
+	s.Extras = map[string]any{"errorMessage": fmt.Sprintf("Not a map with valid keys (%s): write %s.", format.Title, format.Write)}
+}
+
+func formatOf(name string) values.Format {
+	format, ok := values.Formats[name]
+	if !ok {
+		panic(fmt.Sprintf("schema: there is no format %q", name))
+	}
+	return format
 }

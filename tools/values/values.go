@@ -1,12 +1,10 @@
 // Package values is the values API of the chart external-services as Go types.
 //
-// It is the one source of that API: values.schema.json, the chart's values.yaml
-// and the tables of its README are generated from these types, their tags and
-// their comments. A field's comment is the description its users read, so it is
-// whole sentences: what the field is, what leaving it out means, what its limits
-// are. The tag jsonschema holds what a schema can say about one value; whatever
-// needs two values, or a sentence to explain it, stands in the chart's
-// templates/_validate.tpl.
+// It is the one source of that API: values.schema.json, the chart's values.yaml and the tables of
+// its README are generated from these types, their tags and their comments. Users read the comment
+// of a field as its description, so it is an instruction: what to write, what unset means, the
+// limits. The tags say what is allowed of one value: jsonschema its range, format and keys its
+// format (formats.go). What needs two values is a rule of the chart, in templates/_rules.tpl.
 package values
 
 import (
@@ -18,235 +16,212 @@ import (
 
 // Values are the values of the chart external-services.
 type Values struct {
-	// Enabled set to false renders nothing. It is what the condition of a parent
-	// chart's dependency points to.
+	// Set to false to render nothing. The condition of a parent chart's dependency points here.
 	Enabled bool `json:"enabled"`
 
-	// Global is where Helm puts the globals of a parent chart. Its content is
-	// left open and renders nothing.
+	// Globals of a parent chart, which Helm puts here. The chart reads none.
 	Global map[string]any `json:"global"`
 
-	// Services is the list of mapping entries. Each entry makes one Service name
-	// reach something outside the cluster.
+	// Mapping entries. Each one makes a Service name reach something outside the cluster.
 	Services []Entry `json:"services"`
 
-	// Overrides has a partial entry by the name of an entry. Maps merge across
-	// values files, so that the file of an environment changes one entry without
-	// repeating the list, and null takes away what a file before has for an entry.
+	// Changes to single entries, by entry name. Maps merge across values files, so the file of an
+	// environment changes one entry without repeating the list. Set a change to null to drop that
+	// of an earlier file.
 	Overrides map[string]Patch `json:"overrides"`
 
-	// NamespaceOverrides has, by namespace and by the name of an entry, a partial
-	// entry for the Service that lands in that namespace. It wins over overrides.
-	// Namespaces that the release does not touch are skipped.
-	NamespaceOverrides map[string]map[string]Mapping `json:"namespaceOverrides"`
+	// Changes to single entries in one namespace, by namespace and entry name. They win over
+	// overrides. Namespaces that the release does not use are skipped.
+	NamespaceOverrides map[string]map[string]Mapping `json:"namespaceOverrides" keys:"namespace"`
 
-	// Endpoints says how addresses are written to the cluster.
+	// How addresses are written to the cluster.
 	Endpoints Endpoints `json:"endpoints"`
 
-	// CommonLabels are added to every object. A label of an entry wins over a
-	// common one of the same key, and null takes one away.
-	CommonLabels Pairs `json:"commonLabels"`
+	// Labels to add to every object. Labels of an entry win; null removes one.
+	CommonLabels Pairs `json:"commonLabels" keys:"labelKey" format:"labelValue"`
 
-	// CommonAnnotations are added to every object. An annotation of an entry wins
-	// over a common one of the same key, and null takes one away. A value is expanded as a template where it
-	// holds {{.
-	CommonAnnotations Pairs `json:"commonAnnotations"`
+	// Annotations to add to every object. Annotations of an entry win; null removes one. Values
+	// that contain {{ are expanded as templates.
+	CommonAnnotations Pairs `json:"commonAnnotations" keys:"annotationKey"`
 
-	// Tests is the Pod that helm test starts. It resolves every mapping and connects
-	// to each of its TCP ports from inside the cluster.
+	// The Pod that helm test starts. It resolves every mapping and connects to each of its TCP
+	// ports from inside the cluster.
 	Tests Tests `json:"tests"`
 }
 
 // Tests is the Pod that helm test starts. It meets the Pod Security Standard
 // restricted and has no token of a service account.
 type Tests struct {
-	// Enabled set to false leaves the Pod out.
+	// Set to false to leave the Pod out.
 	Enabled bool `json:"enabled"`
 
-	// Image is the image of the Pod. It needs a shell, awk, sed, and the nslookup
-	// and nc of BusyBox.
+	// Image of the Pod. It needs a shell, awk, sed, and the nslookup and nc of BusyBox.
 	Image Image `json:"image"`
 
-	// ImagePullSecrets are the Secrets of the release namespace to pull the image
-	// with.
+	// Secrets in the release namespace to pull the image with.
 	ImagePullSecrets []LocalReference `json:"imagePullSecrets"`
 
-	// TimeoutSeconds is how long one connection may take, from 1 to 60 seconds.
+	// Seconds that one connection may take, from 1 to 60.
 	TimeoutSeconds int `json:"timeoutSeconds" jsonschema:"minimum=1,maximum=60"`
 
-	// Resources are what the Pod's container requests and is limited to.
+	// Resource requests and limits of the container.
 	Resources Resources `json:"resources"`
 }
 
 // Image is a container image.
 type Image struct {
-	// Repository is the name of the image, with its registry where that is not the
-	// default of the cluster.
-	Repository string `json:"repository"`
+	// Name of the image. Include the registry unless it is the default of the cluster.
+	Repository string `json:"repository" format:"image"`
 
-	// Tag is the tag of the image.
-	Tag string `json:"tag"`
+	// Tag of the image.
+	Tag string `json:"tag" format:"tag"`
 
-	// Digest is the digest of the image, such as sha256:... It wins over the tag.
-	Digest string `json:"digest"`
+	// Digest of the image, such as sha256:... It wins over the tag.
+	Digest string `json:"digest" format:"digest"`
 
-	// PullPolicy is when the image is pulled.
+	// When to pull the image.
 	PullPolicy PullPolicy `json:"pullPolicy"`
 }
 
 // LocalReference is an object of the same namespace.
 type LocalReference struct {
-	// Name is the name of the object.
-	Name string `json:"name" jsonschema:"required"`
+	// Name of the object.
+	Name string `json:"name" jsonschema:"required" format:"objectName"`
 }
 
 // Resources are the resources of a container.
 type Resources struct {
-	// Requests are what the container is sure to get of cpu, memory and
-	// ephemeral-storage.
-	Requests map[string]string `json:"requests"`
+	// Resources to reserve for the container: cpu, memory, ephemeral-storage.
+	Requests map[string]string `json:"requests" keys:"resource" format:"quantity"`
 
-	// Limits are what the container gets at most of cpu, memory and
-	// ephemeral-storage.
-	Limits map[string]string `json:"limits"`
+	// Resources that the container may use at most: cpu, memory, ephemeral-storage.
+	Limits map[string]string `json:"limits" keys:"resource" format:"quantity"`
 }
 
-// Pairs are labels or annotations. A null takes a pair away that a values file
-// before, the entry or the common ones have.
+// Pairs are labels or annotations. A null removes the pair that an earlier values file, the
+// entry or the common ones set.
 type Pairs map[string]*string
 
-// Endpoints says how addresses are written to the cluster.
+// Endpoints is how addresses are written to the cluster.
 type Endpoints struct {
-	// Kind is the kind of object that holds the addresses of an entry which
-	// chooses none itself. Endpoints is deprecated since Kubernetes 1.33 and for
-	// consumers that read nothing else.
+	// Kind of object that holds the addresses of entries without endpointsKind. Endpoints is
+	// deprecated since Kubernetes 1.33: use it only for consumers that read nothing else.
 	Kind EndpointsKind `json:"kind"`
 
-	// MaxPerSlice is how many addresses one EndpointSlice holds at most, from 1
-	// to 1000. More addresses make more slices.
+	// Addresses in one EndpointSlice, from 1 to 1000. More addresses make more slices.
 	MaxPerSlice int `json:"maxPerSlice" jsonschema:"minimum=1,maximum=1000"`
 }
 
-// Entry is one mapping: the Service name that clients in the cluster call, and
-// what it reaches. It has either externalName or addresses, unless its backend is
-// cluster.
+// Entry is one mapping: the Service name that clients in the cluster call, and what it reaches.
+// It has either externalName or addresses, unless its backend is cluster.
 type Entry struct {
-	// Name is the name of the Service, a DNS label of at most 63 characters that
-	// starts with a letter. It is used as it stands and never prefixed with the
-	// release name.
-	Name string `json:"name" jsonschema:"required,example=mysql-test"`
+	// Name of the Service: a DNS label of at most 63 characters that starts with a letter. It is
+	// used as written, without the release name as a prefix.
+	Name string `json:"name" jsonschema:"required,example=mysql-test" format:"serviceName"`
 
 	Patch
 }
 
-// Patch is a partial entry. What it sets wins over the entry: labels and
-// annotations merge, everything else is replaced. One that sets addresses drops the
-// externalName of the entry and the other way round, and so with namespace and
-// namespaces.
+// Patch is a partial entry. What it sets wins over the entry: labels and annotations merge,
+// everything else is replaced. Addresses replace an externalName and the other way round; so do
+// namespace and namespaces.
 type Patch struct {
-	// Namespace is where the Service is made, and has to exist. Defaults to the
-	// release namespace.
-	Namespace string `json:"namespace,omitempty" jsonschema:"example=test-env"`
+	// Namespace of the Service. It must exist. Defaults to the release namespace.
+	Namespace string `json:"namespace,omitempty" jsonschema:"example=test-env" format:"namespace"`
 
-	// Namespaces are several namespaces that each get the same mapping. They stand
-	// in place of namespace.
-	Namespaces []string `json:"namespaces,omitempty"`
+	// Namespaces that each get the same mapping. Use it instead of namespace.
+	Namespaces []string `json:"namespaces,omitempty" jsonschema:"minItems=1,uniqueItems=true" format:"namespace"`
 
 	Mapping
 }
 
 // Mapping is a partial entry that stays in its namespace.
 type Mapping struct {
-	// Enabled set to false leaves the entry out. Defaults to true.
+	// Set to false to leave the entry out. Defaults to true.
 	Enabled *bool `json:"enabled,omitempty"`
 
-	// ExternalName is the DNS name outside that the Service is an alias of. The
-	// cluster DNS answers it as a CNAME, so the port stays what the client calls.
-	// It is expanded as a template where it holds {{.
-	ExternalName string `json:"externalName,omitempty" jsonschema:"example=test.k8s.com"`
+	// DNS name outside that the Service is an alias of. The cluster DNS answers with a CNAME, so
+	// clients choose the port. A name that contains {{ is expanded as a template.
+	ExternalName string `json:"externalName,omitempty" jsonschema:"example=test.k8s.com" format:"hostName"`
 
-	// Addresses are the IP addresses outside that the Service forwards to, IPv4
-	// and IPv6, each once. An address is a string, or a map where it carries more
-	// than itself. It is expanded as a template where it holds {{.
+	// IP addresses outside that the Service forwards to, IPv4 and IPv6, each once. Write a string,
+	// or a map to set more than the IP. An IP that contains {{ is expanded as a template.
 	Addresses []Address `json:"addresses,omitempty"`
 
-	// Ports are the ports of the Service. They are required with addresses and with the
-	// backend cluster, and optional with externalName, where they only document what is
-	// served. With
-	// several ports each one has a name. EndpointSlices hold at most 100 of them.
+	// Ports of the Service. Required with addresses and with the backend cluster; with
+	// externalName they only document what is served. If there are several, name each one.
+	// EndpointSlices hold at most 100.
 	Ports []Port `json:"ports,omitempty" jsonschema:"maxItems=100"`
 
-	// Backend is what the Service reaches: external, what is outside; cluster, the
-	// pods that selector matches; both, the two together, divided by the number of
-	// ready addresses. On the way from external to cluster and back, both comes in
-	// between, so that no connection fails. It cannot be had with externalName, as an
-	// alias has no addresses. Defaults to external.
+	// What the Service reaches: external, the addresses or the DNS name outside; cluster, the pods
+	// that selector matches; both, the two together, with connections divided by the number of
+	// ready addresses. To move an entry without a failed connection, go through both. An alias of
+	// a DNS name cannot be both. Defaults to external.
 	Backend Backend `json:"backend,omitempty"`
 
-	// Selector has the labels of the pods that take over. It is required with the
-	// backends both and cluster. Written while the backend is external it prepares the
-	// way there and back: the Service gets a selector that matches no pod, so that
-	// Kubernetes clears away the endpoints of pods. Null takes away a label of the entry.
-	// It cannot be had with addresses in an Endpoints object.
-	Selector Pairs `json:"selector,omitempty"`
+	// Labels of the pods that take over. Required with the backends both and cluster. Set it while
+	// the backend is still external to prepare the move: the Service then selects no pod, and
+	// Kubernetes removes the endpoints of pods when you go back. Null removes a label of the
+	// entry. Not possible with addresses in an Endpoints object.
+	Selector Pairs `json:"selector,omitempty" keys:"labelKey" format:"labelValue"`
 
-	// Headless set to true gives the Service no ClusterIP: DNS answers the ready
-	// addresses themselves, and those with a hostname under HOSTNAME.NAME. The port
-	// stays what the client calls. It has no effect with externalName. Defaults to
-	// false.
+	// Set to true for a Service without a ClusterIP: DNS answers with the ready addresses
+	// themselves, and with those that have a hostname under HOSTNAME.NAME. The port cannot change.
+	// No effect with externalName. Defaults to false.
 	Headless *bool `json:"headless,omitempty"`
 
-	// EndpointsKind is the kind of object that holds the addresses of this entry.
-	// Defaults to endpoints.kind.
+	// Kind of object that holds the addresses of this entry. Defaults to endpoints.kind.
 	EndpointsKind EndpointsKind `json:"endpointsKind,omitempty"`
 
-	// SessionAffinity set to ClientIP sends the connections of one client to one
-	// address. It has no effect with externalName. Defaults to None.
+	// Set to ClientIP to send all connections of one client to one address. No effect with
+	// externalName. Defaults to None.
 	SessionAffinity SessionAffinity `json:"sessionAffinity,omitempty"`
 
-	// SessionAffinityTimeoutSeconds is how long a client that makes no connection
-	// keeps its address, from 1 to 86400 seconds, with the session affinity
-	// ClientIP. The cluster's default is 10800.
+	// Seconds after its last connection that a client keeps its address, from 1 to 86400. Needs
+	// sessionAffinity: ClientIP. The cluster's default is 10800.
 	SessionAffinityTimeoutSeconds int `json:"sessionAffinityTimeoutSeconds,omitempty" jsonschema:"minimum=1,maximum=86400"`
 
-	// TrafficDistribution is which addresses a client prefers, as the Service API
-	// has it. PreferSameZone, and its older name PreferClose, prefer those of the
-	// client's zone, and need a zone at every address. It has no effect with
-	// externalName. Left out or empty, traffic is divided evenly.
+	// Addresses that clients prefer. PreferSameZone, or PreferClose as it was called before
+	// Kubernetes 1.34, prefers addresses in the client's zone; set the zone of every address. No
+	// effect with externalName. If unset or empty, traffic is divided evenly.
 	TrafficDistribution TrafficDistribution `json:"trafficDistribution,omitempty"`
 
-	// PublishNotReadyAddresses set to true uses the addresses whether they are ready
-	// or not, in DNS and for connections, as Kubernetes does for pods. Defaults to
+	// Set to true to use all addresses, ready or not, in DNS and for connections. Defaults to
 	// false.
 	PublishNotReadyAddresses *bool `json:"publishNotReadyAddresses,omitempty"`
 
-	// Labels are added to the objects of this entry. Null takes a common one away.
-	Labels Pairs `json:"labels,omitempty"`
+	// Labels to add to the objects of this entry. Null removes a common one.
+	Labels Pairs `json:"labels,omitempty" keys:"labelKey" format:"labelValue"`
 
-	// Annotations are added to the objects of this entry. Null takes a common one
-	// away. A value is expanded as a template where it holds {{.
-	Annotations Pairs `json:"annotations,omitempty"`
+	// Annotations to add to the objects of this entry. Null removes a common one. Values that
+	// contain {{ are expanded as templates.
+	Annotations Pairs `json:"annotations,omitempty" keys:"annotationKey"`
 }
 
 // Address is one IP address outside. In a values file it is a string, or a map
 // with the keys of this type.
 type Address struct {
-	// IP is the address: IPv4 in decimal without leading zeros, or IPv6 in its
-	// canonical form (lower case, zeros shortened). Loopback, link-local,
-	// multicast and reserved addresses are refused.
+	// IPv4 address in decimal without leading zeros, or IPv6 address in its canonical form (lower
+	// case, shortened zeros). Loopback, link-local, multicast and reserved addresses are refused.
 	IP string `json:"ip" jsonschema:"required,example=192.168.50.206"`
 
-	// Hostname is the name of this address below the Service's own, a DNS label of
-	// at most 63 characters: with headless, DNS answers HOSTNAME.NAME with it.
-	Hostname string `json:"hostname,omitempty" jsonschema:"example=kafka-0"`
+	// Name of this address below the name of the Service, a DNS label of at most 63 characters:
+	// with headless, DNS answers HOSTNAME.NAME with this address.
+	Hostname string `json:"hostname,omitempty" jsonschema:"example=kafka-0" format:"hostLabel"`
 
-	// Zone is the zone that the address is in, for trafficDistribution. An
-	// Endpoints object cannot hold it.
-	Zone string `json:"zone,omitempty" jsonschema:"example=eu-1a"`
+	// Zone of the address, for trafficDistribution. An Endpoints object cannot hold it.
+	Zone string `json:"zone,omitempty" jsonschema:"example=eu-1a" format:"zone"`
 
-	// Ready set to false takes the address out of use and keeps it in the file, unless
-	// publishNotReadyAddresses is true. Defaults to true.
+	// Set to false to take the address out of use at once: no new connections go there, kube-proxy
+	// drops its UDP flows, and network plugins such as Cilium also cut open TCP connections. To
+	// let open connections finish, set draining instead. Defaults to true.
 	Ready *bool `json:"ready,omitempty"`
+
+	// Set to true to let open connections finish: no new connections go to the address, but it
+	// still counts as serving, so network plugins do not cut the open ones. Another address of
+	// the same IP family must be ready. Not possible with an Endpoints object or
+	// publishNotReadyAddresses. Defaults to false.
+	Draining *bool `json:"draining,omitempty"`
 }
 
 // UnmarshalJSON reads the short form, a string, and the long form, a map.
@@ -273,30 +248,27 @@ func (a Address) MarshalJSON() ([]byte, error) {
 
 // Port is one port of a mapping.
 type Port struct {
-	// Name is the name of the port, a DNS label of at most 63 characters. It may
-	// be left out where the entry has one port only.
-	Name string `json:"name,omitempty" jsonschema:"example=mysql"`
+	// Name of the port, a DNS label of at most 63 characters. Optional if the entry has only one
+	// port.
+	Name string `json:"name,omitempty" jsonschema:"example=mysql" format:"portName"`
 
-	// Port is the port that clients call, from 1 to 65535.
-	Port int `json:"port" jsonschema:"required,minimum=1,maximum=65535,example=3306"`
+	// Port that clients call, from 1 to 65535.
+	Port int `json:"port" jsonschema:"required,minimum=1,maximum=65535,example=3306" format:"port"`
 
-	// TargetPort is the port on the outside addresses, from 1 to 65535. Left out,
-	// it is port. It cannot differ from port with externalName, where the client
-	// connects to the outside itself.
-	TargetPort int `json:"targetPort,omitempty" jsonschema:"minimum=1,maximum=65535,example=3306"`
+	// Port of the addresses outside, from 1 to 65535. Defaults to port. With externalName, where
+	// clients connect to the outside themselves, it cannot differ from port.
+	TargetPort int `json:"targetPort,omitempty" jsonschema:"minimum=1,maximum=65535,example=3306" format:"port"`
 
-	// PodPort is the port of the pods that take over: a number from 1 to 65535, or the
-	// name of a port of their containers. Left out, it is targetPort. With headless it
-	// cannot be another number than port.
-	PodPort *PodPort `json:"podPort,omitempty" jsonschema:"example=http"`
+	// Port of the pods that take over: a number from 1 to 65535, or the name of a container port.
+	// Defaults to targetPort. With headless, a number cannot differ from port.
+	PodPort *PodPort `json:"podPort,omitempty" jsonschema:"example=http" format:"containerPort"`
 
-	// Protocol is the protocol of the port. Defaults to TCP.
+	// Protocol of the port. Defaults to TCP.
 	Protocol Protocol `json:"protocol,omitempty"`
 
-	// AppProtocol is a hint at the application protocol for meshes and gateways:
-	// a standard name such as http, or a name with a domain such as
-	// kubernetes.io/h2c.
-	AppProtocol string `json:"appProtocol,omitempty" jsonschema:"example=mysql"`
+	// Application protocol, a hint for service meshes and gateways: a standard name such as http,
+	// or a name with a domain such as kubernetes.io/h2c.
+	AppProtocol string `json:"appProtocol,omitempty" jsonschema:"example=mysql" format:"protocolName"`
 }
 
 // PodPort is a port of a pod: its number or its name.

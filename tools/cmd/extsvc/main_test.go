@@ -159,7 +159,7 @@ func TestWriteAndCheck(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				changed := strings.Replace(string(text), "Services", "Servces", 1)
+				changed := strings.Replace(string(text), "Service", "Servce", 1)
 				if changed == string(text) {
 					t.Fatalf("%s does not hold the text to change", file)
 				}

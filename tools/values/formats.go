@@ -1,0 +1,124 @@
+package values
+
+// Format is a format of a string. In the schema it is a pattern with a title and a sentence for
+// editors (patternErrorMessage and errorMessage of the YAML language server, which validators ignore).
+type Format struct {
+	Title   string // what the string is, after "not a valid"
+	Pattern string
+	Write   string // what to write instead
+
+	MaxLength int // where the pattern cannot say it
+}
+
+// Parts of patterns. Go and ECMAScript read them alike.
+const (
+	label     = `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?`
+	domain    = `[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*`
+	qualified = `[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?`
+
+	imagePart = `[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*`
+
+	writeLabel     = `at most 63 lower-case letters, digits and "-", with no "-" first or last`
+	writeQualified = `at most 63 letters, digits, "-", "_" and ".", with a letter or digit first and last`
+	writeKey       = writeQualified + `, after a domain and "/" if it has one`
+)
+
+// KeyFormats are those of Formats that keys of maps have.
+var KeyFormats = []string{"namespace", "labelKey", "annotationKey", "resource"}
+
+// Formats are the formats that the tags "format" (of a string, or of the values of a map) and "keys"
+// (of the keys of a map) name. An optional field may be empty too. They are those of the Kubernetes
+// API (k8s.io/apimachinery/pkg/util/validation).
+var Formats = map[string]Format{
+	"serviceName": {
+		Title:   "Service name",
+		Pattern: `^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`,
+		Write:   `at most 63 lower-case letters, digits and "-", with a letter first and no "-" last`,
+	},
+	"namespace": {
+		Title:   "namespace",
+		Pattern: `^` + label + `$`,
+		Write:   writeLabel,
+	},
+	"portName": {
+		Title:   "port name",
+		Pattern: `^` + label + `$`,
+		Write:   writeLabel,
+	},
+	"hostLabel": {
+		Title:   "host name",
+		Pattern: `^` + label + `$`,
+		Write:   writeLabel,
+	},
+	// The chart refuses a URL, an IP address and a name with a port, because it can say more, and
+	// so it does with what a template expands to.
+	"hostName": {
+		Title:   "DNS name",
+		Pattern: `[{:/]|^[.0-9]*$|^(` + label + `[.])*` + label + `[.]?$`,
+		Write:   `lower-case letters, digits, "-" and ".", such as www.corp.example`,
+	},
+	"labelKey": {
+		Title:   "label key",
+		Pattern: `^(` + domain + `/)?` + qualified + `$`,
+		Write:   writeKey,
+	},
+	"labelValue": {
+		Title:   "label value",
+		Pattern: `^(` + qualified + `)?$`,
+		Write:   writeQualified,
+	},
+	"annotationKey": {
+		Title:   "annotation key",
+		Pattern: `^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*/)?` + qualified + `$`,
+		Write:   writeKey,
+	},
+	"zone": {
+		Title:   "zone",
+		Pattern: `^` + qualified + `$`,
+		Write:   `the value of the label topology.kubernetes.io/zone of the nodes in that zone`,
+	},
+	"protocolName": {
+		Title:   "protocol name",
+		Pattern: `^(` + domain + `/)?` + qualified + `$`,
+		Write:   `a standard name such as http, or a name with a domain such as kubernetes.io/h2c`,
+	},
+	"port": {
+		Title: "port",
+		Write: `a number from 1 to 65535, without quotes`,
+	},
+	"containerPort": {
+		Title:   "container port name",
+		Pattern: `^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$`, MaxLength: 15,
+		Write: `a number without quotes, or at most 15 lower-case letters, digits and "-", with a letter, no "-" first or last and no two together`,
+	},
+	"image": {
+		Title:   "image name",
+		Pattern: `^(([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]+)?/)?` + imagePart + `(/` + imagePart + `)*$`,
+		Write:   `it without tag and digest, such as registry.example/busybox`,
+	},
+	"tag": {
+		Title:   "image tag",
+		Pattern: `^[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$`,
+		Write:   `at most 128 letters, digits, "_", "-" and ".", with no "-" or "." first`,
+	},
+	"digest": {
+		Title:   "image digest",
+		Pattern: `^$|^[a-z0-9]+:[0-9a-f]{32,}$`,
+		Write:   `it as the registry shows it, such as sha256: and 64 hexadecimal digits`,
+	},
+	"objectName": {
+		Title:   "object name",
+		Pattern: `^` + domain + `$`, MaxLength: 253,
+		Write: `at most 253 lower-case letters, digits, "-" and ".", with a letter or digit first and last`,
+	},
+	"resource": {
+		Title:   "resource of the test Pod",
+		Pattern: `^(cpu|memory|ephemeral-storage)$`,
+		Write:   `cpu, memory or ephemeral-storage`,
+	},
+	"quantity": {
+		Title:   "quantity",
+		Pattern: `^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?$`,
+		Write:   `a number, with a unit if it needs one, such as 10m or 16Mi`,
+	},
+}
