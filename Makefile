@@ -153,7 +153,7 @@ clean: ## Take down the clusters and delete what was built
 ##@ Build
 
 .PHONY: tools
-tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/slim $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
+tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
 	@$(BIN)/cluster build
 
 # All modules, so that their download is a step of its own.
@@ -184,7 +184,7 @@ $(BIN)/actionlint: ci/tools/go.mod
 $(BIN)/cyclonedx-gomod: ci/tools/go.mod
 	@$(PROGRESS) cyclonedx-gomod go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
-$(BIN)/licenses $(BIN)/slim $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/slim/*.go ci/tools/suite/*.go)
+$(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go)
 	@$(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
 $(BIN)/kind: ci/tools/go.mod
@@ -205,8 +205,8 @@ $(BIN)/cluster: $(CLUSTER_FILES)
 ##@ Release
 
 .PHONY: package
-package: $(BIN)/helm4 $(BIN)/slim ## Make the chart's archive in dist/, the same bytes from the same files
-	@ci/package.sh $(BIN)/helm4 $(BIN)/slim dist
+package: $(BIN)/helm4 ## Make the chart's archive in dist/, the same bytes from the same files
+	@ci/package.sh $(BIN)/helm4 dist
 
 .PHONY: sbom
 sbom: $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the bill of materials of extsvc in dist/ (CycloneDX)
@@ -214,8 +214,8 @@ sbom: $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the bill of materials of exts
 	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -version v$(CHART_VERSION) -output dist/extsvc.cdx.json $(BIN)/extsvc
 
 .PHONY: release
-release: $(BIN)/helm4 $(BIN)/slim $(BIN)/extsvc ## Sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
-	@ci/release.sh $(BIN)/helm4 $(BIN)/slim $(BIN)/extsvc dist
+release: $(BIN)/helm4 $(BIN)/extsvc ## Sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
+	@ci/release.sh $(BIN)/helm4 $(BIN)/extsvc dist
 
 ##@ Help
 

@@ -17,7 +17,7 @@ refuse() {
   exit 1
 }
 
-helm=$1 slim=$2 extsvc=$3 folder=$4
+helm=$1 extsvc=$2 folder=$3
 changelog=charts/external-services/CHANGELOG.md
 version=$(sed -n 's/^version: //p' charts/external-services/Chart.yaml)
 
@@ -35,6 +35,6 @@ if "$helm" show chart "$REGISTRY/external-services" --version "$version" >/dev/n
 fi
 
 archive=$folder/external-services-$version.tgz
-ci/package.sh "$helm" "$slim" "$folder" --sign --key "$KEY" --keyring "$KEYRING" ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
+ci/package.sh "$helm" "$folder" --sign --key "$KEY" --keyring "$KEYRING" ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
 "$helm" verify "$archive" --keyring "$KEYRING"
 "$helm" push "$archive" "$REGISTRY"

@@ -65,15 +65,11 @@ func (r *Runner) pack(ctx context.Context) (archive string, err error) {
 	if err != nil {
 		return "", err
 	}
-	slim, err := testenv.Binary("slim")
-	if err != nil {
-		return "", err
-	}
 	folder, err := os.MkdirTemp(r.dir, "package-")
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, testenv.Path("ci", "package.sh"), helm4, slim, folder)
+	cmd := exec.CommandContext(ctx, testenv.Path("ci", "package.sh"), helm4, folder)
 	cmd.Dir = testenv.Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("ci/package.sh: %w\n%s", err, out)

@@ -19,10 +19,6 @@ func TestInstallFromRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slim, err := testenv.Binary("slim")
-	if err != nil {
-		t.Fatal(err)
-	}
 	r.Login(t, helm4)
 	folder := t.TempDir()
 	run := func(program string, args ...string) {
@@ -33,7 +29,7 @@ func TestInstallFromRegistry(t *testing.T) {
 			t.Fatalf("%s %q: %v\n%s", program, args, err, out)
 		}
 	}
-	run("ci/package.sh", helm4, slim, folder, "--sign", "--key", key.Name, "--keyring", key.Secret)
+	run("ci/package.sh", helm4, folder, "--sign", "--key", key.Name, "--keyring", key.Secret)
 	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	if err != nil || len(archives) != 1 {
 		t.Fatalf("archives %q: %v", archives, err)

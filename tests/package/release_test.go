@@ -86,7 +86,7 @@ func (w tree) edit(name string, change func(text string) string) {
 
 // release runs what make release runs, with variables such as KEY=....
 func (w tree) release(r registry.Registry, variables ...string) (string, error) {
-	cmd := exec.Command("ci/release.sh", binary(w.t, "helm4"), binary(w.t, "slim"), binary(w.t, "extsvc"), "dist")
+	cmd := exec.Command("ci/release.sh", binary(w.t, "helm4"), binary(w.t, "extsvc"), "dist")
 	cmd.Dir = w.root
 	cmd.Env = append(r.Environment(), variables...)
 	out, err := cmd.CombinedOutput()
@@ -118,7 +118,7 @@ func TestRelease(t *testing.T) {
 	}
 	archive := filepath.Join(w.root, "dist", "external-services-"+version+".tgz")
 	packed := read(t, archive)
-	w.run("ci/package.sh", binary(t, "helm4"), binary(t, "slim"), "again")
+	w.run("ci/package.sh", binary(t, "helm4"), "again")
 	if !bytes.Equal(packed, read(t, filepath.Join(w.root, "again", filepath.Base(archive)))) {
 		t.Error("make release and make package make different archives")
 	}

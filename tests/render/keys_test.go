@@ -43,6 +43,7 @@ var effects = map[string][2]string{
 	"services[].addresses[].hostname":          {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "hostname": "a-0"}]`, ``)},
 	"services[].addresses[].zone":              {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "zone": "eu-1a"}]`, ``)},
 	"services[].addresses[].ready":             {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "ready": false}]`, ``)},
+	"services[].addresses[].draining":          {addresses(`["10.0.0.1", "10.0.0.2"]`, ``), addresses(`["10.0.0.1", {"ip": "10.0.0.2", "draining": true}]`, ``)},
 	"services[].ports":                         {alias(``), alias(`, "ports": [{"port": 80}]`)},
 	"services[].ports[].name":                  {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 80, "name": "http"}]`)},
 	"services[].ports[].port":                  {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 81}]`)},

@@ -104,7 +104,7 @@ func overridesFile(t *testing.T) string {
 func TestUmbrellaRefusal(t *testing.T) {
 	parent := umbrella(t)
 	_, err := helm3(t, "template", "shop", parent, "--set", "partners.overrides.warehous.enabled=false")
-	if want := `overrides: "warehous" is the name of no entry: write a name that services has, such as "warehouse"`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := `overrides: no entry is named "warehous": did you mean "warehouse"?`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v, want %q", err, want)
 	}
 }

@@ -143,7 +143,9 @@ func sliceAddresses(slice *discoveryv1.EndpointSlice) []string {
 				text += " " + part.name + " " + part.value
 			}
 		}
-		if !isReady(endpoint) {
+		if deref(endpoint.Conditions.Terminating) {
+			text += " (draining)"
+		} else if !isReady(endpoint) {
 			text += " (not ready)"
 		}
 		texts = append(texts, text)

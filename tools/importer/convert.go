@@ -258,9 +258,9 @@ type portKey struct {
 // endpoint is one address outside.
 type endpoint struct {
 	values.Address
-	ready bool
-	hints []string
-	ports map[portKey]int32
+	ready, draining bool
+	hints           []string
+	ports           map[portKey]int32
 }
 
 // reading collects the endpoints of a Service.
@@ -425,10 +425,13 @@ func (r *reading) sliceEndpoint(slice *discoveryv1.EndpointSlice, one discoveryv
 	if ref := one.TargetRef; ref != nil {
 		r.lose(fmt.Sprintf("targetRef %s %s of %s", ref.Kind, ref.Name, ip), "addresses outside are no object of the cluster")
 	}
+	serves := one.Conditions.Serving == nil || *one.Conditions.Serving
 	if one.Conditions.Terminating != nil && *one.Conditions.Terminating {
-		r.lose("terminating of "+ip, "an address outside is ready or not")
+		if found.draining = serves && !found.ready; !found.draining {
+			r.lose("terminating of "+ip, "an address outside is ready, not ready or draining")
+		}
 	}
-	if serving := one.Conditions.Serving; serving != nil && *serving != found.ready {
+	if serving := one.Conditions.Serving; serving != nil && *serving != found.ready && !found.draining {
 		if found.ready && r.PublishNotReadyAddresses != nil {
 			no := false
 			found.Ready = &no // as the chart writes it with publishNotReadyAddresses
@@ -580,6 +583,16 @@ func (r *reading) readiness() {
 				other.Ready = nil
 			}
 			r.lose("publishNotReadyAddresses: true", "the chart would have connections go to %s, which is not ready, and they did not: Kubernetes heeds it for pods alone", e.IP)
+		}
+		if e.draining && slices.ContainsFunc(r.list, func(other *endpoint) bool {
+			return other.ready && strings.Contains(other.IP, ":") == strings.Contains(e.IP, ":")
+		}) {
+			yes := true
+			e.Draining = &yes
+			continue
+		}
+		if e.draining {
+			r.lose("terminating of "+e.IP, "no other address is ready, so the chart would not keep connections from it")
 		}
 		e.Ready = &no
 	}

@@ -111,13 +111,16 @@ func addressDifferences(now, then []Address) []string {
 		old, ok := before[a.IP]
 		if !ok {
 			moved = append(moved, "+"+a.IP)
-			if !a.Ready {
+			if a.Draining {
+				moved[len(moved)-1] += " (draining)"
+			} else if !a.Ready {
 				moved[len(moved)-1] += " (not ready)"
 			}
 			continue
 		}
 		for _, field := range []struct{ name, old, new string }{
 			{"ready", fmt.Sprint(old.Ready), fmt.Sprint(a.Ready)},
+			{"draining", fmt.Sprint(old.Draining), fmt.Sprint(a.Draining)},
 			{"hostname", old.Hostname, a.Hostname},
 			{"zone", old.Zone, a.Zone},
 		} {

@@ -68,6 +68,7 @@ type State struct {
 type Address struct {
 	IP       string `json:"ip"`
 	Ready    bool   `json:"ready"`
+	Draining bool   `json:"draining,omitempty"` // not ready, and its open connections live
 	Hostname string `json:"hostname,omitempty"`
 	Zone     string `json:"zone,omitempty"`
 }
@@ -205,6 +206,7 @@ func (s *State) target(name string, proto corev1.Protocol, target int32) {
 func address(endpoint discoveryv1.Endpoint) Address {
 	a := Address{IP: endpoint.Addresses[0], Hostname: deref(endpoint.Hostname), Zone: deref(endpoint.Zone)}
 	a.Ready = endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready
+	a.Draining = !a.Ready && deref(endpoint.Conditions.Terminating)
 	return a
 }
 
