@@ -218,9 +218,9 @@ type Address struct {
 	Ready *bool `json:"ready,omitempty"`
 
 	// Set to true to let open connections finish: no new connections go to the address, but it
-	// still counts as serving, so network plugins do not cut the open ones. Another address of
-	// the same IP family must be ready. Not possible with an Endpoints object or
-	// publishNotReadyAddresses. Defaults to false.
+	// still counts as serving, so network plugins do not cut the open ones; UDP flows keep going
+	// there. Another address of the same IP family must be ready. Not possible with an Endpoints
+	// object or publishNotReadyAddresses. Defaults to false.
 	Draining *bool `json:"draining,omitempty"`
 }
 

@@ -1,16 +1,12 @@
-{{/*
-From values to mappings. A mapping is one entry of services in one namespace, as one plain
-dict: the rules (_rules.tpl) check it and the other templates print it.
-*/}}
+{{/* From values to mappings. A mapping is one entry of services in one namespace, as one plain
+dict: the rules (_rules.tpl) check it and the other templates print it. */}}
 
-{{/*
-external-services.mappings puts the mappings of the release into the root context, which all
+{{/* external-services.mappings puts the mappings of the release into the root context, which all
 templates of a chart share, and ends the rendering with all errors if values are refused.
 Every template that prints an object calls it first; the first call does the work.
 Usage: {{ include "external-services.mappings" . }}
 Then:  .mappings  the mappings by "NAMESPACE/NAME", see external-services.mapping
-       .common    labels and annotations of every object, see external-services.common
-*/}}
+       .common    labels and annotations of every object, see external-services.common */}}
 {{- define "external-services.mappings" -}}
 {{- if not (hasKey . "mappings") -}}
   {{- include "external-services.collect" . -}}
@@ -18,10 +14,8 @@ Then:  .mappings  the mappings by "NAMESPACE/NAME", see external-services.mappin
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.collect computes .mappings and .common, and .errors, all that the rules refuse.
-Usage: {{ include "external-services.collect" . }}
-*/}}
+{{/* external-services.collect computes .mappings and .common, and .errors, all that the rules refuse.
+Usage: {{ include "external-services.collect" . }} */}}
 {{- define "external-services.collect" -}}
 {{- $_ := set . "errors" dict -}}
 {{- $_ := set . "refused" dict -}}
@@ -53,13 +47,11 @@ Usage: {{ include "external-services.collect" . }}
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.overlay lays partial entries over each other. Maps merge, everything else is
+{{/* external-services.overlay lays partial entries over each other. Maps merge, everything else is
 replaced, also by an empty value, which sprig's merge would skip. Addresses replace an
 externalName and the other way round, and so do namespace and namespaces; a session affinity
 drops the timeout of the one before.
-Usage: {{ include "external-services.overlay" (dict "onto" $entry "layers" (list $base $overrides)) }}
-*/}}
+Usage: {{ include "external-services.overlay" (dict "onto" $entry "layers" (list $base $overrides)) }} */}}
 {{- define "external-services.overlay" -}}
 {{- $entry := .onto -}}
 {{- $replaces := dict "addresses" "externalName" "externalName" "addresses" "namespace" "namespaces" "namespaces" "namespace" "sessionAffinity" "sessionAffinityTimeoutSeconds" -}}
@@ -72,9 +64,8 @@ Usage: {{ include "external-services.overlay" (dict "onto" $entry "layers" (list
   {{- range $key, $value := $layer -}}
     {{- if and (kindIs "map" $value) (kindIs "map" (get $entry $key)) -}}
       {{- $merged := dict -}}
-      {{- range $pairs := list (get $entry $key) $value -}}
-        {{- range $k, $v := $pairs }}{{ $_ := set $merged $k $v }}{{ end -}}
-      {{- end -}}
+      {{- range $k, $v := get $entry $key }}{{ $_ := set $merged $k $v }}{{ end -}}
+      {{- range $k, $v := $value }}{{ $_ := set $merged $k $v }}{{ end -}}
       {{- $value = $merged -}}
     {{- end -}}
     {{- $_ := set $entry $key $value -}}
@@ -82,8 +73,7 @@ Usage: {{ include "external-services.overlay" (dict "onto" $entry "layers" (list
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.mapping adds the mapping of an entry in a namespace to .mappings:
+{{/* external-services.mapping adds the mapping of an entry in a namespace to .mappings:
   index, from          the entry's place in services, and its source for messages
   name, namespace      of every object
   entry                the entry with its overrides
@@ -97,9 +87,9 @@ external-services.mapping adds the mapping of an entry in a namespace to .mappin
   ports                the ports
   selector             the labels of the pods that take over, without those set to null
   headless, publish    headless and publishNotReadyAddresses
-  labels, annotations  printed for metadata; ownAnnotations are those of the entry, expanded
-Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $from "name" $name "namespace" $ns "entry" $entry) }}
-*/}}
+  labels, annotations  printed for metadata, the annotations with their key
+  ownAnnotations       those of the entry, expanded
+Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $from "name" $name "namespace" $ns "entry" $entry) }} */}}
 {{- define "external-services.mapping" -}}
 {{- $root := .root -}}
 {{- $publish := eq (toString .entry.publishNotReadyAddresses) "true" -}}
@@ -144,18 +134,16 @@ Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $
       "ports" .entry.ports "selector" $selector
       "headless" (eq (toString .entry.headless) "true") "publish" $publish
       "labels" (printf "%s%s\n    external-services/backend: %s" $root.common.ownLabels (include "external-services.pairs" (dict "maps" (list $root.common.labels .entry.labels))) $backend)
-      "annotations" (include "external-services.pairs" (dict "maps" (list $root.common.annotations $annotations)))
+      "annotations" (include "external-services.pairs" (dict "maps" (list $root.common.annotations $annotations) "under" "annotations"))
       "ownAnnotations" $annotations
 -}}
 {{- include "external-services.check" (dict "root" $root "mapping" $mapping) -}}
 {{- $_ := set $root.mappings (printf "%s/%s" .namespace .name) $mapping -}}
 {{- end -}}
 
-{{/*
-external-services.common puts .common into the root context: ownLabels, the labels that the
+{{/* external-services.common puts .common into the root context: ownLabels, the labels that the
 chart sets on every object, printed; labels and annotations, those of the user, expanded.
-Usage: {{ include "external-services.common" . }}
-*/}}
+Usage: {{ include "external-services.common" . }} */}}
 {{- define "external-services.common" -}}
 {{- $annotations := dict -}}
 {{- range $key, $value := .Values.commonAnnotations -}}
@@ -165,10 +153,8 @@ Usage: {{ include "external-services.common" . }}
 {{- $_ := set . "common" (dict "ownLabels" (include "external-services.ownLabels" .) "labels" .Values.commonLabels "annotations" $annotations) -}}
 {{- end -}}
 
-{{/*
-external-services.ownLabels prints the labels that the chart sets on every object.
-Usage: {{ include "external-services.ownLabels" . }}
-*/}}
+{{/* external-services.ownLabels prints the labels that the chart sets on every object.
+Usage: {{ include "external-services.ownLabels" . }} */}}
 {{- define "external-services.ownLabels" }}
     helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
     app.kubernetes.io/name: external-services
@@ -176,31 +162,33 @@ Usage: {{ include "external-services.ownLabels" . }}
     app.kubernetes.io/managed-by: {{ quote .Release.Service }}
 {{- end -}}
 
-{{/*
-external-services.pairs prints labels or annotations, later maps over earlier ones; null takes a
-pair away.
+{{/* external-services.pairs prints labels or annotations, later maps over earlier ones; null removes a
+pair. With under it prints the key of metadata that they are under too, if there are any.
 Usage: labels: {{- include "external-services.pairs" (dict "maps" (list $common $own)) }}
-*/}}
+       {{- include "external-services.pairs" (dict "maps" (list $common $own) "under" "annotations") }} */}}
 {{- define "external-services.pairs" -}}
 {{- $pairs := dict -}}
 {{- range .maps -}}
   {{- range $key, $value := . }}{{ $_ := set $pairs $key $value }}{{ end -}}
 {{- end -}}
+{{- $under := .under -}}
 {{- range $key, $value := $pairs -}}
 {{- if not (kindIs "invalid" $value) }}
+{{- with $under }}
+  {{ . }}:
+{{- end }}
+{{- $under = "" }}
     {{ quote $key }}: {{ quote $value }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.data prints as JSON what programs read of the chart instead of its objects:
+{{/* external-services.data prints as JSON what programs read of the chart instead of its objects:
   {"mappings": [...], "errors": [...]}
 Errors have the fields that external-services.refuse stores, mappings those printed here. No
 template of the chart calls it: a program adds one that does. Its shape is part of the chart's
 interface, held by a test of tools/render.
-Usage: {{ include "external-services.data" . }}
-*/}}
+Usage: {{ include "external-services.data" . }} */}}
 {{- define "external-services.data" -}}
 {{- if not (hasKey . "mappings") }}{{ include "external-services.collect" . }}{{ end -}}
 {"mappings": [

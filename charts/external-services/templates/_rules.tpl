@@ -1,18 +1,14 @@
-{{/*
-What the chart refuses, in tables: each row is a condition and, if it holds, the field, the
+{{/* What the chart refuses, in tables: each row is a condition and, if it holds, the field, the
 problem and the fix. Formats and ranges of single values are in values.schema.json. The rules
 follow the validation of the Kubernetes API server (pkg/apis/core/validation,
 pkg/apis/discovery/validation), so that nothing is refused halfway through an installation; a
-rule that is stricter says why.
-*/}}
+rule that is stricter says why. */}}
 
-{{/*
-external-services.refuse stores those rules of a table whose condition holds in .errors of the
+{{/* external-services.refuse stores those rules of a table whose condition holds in .errors of the
 root context: the first one of a field, and once if several namespaces have it. A rule is false or
 a dict: field, problem, fix and, if the field is a map, the key.
 Usage: {{ include "external-services.refuse" (dict "root" $ "mapping" $mapping "rules" (list ...)) }}
-       without mapping for what is given once a release
-*/}}
+       without mapping for what is given once a release */}}
 {{- define "external-services.refuse" -}}
 {{- $root := .root -}}
 {{- $mapping := .mapping -}}
@@ -34,10 +30,8 @@ Usage: {{ include "external-services.refuse" (dict "root" $ "mapping" $mapping "
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.fail ends the rendering with all errors in one message.
-Usage: {{ include "external-services.fail" . }}
-*/}}
+{{/* external-services.fail ends the rendering with all errors in one message.
+Usage: {{ include "external-services.fail" . }} */}}
 {{- define "external-services.fail" -}}
 {{- $texts := list -}}
 {{- range .errors -}}
@@ -50,12 +44,10 @@ Usage: {{ include "external-services.fail" . }}
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.usual puts .usual into the root context: the addresses and hosts in the values
+{{/* external-services.usual puts .usual into the root context: the addresses and hosts in the values
 that no rule refuses, by one expression over all of them. The rules look at the others one by one;
 without .usual they look at each one, and find the same.
-Usage: {{ include "external-services.usual" . }}
-*/}}
+Usage: {{ include "external-services.usual" . }} */}}
 {{- define "external-services.usual" -}}
 {{- $octet := "(?:[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])" -}}
 {{- $ipv4 := printf "(?:[1-9][0-9]?|172|192)(?:[.]%s){3}" $octet -}}
@@ -70,10 +62,8 @@ Usage: {{ include "external-services.usual" . }}
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.checkRelease checks what is given once a release.
-Usage: {{ include "external-services.checkRelease" . }}
-*/}}
+{{/* external-services.checkRelease checks what is given once a release.
+Usage: {{ include "external-services.checkRelease" . }} */}}
 {{- define "external-services.checkRelease" -}}
 {{- range $key, $_ := omit .Values "enabled" "global" "services" "overrides" "namespaceOverrides" "endpoints" "commonLabels" "commonAnnotations" "tests" -}}
   {{- include "external-services.refuse" (dict "root" $ "rules" (list (dict "field" $key "problem" "is not a key of the values" "fix" "correct it or delete it"))) -}}
@@ -81,8 +71,7 @@ Usage: {{ include "external-services.checkRelease" . }}
 {{- include "external-services.checkPairs" (dict "root" . "field" "commonLabels" "labels" .Values.commonLabels) -}}
 {{- include "external-services.checkPairs" (dict "root" . "field" "commonAnnotations" "annotations" .common.annotations) -}}
 {{- include "external-services.refuse" (dict "root" . "rules" (list
-      (and (not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .Release.Namespace)) (dict
-        "field" "--namespace" "problem" (printf "%q is not a valid namespace" .Release.Namespace) "fix" "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last"))
+      (and (not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .Release.Namespace)) (dict "field" "--namespace" "problem" (printf "%q is not a valid namespace" .Release.Namespace) "fix" "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last"))
 )) -}}
 {{- $names := dict -}}
 {{- range .Values.services }}{{ $_ := set $names .name true }}{{ end -}}
@@ -99,11 +88,9 @@ Usage: {{ include "external-services.checkRelease" . }}
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.nearest prints the name that shares the most pairs of neighbouring characters
+{{/* external-services.nearest prints the name that shares the most pairs of neighbouring characters
 with a name, if one shares enough.
-Usage: {{ include "external-services.nearest" (dict "name" $name "names" $names) }}
-*/}}
+Usage: {{ include "external-services.nearest" (dict "name" $name "names" $names) }} */}}
 {{- define "external-services.nearest" -}}
 {{- $name := printf "^%s$" .name -}}
 {{- $nearest := "" -}}
@@ -119,10 +106,8 @@ Usage: {{ include "external-services.nearest" (dict "name" $name "names" $names)
 {{- $nearest -}}
 {{- end -}}
 
-{{/*
-external-services.check checks a mapping.
-Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }}
-*/}}
+{{/* external-services.check checks a mapping.
+Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }} */}}
 {{- define "external-services.check" -}}
 {{- $entry := .mapping.entry -}}
 {{- $before := get .root.mappings (printf "%s/%s" .mapping.namespace .mapping.name) -}}
@@ -135,39 +120,24 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
          bytes. What is printed is longer. */ -}}
   {{- $size := 0 -}}
   {{- if gt (len .annotations) 261888 -}}
-    {{- range $key, $value := fromYaml .annotations }}{{ $size = add $size (len $key) (len $value) }}{{ end -}}
+    {{- range $key, $value := (fromYaml .annotations).annotations }}{{ $size = add $size (len $key) (len $value) }}{{ end -}}
   {{- end -}}
   {{- include "external-services.refuse" (dict "root" $.root "mapping" . "rules" (list
-        (and $unknown (dict
-          "field" (first $unknown) "problem" "is not a key of an entry" "fix" "correct it or delete it"))
-        (and $before (ne .index (get ($before | default dict) "index")) (dict
-          "field" "name" "problem" (printf "is taken by services[%d] in the namespace %q" (int (get ($before | default dict) "index")) .namespace) "fix" "put both into one entry, or give this one another name or namespace"))
-        (and (hasKey $entry "namespace") (hasKey $entry "namespaces") (dict
-          "field" "namespace" "problem" "is set, but so is namespaces" "fix" "keep one of the two"))
-        (and $alias .addresses (dict
-          "field" "externalName" "problem" "is set, but so is addresses" "fix" "keep one: a Service is an alias of a DNS name or forwards to addresses"))
-        (and (not $alias) (not .addresses) (ne .backend "cluster") (dict
-          "field" "addresses" "problem" "or externalName is missing" "fix" "write the IP addresses outside under addresses, or the DNS name outside as externalName"))
-        (and (not $alias) (not (has .outside (list "EndpointSlice" "Endpoints"))) (dict
-          "field" "endpointsKind" "problem" (printf "%q is unknown" .outside) "fix" "write EndpointSlice or Endpoints"))
-        (and (not (has .backend (list "external" "both" "cluster"))) (dict
-          "field" "backend" "problem" (printf "%q is unknown" .backend) "fix" "write external, both or cluster"))
-        (and (eq .backend "both") $alias (not .addresses) (dict
-          "field" "backend" "problem" "is both, but an alias of a DNS name has no addresses to share connections with pods" "fix" "write the IP addresses outside under addresses instead of externalName, or go from external to cluster in one step"))
-        (and $pods (not .selector) (dict
-          "field" "selector" "problem" (printf "is missing, and the backend %s sends connections to pods" .backend) "fix" "write the labels of those pods, such as selector: {app: orders}"))
-        (and (hasKey .selector "external-services/parked") (dict
-          "field" "selector" "key" "external-services/parked" "problem" "\"external-services/parked\" is the label by which the chart keeps pods out" "fix" "write the labels of the pods that take over"))
-        (and .selector .addresses (eq .outside "Endpoints") (dict
-          "field" "selector" "problem" "is set, and Kubernetes overwrites the Endpoints object of every Service with a selector" "fix" "write endpointsKind: EndpointSlice, or delete selector until the entry moves into the cluster"))
-        (and (not .ports) (or $pods (and .addresses (not $alias))) (dict
-          "field" "ports" "problem" "is missing" "fix" "write the ports that clients call, such as ports: [{port: 3306}]"))
-        (and $timeout (ne ($entry.sessionAffinity | default "None") "ClientIP") (dict
-          "field" "sessionAffinityTimeoutSeconds" "problem" "is set, but sessionAffinity is not ClientIP" "fix" "write sessionAffinity: ClientIP, or delete the timeout"))
-        (and (eq .outside "Endpoints") (gt (len .addresses) 1000) (dict
-          "field" "addresses" "problem" (printf "has %d addresses, but a cluster uses only 1000 of an Endpoints object" (len .addresses)) "fix" "write endpointsKind: EndpointSlice"))
-        (and (gt $size 261888) (dict
-          "field" "annotations" "problem" (printf "take %d bytes together with the common ones, but an object has room for 261888" $size) "fix" "shorten them"))
+        (and $unknown (dict "field" (first $unknown) "problem" "is not a key of an entry" "fix" "correct it or delete it"))
+        (and $before (ne .index (get ($before | default dict) "index")) (dict "field" "name" "problem" (printf "is taken by services[%d] in the namespace %q" (int (get ($before | default dict) "index")) .namespace) "fix" "put both into one entry, or give this one another name or namespace"))
+        (and (hasKey $entry "namespace") (hasKey $entry "namespaces") (dict "field" "namespace" "problem" "is set, but so is namespaces" "fix" "keep one of the two"))
+        (and $alias .addresses (dict "field" "externalName" "problem" "is set, but so is addresses" "fix" "keep one: a Service is an alias of a DNS name or forwards to addresses"))
+        (and (not $alias) (not .addresses) (ne .backend "cluster") (dict "field" "addresses" "problem" "or externalName is missing" "fix" "write the IP addresses outside under addresses, or the DNS name outside as externalName"))
+        (and (not $alias) (not (has .outside (list "EndpointSlice" "Endpoints"))) (dict "field" "endpointsKind" "problem" (printf "%q is unknown" .outside) "fix" "write EndpointSlice or Endpoints"))
+        (and (not (has .backend (list "external" "both" "cluster"))) (dict "field" "backend" "problem" (printf "%q is unknown" .backend) "fix" "write external, both or cluster"))
+        (and (eq .backend "both") $alias (not .addresses) (dict "field" "backend" "problem" "is both, but an alias of a DNS name has no addresses to share connections with pods" "fix" "write the IP addresses outside under addresses instead of externalName, or go from external to cluster in one step"))
+        (and $pods (not .selector) (dict "field" "selector" "problem" (printf "is missing, and the backend %s sends connections to pods" .backend) "fix" "write the labels of those pods, such as selector: {app: orders}"))
+        (and (hasKey .selector "external-services/parked") (dict "field" "selector" "key" "external-services/parked" "problem" "\"external-services/parked\" is the label by which the chart keeps pods out" "fix" "write the labels of the pods that take over"))
+        (and .selector .addresses (eq .outside "Endpoints") (dict "field" "selector" "problem" "is set, and Kubernetes overwrites the Endpoints object of every Service with a selector" "fix" "write endpointsKind: EndpointSlice, or delete selector until the entry moves into the cluster"))
+        (and (not .ports) (or $pods (and .addresses (not $alias))) (dict "field" "ports" "problem" "is missing" "fix" "write the ports that clients call, such as ports: [{port: 3306}]"))
+        (and $timeout (ne ($entry.sessionAffinity | default "None") "ClientIP") (dict "field" "sessionAffinityTimeoutSeconds" "problem" "is set, but sessionAffinity is not ClientIP" "fix" "write sessionAffinity: ClientIP, or delete the timeout"))
+        (and (eq .outside "Endpoints") (gt (len .addresses) 1000) (dict "field" "addresses" "problem" (printf "has %d addresses, but a cluster uses only 1000 of an Endpoints object" (len .addresses)) "fix" "write endpointsKind: EndpointSlice"))
+        (and (gt $size 261888) (dict "field" "annotations" "problem" (printf "take %d bytes together with the common ones, but an object has room for 261888" $size) "fix" "shorten them"))
   )) -}}
   {{- if and $alias (or (hasPrefix .name .externalName) (not (hasKey $.root.usual.hosts .externalName))) -}}
     {{- include "external-services.checkExternalName" $ -}}
@@ -181,37 +151,27 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.checkExternalName checks the DNS name outside. The API server also accepts IP
+{{/* external-services.checkExternalName checks the DNS name outside. The API server also accepts IP
 addresses and numbers, which no DNS server resolves, and labels of over 63 characters, which DNS
 does not have (RFC 1035, section 2.3.4).
-Usage: {{ include "external-services.checkExternalName" (dict "root" $ "mapping" $mapping) }}
-*/}}
+Usage: {{ include "external-services.checkExternalName" (dict "root" $ "mapping" $mapping) }} */}}
 {{- define "external-services.checkExternalName" -}}
 {{- $name := .mapping.externalName -}}
 {{- $host := trimSuffix "." $name -}}
 {{- $label := "[a-z0-9]([-a-z0-9]*[a-z0-9])?" -}}
 {{- $itself := printf "%s.%s.svc." .mapping.name .mapping.namespace -}}
 {{- include "external-services.refuse" (dict "root" .root "mapping" .mapping "rules" (list
-      (and (contains "://" $name) (dict
-        "field" "externalName" "problem" (printf "%q is a URL" $name) "fix" "write the host name alone, without scheme, port and path"))
-      (and (regexMatch "^([.]*[0-9][0-9.]*|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.*|\\].*)?)$" $name) (dict
-        "field" "externalName" "problem" (printf "%q is an IP address or a number, which DNS does not resolve" $name) "fix" "write IP addresses under addresses, with their ports"))
-      (and (contains ":" $name) (dict
-        "field" "externalName" "problem" (printf "%q contains a port" $name) "fix" "write the host name alone: a DNS alias cannot change the port that clients call"))
-      (and (or (gt (len $host) 253) (not (regexMatch (printf "^%s([.]%s)*$" $label $label) $host)) (regexMatch "[^.]{64}" $host)) (dict
-        "field" "externalName" "problem" (printf "%q is not a DNS name" $name) "fix" "write at most 253 lower-case letters, digits, \"-\" and \".\", each label at most 63 characters with a letter or digit first and last"))
-      (and (hasSuffix ".localhost" (printf ".%s" $host)) (dict
-        "field" "externalName" "problem" (printf "%q is the calling pod itself" $name) "fix" "write the name of the outside host in DNS"))
-      (and (hasPrefix .mapping.name $host) (or (eq $host .mapping.name) (eq (printf "%s.svc." $host) $itself) (hasPrefix $itself (printf "%s." $host))) (dict
-        "field" "externalName" "problem" (printf "%q is this Service itself" $name) "fix" "write the name of the outside host in DNS"))
+      (and (contains "://" $name) (dict "field" "externalName" "problem" (printf "%q is a URL" $name) "fix" "write the host name alone, without scheme, port and path"))
+      (and (regexMatch "^([.]*[0-9][0-9.]*|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.*|\\].*)?)$" $name) (dict "field" "externalName" "problem" (printf "%q is an IP address or a number, which DNS does not resolve" $name) "fix" "write IP addresses under addresses, with their ports"))
+      (and (contains ":" $name) (dict "field" "externalName" "problem" (printf "%q contains a port" $name) "fix" "write the host name alone: a DNS alias cannot change the port that clients call"))
+      (and (or (gt (len $host) 253) (not (regexMatch (printf "^%s([.]%s)*$" $label $label) $host)) (regexMatch "[^.]{64}" $host)) (dict "field" "externalName" "problem" (printf "%q is not a DNS name" $name) "fix" "write at most 253 lower-case letters, digits, \"-\" and \".\", each label at most 63 characters with a letter or digit first and last"))
+      (and (hasSuffix ".localhost" (printf ".%s" $host)) (dict "field" "externalName" "problem" (printf "%q is the calling pod itself" $name) "fix" "write the name of the outside host in DNS"))
+      (and (hasPrefix .mapping.name $host) (or (eq $host .mapping.name) (eq (printf "%s.svc." $host) $itself) (hasPrefix $itself (printf "%s." $host))) (dict "field" "externalName" "problem" (printf "%q is this Service itself" $name) "fix" "write the name of the outside host in DNS"))
 )) -}}
 {{- end -}}
 
-{{/*
-external-services.checkAddresses checks the IP addresses outside.
-Usage: {{ include "external-services.checkAddresses" (dict "root" $ "mapping" $mapping) }}
-*/}}
+{{/* external-services.checkAddresses checks the IP addresses outside.
+Usage: {{ include "external-services.checkAddresses" (dict "root" $ "mapping" $mapping) }} */}}
 {{- define "external-services.checkAddresses" -}}
 {{- $seen := dict -}}
 {{- range $address := .mapping.addresses -}}
@@ -221,37 +181,28 @@ Usage: {{ include "external-services.checkAddresses" (dict "root" $ "mapping" $m
     {{- include "external-services.checkAddress" (dict "root" $.root "mapping" $.mapping "field" $field "ip" $ip) -}}
   {{- end -}}
   {{- if hasKey $seen $ip -}}
-    {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list (dict
-          "field" $field "problem" (printf "%q is addresses[%d] already" $ip (get $seen $ip)) "fix" "write each address once, because traffic is divided evenly among them"))) -}}
+    {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list (dict "field" $field "problem" (printf "%q is addresses[%d] already" $ip (get $seen $ip)) "fix" "write each address once, because traffic is divided evenly among them"))) -}}
   {{- end -}}
   {{- $_ := set $seen $ip .index -}}
   {{- if .given -}}
     {{- $unknown := keys (omit .given "ip" "hostname" "zone" "ready" "draining") -}}
     {{- $draining := eq .state "draining" -}}
     {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list
-          (and $unknown (dict
-            "field" (printf "%s.%s" $field (first $unknown)) "problem" "is not a key of an address" "fix" "correct it or delete it"))
-          (and .zone (eq $.mapping.outside "Endpoints") (dict
-            "field" (printf "%s.zone" $field) "problem" "is set, but an Endpoints object has no zones" "fix" "delete it, or write endpointsKind: EndpointSlice"))
-          (and $draining (eq (toString .given.ready) "true") (dict
-            "field" (printf "%s.ready" $field) "problem" "is true, but so is draining" "fix" "delete one of the two"))
-          (and $draining (eq $.mapping.outside "Endpoints") (dict
-            "field" (printf "%s.draining" $field) "problem" "is set, but an Endpoints object cannot drain an address" "fix" "write ready: false, or endpointsKind: EndpointSlice"))
-          (and $draining $.mapping.publish (dict
-            "field" (printf "%s.draining" $field) "problem" "is set, but publishNotReadyAddresses sends connections to every address" "fix" "delete one of the two"))
-          (and $draining (eq $.mapping.backend "external") (not (hasKey $.mapping.answers .family)) (dict
-            "field" (printf "%s.draining" $field) "problem" (printf "is set, but no %s address is ready, so new connections would still go to this one" .family) "fix" "keep another address ready, or write ready: false to refuse connections"))
+          (and $unknown (dict "field" (printf "%s.%s" $field (first $unknown)) "problem" "is not a key of an address" "fix" "correct it or delete it"))
+          (and .zone (eq $.mapping.outside "Endpoints") (dict "field" (printf "%s.zone" $field) "problem" "is set, but an Endpoints object has no zones" "fix" "delete it, or write endpointsKind: EndpointSlice"))
+          (and $draining (eq (toString .given.ready) "true") (dict "field" (printf "%s.ready" $field) "problem" "is true, but so is draining" "fix" "delete one of the two"))
+          (and $draining (eq $.mapping.outside "Endpoints") (dict "field" (printf "%s.draining" $field) "problem" "is set, but an Endpoints object cannot drain an address" "fix" "write ready: false, or endpointsKind: EndpointSlice"))
+          (and $draining $.mapping.publish (dict "field" (printf "%s.draining" $field) "problem" "is set, but publishNotReadyAddresses sends connections to every address" "fix" "delete one of the two"))
+          (and $draining (eq $.mapping.backend "external") (not (hasKey $.mapping.answers .family)) (dict "field" (printf "%s.draining" $field) "problem" (printf "is set, but no %s address is ready, so new connections would still go to this one" .family) "fix" "keep another address ready, or write ready: false to refuse connections"))
     )) -}}
   {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.checkAddress checks one IP address. The API server also accepts multicast
+{{/* external-services.checkAddress checks one IP address. The API server also accepts multicast
 addresses outside of 224.0.0.0/24 and ff02::/16, and the reserved network 240.0.0.0/4, which no
 connection reaches. The first condition that holds names the problem.
-Usage: {{ include "external-services.checkAddress" (dict "root" $ "mapping" $mapping "field" $field "ip" $ip) }}
-*/}}
+Usage: {{ include "external-services.checkAddress" (dict "root" $ "mapping" $mapping "field" $field "ip" $ip) }} */}}
 {{- define "external-services.checkAddress" -}}
 {{- $ip := .ip -}}
 {{- $v4 := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
@@ -260,47 +211,29 @@ Usage: {{ include "external-services.checkAddress" (dict "root" $ "mapping" $map
 {{- $alone := "write the IP address alone, and the port under ports" -}}
 {{- $v6 := "write eight groups in lower case without leading zeros, with the first of the longest runs of zeros as \"::\", such as 2001:db8::11" -}}
 {{- include "external-services.refuse" (dict "root" .root "mapping" .mapping "rules" (list
-      (and (has $ip (list "0.0.0.0" "::")) (dict
-        "field" .field "problem" (printf "%q is the unspecified address" $ip) "fix" $outside))
-      (and $valid (regexMatch "^(127[.]|::1$)" $ip) (dict
-        "field" .field "problem" (printf "%q is a loopback address, which is the node itself on every node" $ip) "fix" $outside))
-      (and $valid (regexMatch "^(169[.]254[.]|fe[89ab][0-9a-f]:)" $ip) (dict
-        "field" .field "problem" (printf "%q is a link-local address, which no router forwards" $ip) "fix" $outside))
-      (and $valid (regexMatch "^(22[4-9]|23[0-9])[.]|^ff[0-9a-f]{2}:" $ip) (dict
-        "field" .field "problem" (printf "%q is a multicast address" $ip) "fix" $outside))
-      (and $valid (regexMatch "^2[45][0-9][.]" $ip) (dict
-        "field" .field "problem" (printf "%q is an address of the reserved network 240.0.0.0/4" $ip) "fix" $outside))
-      (and (regexMatch "^::ffff:([0-9]+[.][0-9.]+|[0-9a-f]+:[0-9a-f]+)$" (lower $ip)) (dict
-        "field" .field "problem" (printf "%q is an IPv4 address mapped into IPv6" $ip) "fix" "write the IPv4 address itself"))
-      (and (contains "://" $ip) (dict
-        "field" .field "problem" (printf "%q is a URL" $ip) "fix" $alone))
-      (and (contains "/" $ip) (dict
-        "field" .field "problem" (printf "%q is a network or has a prefix length" $ip) "fix" "write each address by itself, without \"/\""))
-      (and (contains "%" $ip) (dict
-        "field" .field "problem" (printf "%q has a zone, and the addresses that need one are link-local" $ip) "fix" $outside))
-      (and (regexMatch "^\\[.*\\]" $ip) (dict
-        "field" .field "problem" (printf "%q is in brackets" $ip) "fix" "write the IPv6 address alone, and the port under ports"))
-      (and (regexMatch "^[^:]*:[0-9]+$" $ip) (dict
-        "field" .field "problem" (printf "%q contains a port" $ip) "fix" $alone))
-      (and (regexMatch "[, ]" $ip) (dict
-        "field" .field "problem" (printf "%q is not one IP address" $ip) "fix" "write each address as its own list item, without spaces"))
-      (and (not $valid) (contains ":" $ip) (dict
-        "field" .field "problem" (printf "%q is not an IPv6 address in its canonical form" $ip) "fix" $v6))
-      (and (not $valid) (regexMatch "^[0-9.]+$" $ip) (dict
-        "field" .field "problem" (printf "%q is not an IPv4 address" $ip) "fix" "write four decimal numbers from 0 to 255 without leading zeros, such as 10.0.4.11"))
-      (and (not $valid) (regexMatch "[A-Za-z]" $ip) (dict
-        "field" .field "problem" (printf "%q is a name, not an IP address" $ip) "fix" "write a DNS name as externalName, in an entry of its own"))
-      (and (not $valid) (dict
-        "field" .field "problem" (printf "%q is not an IP address" $ip) "fix" "write an IPv4 address such as 10.0.4.11, or an IPv6 address such as 2001:db8::11"))
+      (and (has $ip (list "0.0.0.0" "::")) (dict "field" .field "problem" (printf "%q is the unspecified address" $ip) "fix" $outside))
+      (and $valid (regexMatch "^(127[.]|::1$)" $ip) (dict "field" .field "problem" (printf "%q is a loopback address, which is the node itself on every node" $ip) "fix" $outside))
+      (and $valid (regexMatch "^(169[.]254[.]|fe[89ab][0-9a-f]:)" $ip) (dict "field" .field "problem" (printf "%q is a link-local address, which no router forwards" $ip) "fix" $outside))
+      (and $valid (regexMatch "^(22[4-9]|23[0-9])[.]|^ff[0-9a-f]{2}:" $ip) (dict "field" .field "problem" (printf "%q is a multicast address" $ip) "fix" $outside))
+      (and $valid (regexMatch "^2[45][0-9][.]" $ip) (dict "field" .field "problem" (printf "%q is an address of the reserved network 240.0.0.0/4" $ip) "fix" $outside))
+      (and (regexMatch "^::ffff:([0-9]+[.][0-9.]+|[0-9a-f]+:[0-9a-f]+)$" (lower $ip)) (dict "field" .field "problem" (printf "%q is an IPv4 address mapped into IPv6" $ip) "fix" "write the IPv4 address itself"))
+      (and (contains "://" $ip) (dict "field" .field "problem" (printf "%q is a URL" $ip) "fix" $alone))
+      (and (contains "/" $ip) (dict "field" .field "problem" (printf "%q is a network or has a prefix length" $ip) "fix" "write each address by itself, without \"/\""))
+      (and (contains "%" $ip) (dict "field" .field "problem" (printf "%q has a zone, and the addresses that need one are link-local" $ip) "fix" $outside))
+      (and (regexMatch "^\\[.*\\]" $ip) (dict "field" .field "problem" (printf "%q is in brackets" $ip) "fix" "write the IPv6 address alone, and the port under ports"))
+      (and (regexMatch "^[^:]*:[0-9]+$" $ip) (dict "field" .field "problem" (printf "%q contains a port" $ip) "fix" $alone))
+      (and (regexMatch "[, ]" $ip) (dict "field" .field "problem" (printf "%q is not one IP address" $ip) "fix" "write each address as its own list item, without spaces"))
+      (and (not $valid) (contains ":" $ip) (dict "field" .field "problem" (printf "%q is not an IPv6 address in its canonical form" $ip) "fix" $v6))
+      (and (not $valid) (regexMatch "^[0-9.]+$" $ip) (dict "field" .field "problem" (printf "%q is not an IPv4 address" $ip) "fix" "write four decimal numbers from 0 to 255 without leading zeros, such as 10.0.4.11"))
+      (and (not $valid) (regexMatch "[A-Za-z]" $ip) (dict "field" .field "problem" (printf "%q is a name, not an IP address" $ip) "fix" "write a DNS name as externalName, in an entry of its own"))
+      (and (not $valid) (dict "field" .field "problem" (printf "%q is not an IP address" $ip) "fix" "write an IPv4 address such as 10.0.4.11, or an IPv6 address such as 2001:db8::11"))
 )) -}}
 {{- end -}}
 
-{{/*
-external-services.canonicalIPv6 prints something for an IPv6 address in its canonical form, the
+{{/* external-services.canonicalIPv6 prints something for an IPv6 address in its canonical form, the
 only one that the API server takes in an EndpointSlice (RFC 5952): lower case, no leading zeros,
 and the first of the longest runs of two or more zeros written as "::".
-Usage: {{ include "external-services.canonicalIPv6" $ip }}
-*/}}
+Usage: {{ include "external-services.canonicalIPv6" $ip }} */}}
 {{- define "external-services.canonicalIPv6" -}}
 {{- $group := "(0|[1-9a-f][0-9a-f]{0,3})" -}}
 {{- if not (contains "::" .) -}}
@@ -314,10 +247,8 @@ Usage: {{ include "external-services.canonicalIPv6" $ip }}
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.checkPorts checks the ports of a mapping.
-Usage: {{ include "external-services.checkPorts" (dict "root" $ "mapping" $mapping) }}
-*/}}
+{{/* external-services.checkPorts checks the ports of a mapping.
+Usage: {{ include "external-services.checkPorts" (dict "root" $ "mapping" $mapping) }} */}}
 {{- define "external-services.checkPorts" -}}
 {{- $alias := and (eq .mapping.outside "ExternalName") (not .mapping.addresses) -}}
 {{- $headless := .mapping.headless -}}
@@ -332,47 +263,33 @@ Usage: {{ include "external-services.checkPorts" (dict "root" $ "mapping" $mappi
   {{- $unknown := keys (omit $port "name" "port" "targetPort" "podPort" "protocol" "appProtocol") -}}
   {{- $podNumber := and .podPort (not (kindIs "string" .podPort)) -}}
   {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list
-        (and $unknown (dict
-          "field" (printf "%s.%s" $field (first $unknown)) "problem" "is not a key of a port" "fix" "correct it or delete it"))
-        (and (hasKey $numbers $number) (dict
-          "field" $field "problem" (printf "repeats the port %s of ports[%v]" $number (get $numbers $number)) "fix" "write each port and protocol once"))
-        (and .name (hasKey $names (toString .name)) (dict
-          "field" (printf "%s.name" $field) "problem" (printf "%q is the name of ports[%v] already" .name (get $names (toString .name))) "fix" "give each port its own name"))
-        (and (not .name) (not $unnamed) (gt (len $ports) 1) (dict
-          "field" (printf "%s.name" $field) "problem" "is missing" "fix" "give every port a name if the entry has several"))
-        (and .appProtocol (gt (len (splitList "/" .appProtocol | first)) 253) (dict
-          "field" (printf "%s.appProtocol" $field) "problem" "has a domain of over 253 characters" "fix" "shorten it"))
-        (and $moved $alias (dict
-          "field" (printf "%s.targetPort" $field) "problem" (printf "is %v and port is %v, but a DNS alias cannot change the port" .targetPort .port) "fix" "delete targetPort, or write the IP addresses outside under addresses instead of externalName"))
-        (and $moved $headless (dict
-          "field" (printf "%s.targetPort" $field) "problem" (printf "is %v and port is %v, but a headless Service cannot change the port" .targetPort .port) "fix" "delete targetPort or headless"))
-        (and .podPort (not $.mapping.selector) (dict
-          "field" (printf "%s.podPort" $field) "problem" "is set, but selector is not" "fix" "write the labels of the pods that take over as selector, or delete podPort"))
-        (and $podNumber $headless (ne (toString .podPort) (toString .port)) (dict
-          "field" (printf "%s.podPort" $field) "problem" (printf "is %v and port is %v, but a headless Service cannot change the port" .podPort .port) "fix" "delete podPort or headless"))
+        (and $unknown (dict "field" (printf "%s.%s" $field (first $unknown)) "problem" "is not a key of a port" "fix" "correct it or delete it"))
+        (and (hasKey $numbers $number) (dict "field" $field "problem" (printf "repeats the port %s of ports[%v]" $number (get $numbers $number)) "fix" "write each port and protocol once"))
+        (and .name (hasKey $names (toString .name)) (dict "field" (printf "%s.name" $field) "problem" (printf "%q is the name of ports[%v] already" .name (get $names (toString .name))) "fix" "give each port its own name"))
+        (and (not .name) (not $unnamed) (gt (len $ports) 1) (dict "field" (printf "%s.name" $field) "problem" "is missing" "fix" "give every port a name if the entry has several"))
+        (and .appProtocol (gt (len (splitList "/" .appProtocol | first)) 253) (dict "field" (printf "%s.appProtocol" $field) "problem" "has a domain of over 253 characters" "fix" "shorten it"))
+        (and $moved $alias (dict "field" (printf "%s.targetPort" $field) "problem" (printf "is %v and port is %v, but a DNS alias cannot change the port" .targetPort .port) "fix" "delete targetPort, or write the IP addresses outside under addresses instead of externalName"))
+        (and $moved $headless (dict "field" (printf "%s.targetPort" $field) "problem" (printf "is %v and port is %v, but a headless Service cannot change the port" .targetPort .port) "fix" "delete targetPort or headless"))
+        (and .podPort (not $.mapping.selector) (dict "field" (printf "%s.podPort" $field) "problem" "is set, but selector is not" "fix" "write the labels of the pods that take over as selector, or delete podPort"))
+        (and $podNumber $headless (ne (toString .podPort) (toString .port)) (dict "field" (printf "%s.podPort" $field) "problem" (printf "is %v and port is %v, but a headless Service cannot change the port" .podPort .port) "fix" "delete podPort or headless"))
   )) -}}
   {{- $_ := set $numbers $number $index -}}
   {{- if .name }}{{ $_ := set $names (toString .name) $index }}{{ else }}{{ $unnamed = true }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
-{{/*
-external-services.checkPairs checks labels or annotations: of an entry, or of the release if it
+{{/* external-services.checkPairs checks labels or annotations: of an entry, or of the release if it
 gets no mapping.
 Usage: {{ include "external-services.checkPairs" (dict "root" $ "mapping" $mapping "field" "labels" "labels" $labels) }}
-       {{ include "external-services.checkPairs" (dict "root" $ "field" "commonAnnotations" "annotations" $annotations) }}
-*/}}
+       {{ include "external-services.checkPairs" (dict "root" $ "field" "commonAnnotations" "annotations" $annotations) }} */}}
 {{- define "external-services.checkPairs" -}}
 {{- $own := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" "external-services/backend" "kubernetes.io/service-name" "endpointslice.kubernetes.io/managed-by" -}}
 {{- range $key, $value := .labels -}}
   {{- if not (kindIs "invalid" $value) -}}
     {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list
-          (and (gt (len (splitList "/" $key | first)) 253) (dict
-            "field" $.field "key" $key "problem" (printf "%q has a domain of over 253 characters" $key) "fix" "shorten it"))
-          (and (has $key $own) (dict
-            "field" $.field "key" $key "problem" (printf "%q is a label that the chart sets itself" $key) "fix" "write another key"))
-          (and (has $key (list "endpointslice.kubernetes.io/skip-mirror" "service.kubernetes.io/headless")) (dict
-            "field" $.field "key" $key "problem" (printf "%q makes Kubernetes ignore the endpoints" $key) "fix" "delete it"))
+          (and (gt (len (splitList "/" $key | first)) 253) (dict "field" $.field "key" $key "problem" (printf "%q has a domain of over 253 characters" $key) "fix" "shorten it"))
+          (and (has $key $own) (dict "field" $.field "key" $key "problem" (printf "%q is a label that the chart sets itself" $key) "fix" "write another key"))
+          (and (has $key (list "endpointslice.kubernetes.io/skip-mirror" "service.kubernetes.io/headless")) (dict "field" $.field "key" $key "problem" (printf "%q makes Kubernetes ignore the endpoints" $key) "fix" "delete it"))
     )) -}}
   {{- end -}}
 {{- end -}}
@@ -383,18 +300,12 @@ Usage: {{ include "external-services.checkPairs" (dict "root" $ "mapping" $mappi
   {{- if not (kindIs "invalid" $value) -}}
     {{- $unreadable := regexFind "[\\x7f\\x{80}-\\x{84}\\x{86}-\\x{9f}\\x{fffe}\\x{ffff}]" (toString $value) -}}
     {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list
-          (and (gt (len (splitList "/" $key | first)) 253) (dict
-            "field" $.field "key" $key "problem" (printf "%q has a domain of over 253 characters" $key) "fix" "shorten it"))
-          (and (hasPrefix "helm.sh/hook" $key) (dict
-            "field" $.field "key" $key "problem" (printf "%q takes the objects out of the release, and nothing would remove them" $key) "fix" "delete it"))
-          (and (eq $key "service.beta.kubernetes.io/load-balancer-source-ranges") (dict
-            "field" $.field "key" $key "problem" (printf "%q is for Services of the type LoadBalancer" $key) "fix" "delete it"))
-          (and (eq $key "service.kubernetes.io/topology-aware-hints") (dict
-            "field" $.field "key" $key "problem" (printf "%q is the old name of service.kubernetes.io/topology-mode" $key) "fix" "write trafficDistribution, or that annotation"))
-          (and (regexMatch $ofPods $key) (dict
-            "field" $.field "key" $key "problem" (printf "%q is for pods" $key) "fix" "delete it"))
-          (and $unreadable (dict
-            "field" $.field "key" $key "problem" (printf "%q has the character %+q, which the API server cannot read from Helm 4" $key $unreadable) "fix" "delete the character"))
+          (and (gt (len (splitList "/" $key | first)) 253) (dict "field" $.field "key" $key "problem" (printf "%q has a domain of over 253 characters" $key) "fix" "shorten it"))
+          (and (hasPrefix "helm.sh/hook" $key) (dict "field" $.field "key" $key "problem" (printf "%q takes the objects out of the release, and nothing would remove them" $key) "fix" "delete it"))
+          (and (eq $key "service.beta.kubernetes.io/load-balancer-source-ranges") (dict "field" $.field "key" $key "problem" (printf "%q is for Services of the type LoadBalancer" $key) "fix" "delete it"))
+          (and (eq $key "service.kubernetes.io/topology-aware-hints") (dict "field" $.field "key" $key "problem" (printf "%q is the old name of service.kubernetes.io/topology-mode" $key) "fix" "write trafficDistribution, or that annotation"))
+          (and (regexMatch $ofPods $key) (dict "field" $.field "key" $key "problem" (printf "%q is for pods" $key) "fix" "delete it"))
+          (and $unreadable (dict "field" $.field "key" $key "problem" (printf "%q has the character %+q, which the API server cannot read from Helm 4" $key $unreadable) "fix" "delete the character"))
     )) -}}
   {{- end -}}
 {{- end -}}
