@@ -102,6 +102,7 @@ test-nightly: tools ## What takes long and make test has a part of: all transiti
 fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then random values for the chart and real API servers (COUNT=100000, SEED=1)
 	@for target in $(FUZZ_TARGETS); do go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 2s ./$${target%%:*} || exit 1; done
 	@$(GO_BUILD) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	go test -count=1 -timeout 24h ./tests/schema -run TestMalformed -malformed 10000
 	go test -count=1 -v -timeout 24h ./tests/differential -run 'TestDifferential|TestKept' -table -values $(or $(COUNT),100000) -seed $(or $(SEED),1)
 
 .PHONY: bench
@@ -119,7 +120,7 @@ generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/bench $(BIN)/licenses ##
 	$(BIN)/licenses -write ci/licenses.txt $(PROGRAMS)
 
 .PHONY: verify
-verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Check that what is generated is up to date, and lint
+verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses $(BIN)/editor/package.json ## Check that what is generated is up to date, and lint
 	$(BIN)/extsvc schema --check
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
@@ -127,6 +128,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses ## Check tha
 	go test -count=1 ./tests/schema -run TestListOfRefusals
 	go test -count=1 ./tests/bench -run TestPage
 	go test -count=1 ./tests/sbom
+	go test -count=1 ./tests/editor
 	$(BIN)/licenses ci/licenses.txt $(PROGRAMS)
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
@@ -190,6 +192,10 @@ $(BIN)/cyclonedx-gomod: ci/tools/go.mod
 
 $(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go)
 	@$(GO_BUILD) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
+
+$(BIN)/editor/package.json: ci/versions.env
+	@ci/packages.sh node=nodejs npm=npm
+	@$(PROGRESS) "YAML language server $(YAML_LANGUAGE_SERVER_VERSION)" npm install --silent --no-audit --no-fund --prefix $(BIN)/editor yaml-language-server@$(YAML_LANGUAGE_SERVER_VERSION)
 
 $(BIN)/kind: ci/tools/go.mod
 	@$(GO_BUILD) $(PROGRESS) "kind $(KIND_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' sigs.k8s.io/kind

@@ -250,12 +250,12 @@ func setFormat(s *jsonschema.Schema, name string, optional bool) {
 	}
 }
 
-// setKeys makes the keys of a map have a format. Not by propertyNames: santhosh-tekuri/jsonschema 6.0.2
+// setKeys makes the keys of a map have a format. Not by propertyNames: santhosh-tekuri/jsonschema 6.0.3
 // names a place for those that is another error's.
 func setKeys(s *jsonschema.Schema, format values.Format) {
 	s.PatternProperties = map[string]*jsonschema.Schema{format.Pattern: s.AdditionalProperties}
 	s.AdditionalProperties = jsonschema.FalseSchema
-	s.Extras = map[string]any{"errorMessage": fmt.Sprintf("Not a map with valid keys (%s): write %s.", format.Title, format.Write)}
+	s.Extras = map[string]any{"errorMessage": fmt.Sprintf("Not a map of valid %ss: write %s.", format.Title, format.Write)}
 }
 
 func formatOf(name string) values.Format {

@@ -197,7 +197,7 @@ Usage: {{ include "external-services.data" . }} */}}
   {{- $families := dict -}}
   {{- range $family, $addresses := .families }}{{ $_ := set $families $family (len $addresses) }}{{ end -}}
   {{- $comma }}{{ dict "index" .index "name" .name "namespace" .namespace "backend" .backend "kind" .kind "externalName" .externalName
-      "families" $families "answers" (keys .answers) "ports" .ports "entry" .entry | toJson -}}
+      "families" $families "answers" (keys .answers | sortAlpha) "ports" .ports "entry" .entry | toJson -}}
   {{- $comma = "," -}}
 {{- end -}}
 ], "errors": [
