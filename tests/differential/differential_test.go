@@ -32,7 +32,6 @@ import (
 	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
 )
 
 var (
@@ -531,61 +530,6 @@ func report(tallies map[string]*tally, classes bool, took time.Duration, objects
 		fmt.Printf(", Kubernetes %s refuses %d", version, total.answers[version])
 	}
 	fmt.Printf("; %d objects sent to each; %.0f s, %.1f ms a value\n", objects, took.Seconds(), float64(took.Milliseconds())/float64(max(1, total.values)))
-}
-
-// What is left to the API server, it refuses: the cases of tests/schema that say so.
-func TestLeftToTheServer(t *testing.T) {
-	startServers(t)
-	files, err := filepath.Glob(filepath.Join("..", "schema", "testdata", "invalid", "*.yaml"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	chart, err := render.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tried := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var cases []struct{ Name, Values, API string }
-		if err := yaml.Unmarshal(text, &cases); err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range cases {
-			if c.API == "" {
-				continue
-			}
-			tried++
-			values, err := render.Parse([]byte(c.Values))
-			if err != nil {
-				t.Fatal(err)
-			}
-			d := document{Values: values}
-			d.Release.Name, d.Release.Namespace = "outside", namespaces[0]
-			rendered, err := documents(chart, d)
-			if err != nil {
-				t.Fatalf("%s: %v", c.Name, err)
-			}
-			v := verdict{answers: map[string]string{}}
-			if v.objects, err = objects(rendered); err != nil {
-				t.Fatal(err)
-			}
-			if err := v.ask(t.Context(), true); err != nil {
-				t.Fatal(err)
-			}
-			for version, answer := range v.answers {
-				if !strings.Contains(answer, c.API) || !leftToTheServer.MatchString(answer) {
-					t.Errorf("%s: Kubernetes %s says %q, want %q", c.Name, version, answer, c.API)
-				}
-			}
-		}
-	}
-	if tried == 0 {
-		t.Error("no case is left to the API server")
-	}
 }
 
 // Values that were a disagreement once are none.

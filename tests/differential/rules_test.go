@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -240,28 +239,11 @@ var stricter = []rule{
 // The table in the chart's guide is the list.
 func TestStricter(t *testing.T) {
 	const begin, end = "<!-- generated from tests/differential by make generate: begin -->\n", "<!-- generated from tests/differential by make generate: end -->\n"
-	path := filepath.Join(testenv.Chart(), "docs", "validation.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	_, after, foundEnd := strings.Cut(rest, end)
-	if !found || !foundEnd {
-		t.Fatalf("%s has no table between %q and %q", path, begin, end)
-	}
 	table := "\n| Refused | Why |\n| --- | --- |\n"
 	for _, rule := range stricter {
 		table += fmt.Sprintf("| %s | %s |\n", strings.ToUpper(rule.what[:1])+rule.what[1:], rule.why)
 	}
-	want := before + begin + table + "\n" + end + after
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(text) {
-		t.Errorf("the table in %s is not the list of this package: run make generate", path)
-	}
+	testenv.Section(t, filepath.Join(testenv.Chart(), "docs", "validation.md"), begin, end, table+"\n", *update, "make generate")
 }
 
 // longLabel is a DNS name with a label of more than 63 characters.

@@ -36,67 +36,102 @@ var withoutSchema = map[string]string{
 	"name: starts with a digit": works, "ports: more than 100": works,
 }
 
-// Without the schema (--skip-schema-validation) every invalid input is refused all the same, by the
-// chart, by Helm or by the API server, or it is one of a list.
-func TestWithoutTheSchema(t *testing.T) {
-	startServers(t)
+// keptCase is a case of tests/schema/testdata/invalid.
+type keptCase struct{ Name, Values, Schema, API string }
+
+// keptCases are the invalid inputs that tests/schema keeps and the condition is true for.
+func keptCases(t *testing.T, wanted func(keptCase) bool) []keptCase {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "schema", "testdata", "invalid", "*.yaml"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases: %v", err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	met := map[string]bool{}
+	var found []keptCase
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var cases []struct{ Name, Values, Schema string }
+		var cases []keptCase
 		if err := yaml.Unmarshal(text, &cases); err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range cases {
-			if c.Schema == "" {
-				continue
-			}
-			t.Run(c.Name, func(t *testing.T) {
-				chart, err := render.Embedded()
-				if err != nil {
-					t.Fatal(err)
-				}
-				chart.Schema = nil
-				values, err := render.Parse([]byte(c.Values))
-				if err != nil {
-					t.Fatal(err)
-				}
-				d := document{Values: values}
-				d.Release.Name, d.Release.Namespace = "outside", namespaces[0]
-				rendered, err := documents(chart, d)
-				if err != nil {
-					return // Helm or the chart refuses
-				}
-				v := verdict{answers: map[string]string{}}
-				if v.objects, err = objects(rendered); err != nil {
-					return // Helm cannot read it either
-				}
-				if !slices.ContainsFunc(v.objects, func(o object) bool { return o.kind == "Service" }) {
-					return // nothing is installed
-				}
-				if err := v.ask(t.Context(), false); err != nil {
-					t.Fatal(err)
-				}
-				met[c.Name] = true
-				refused := 0
-				for _, answer := range v.answers {
-					if answer != "" {
-						refused++
-					}
-				}
-				_, listed := withoutSchema[c.Name]
-				if installs := refused < len(v.answers); installs != listed {
-					t.Errorf("installs: %v, in the list: %v\n%v\n%s", installs, listed, v.answers, rendered)
-				}
-			})
+		found = append(found, slices.DeleteFunc(cases, func(c keptCase) bool { return !wanted(c) })...)
+	}
+	if len(found) == 0 {
+		t.Fatal("no case is of that kind")
+	}
+	return found
+}
+
+// answersTo are the answers of the API servers to what the chart renders of a case. The error is that the
+// chart or Helm refuses; there are no answers where nothing is installed.
+func answersTo(t *testing.T, c keptCase, withoutSchema bool) (map[string]string, error) {
+	t.Helper()
+	chart, err := render.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if withoutSchema {
+		chart.Schema = nil
+	}
+	values, err := render.Parse([]byte(c.Values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := document{Values: values}
+	d.Release.Name, d.Release.Namespace = "outside", namespaces[0]
+	rendered, err := documents(chart, d)
+	if err != nil {
+		return nil, err
+	}
+	v := verdict{answers: map[string]string{}}
+	if v.objects, err = objects(rendered); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(v.objects, func(o object) bool { return o.kind == "Service" }) {
+		return nil, nil
+	}
+	if err := v.ask(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	return v.answers, nil
+}
+
+// What is left to the API server, it refuses: the cases of tests/schema that say so.
+func TestLeftToTheServer(t *testing.T) {
+	startServers(t)
+	for _, c := range keptCases(t, func(c keptCase) bool { return c.API != "" }) {
+		answers, err := answersTo(t, c, false)
+		if err != nil || len(answers) == 0 {
+			t.Errorf("%s: %d answers, %v", c.Name, len(answers), err)
 		}
+		for version, answer := range answers {
+			if !strings.Contains(answer, c.API) || !leftToTheServer.MatchString(answer) {
+				t.Errorf("%s: Kubernetes %s says %q, want %q", c.Name, version, answer, c.API)
+			}
+		}
+	}
+}
+
+// Without the schema (--skip-schema-validation) every invalid input is refused all the same, by the
+// chart, by Helm or by the API server, or it is one of a list.
+func TestWithoutTheSchema(t *testing.T) {
+	startServers(t)
+	installed := map[string]bool{}
+	for _, c := range keptCases(t, func(c keptCase) bool { return c.Schema != "" }) {
+		t.Run(c.Name, func(t *testing.T) {
+			answers, err := answersTo(t, c, true)
+			if err != nil || len(answers) == 0 {
+				return // Helm or the chart refuses, or nothing is installed
+			}
+			for _, answer := range answers {
+				installed[c.Name] = installed[c.Name] || answer == ""
+			}
+			if _, listed := withoutSchema[c.Name]; installed[c.Name] != listed {
+				t.Errorf("installs: %v, in the list: %v\n%v", installed[c.Name], listed, answers)
+			}
+		})
 	}
 	guide, err := os.ReadFile(filepath.Join(testenv.Chart(), "docs", "validation.md"))
 	if err != nil {
@@ -106,8 +141,8 @@ func TestWithoutTheSchema(t *testing.T) {
 		if !strings.Contains(string(guide), outcome) {
 			t.Errorf("docs/validation.md does not say %q", outcome)
 		}
-		if !met[name] {
-			t.Errorf("%q is the name of no case that the schema refuses", name)
+		if !installed[name] {
+			t.Errorf("%q is in the list, and no such case installs", name)
 		}
 	}
 }

@@ -3,13 +3,10 @@ package matrix
 import (
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"external-services/tests/internal/testenv"
 )
@@ -49,27 +46,12 @@ func allSteps() int { return 3 * len(clusters) * len(programs) * len(states) * (
 // compare holds the tables in the documentation against the results, and prints them.
 func (r *results) compare(t *testing.T) {
 	path := testenv.Path("charts", "external-services", "docs", "transitions.md")
-	page, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(page), begin)
-	old, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("%s has not the lines %q and %q", path, begin, end)
-	}
 	tables := r.tables()
 	fmt.Println(tables)
-	if *update {
-		if len(r.runs) != allSteps() {
-			t.Fatalf("%d of %d steps were run: write the page with -all", len(r.runs), allSteps())
-		}
-		if err := os.WriteFile(path, []byte(before+begin+tables+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if diff := cmp.Diff(old, tables); diff != "" {
-		t.Errorf("%s is not what was measured: run make matrix (-page +measured):\n%s", path, diff)
+	if *update && len(r.runs) != allSteps() {
+		t.Fatalf("%d of %d steps were run: write the page with -all", len(r.runs), allSteps())
 	}
+	testenv.Section(t, path, begin, end, tables, *update, "make matrix")
 }
 
 func (r *results) tables() string {

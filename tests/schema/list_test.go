@@ -3,7 +3,6 @@ package schema
 import (
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,22 +42,6 @@ func TestListOfRefusals(t *testing.T) {
 	for _, who := range []string{"the chart", "the schema", "the API server"} {
 		fmt.Fprintf(&list, "\n- %s refuses %d: %s.\n", strings.ToUpper(who[:1])+who[1:], len(by[who]), strings.Join(by[who], "; "))
 	}
-	path := filepath.Join(testenv.Chart(), "docs", "validation.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	_, after, foundEnd := strings.Cut(rest, end)
-	if !found || !foundEnd {
-		t.Fatalf("%s has no list between %q and %q", path, begin, end)
-	}
-	want := before + begin + list.String() + "\n" + end + after
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(text) {
-		t.Errorf("the list in %s is not that of the cases: run make generate", path)
-	}
+	list.WriteString("\n")
+	testenv.Section(t, filepath.Join(testenv.Chart(), "docs", "validation.md"), begin, end, list.String(), *update, "make generate")
 }
