@@ -18,6 +18,7 @@ import (
 // kube-proxy would use it again: the chart refuses that.
 func TestDraining(t *testing.T) {
 	needDataPlane(t)
+	needEmbedded(t, "what kube-proxy does with draining endpoints is the same there")
 	const namespace, release, pod, longLived = "drain", "drain", "drain-client", 20
 	makePod(t, pod, namespace)
 	serve(t, "7000", map[string]string{"drain-1": "192.168.67.1", "drain-2": "192.168.67.2"})
