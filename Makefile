@@ -16,9 +16,9 @@ export CGO_ENABLED := 0
 COMPILER_FLAGS := -gcflags=all=-dwarf=false '-gcflags=github.com/aws/...=-l -dwarf=false'
 export GOFLAGS := $(filter-out $(COMPILER_FLAGS),$(GOFLAGS)) $(COMPILER_FLAGS)
 
-# The compiler and the linker live for seconds. They collect garbage late, or from 2 GiB on, which
-# takes a quarter off the time of the processors.
-GO_BUILD := GOGC=800 GOMEMLIMIT=2GiB
+# The compiler, the linker, helm and the tests live for seconds or minutes. They collect garbage
+# late, or from 2 GiB on, which takes a fifth off the time of the processors.
+LATE_GC := GOGC=800 GOMEMLIMIT=2GiB
 
 # relative, so that the repository may have a space in its path
 BIN := .bin
@@ -58,8 +58,8 @@ FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPosit
 
 .PHONY: demo
 demo: packages $(BIN)/helm $(if $(KEEP),$(BIN)/kubectl) $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Show the main job on the embedded cluster (KEEP=1 leaves it up)
-	@$(GO_BUILD) $(PROGRESS) -v "components of the cluster" $(BIN)/cluster build
-	@$(BIN)/demo $(if $(KEEP),-keep)
+	@$(LATE_GC) $(PROGRESS) -v "components of the cluster" $(BIN)/cluster build
+	@$(LATE_GC) $(BIN)/demo $(if $(KEEP),-keep)
 
 ##@ Develop
 
@@ -71,9 +71,9 @@ test-unit: ## The inner loop: tests of the tools, in process; make test has them
 test: ## All tests, with what they need installed and built
 	@rm -f '$(STEP_TIMES)'
 	@$(MAKE) --no-print-directory packages $(BIN)/modules tools $(BIN)/suite
-	@$(GO_BUILD) $(PROGRESS) -v "components of the older Kubernetes" $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
-	@$(GO_BUILD) $(PROGRESS) "what the tests are compiled with" ci/compile-tests.sh
-	@$(BIN)/suite '$(STEP_TIMES)'
+	@$(LATE_GC) $(PROGRESS) -v "components of the older Kubernetes" $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	@$(LATE_GC) $(PROGRESS) "what the tests are compiled with" ci/compile-tests.sh
+	@$(LATE_GC) $(BIN)/suite '$(STEP_TIMES)'
 
 .PHONY: kind-tools
 kind-tools: packages tools $(BIN)/kind
@@ -89,19 +89,19 @@ kind-node-image: $(BIN)/cluster ## Build the node image of test-kind, of Debian 
 
 .PHONY: matrix
 matrix: tools ## Take an entry from each state to each other one, and write the table of docs/transitions.md
-	@$(GO_BUILD) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	@$(LATE_GC) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	@go test -C tests/matrix -count=1 -timeout 3h -all -update
 
 .PHONY: test-nightly
 test-nightly: tools ## What takes long and make test has a part of: all transitions, with each Helm on each Kubernetes, and more random input
-	@$(GO_BUILD) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	@$(LATE_GC) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	go test -count=1 -timeout 3h ./tests/matrix -all
 	@$(MAKE) --no-print-directory fuzz COUNT=20000
 
 .PHONY: fuzz
 fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then random values for the chart and real API servers (COUNT=100000, SEED=1)
 	@for target in $(FUZZ_TARGETS); do go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 2s ./$${target%%:*} || exit 1; done
-	@$(GO_BUILD) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
+	@$(LATE_GC) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	go test -count=1 -timeout 24h ./tests/schema -run TestMalformed -malformed 10000
 	go test -count=1 -v -timeout 24h ./tests/differential -run 'TestDifferential|TestKept' -table -values $(or $(COUNT),100000) -seed $(or $(SEED),1)
 
@@ -160,7 +160,7 @@ clean: ## Take down the clusters and delete what was built
 
 .PHONY: tools
 tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
-	@$(GO_BUILD) $(BIN)/cluster build
+	@$(LATE_GC) $(BIN)/cluster build
 
 # All modules, so that their download is a step of its own.
 $(BIN)/modules: go.mod ci/tools/go.mod $(wildcard tools/cluster/*.mod)
@@ -173,44 +173,44 @@ packages:
 	@ci/packages.sh ip=iproute2 nft=nftables mariadbd=mariadb-server-core mariadb-install-db=mariadb-server-core mariadb=mariadb-client-core busybox=busybox yamllint=yamllint shellcheck=shellcheck
 
 $(BIN)/helm: go.mod ci/versions.env
-	@$(GO_BUILD) $(PROGRESS) "helm $(HELM_VERSION)" go build -v -ldflags '$(HELM_LDFLAGS)' -o $@ helm.sh/helm/v3/cmd/helm
+	@$(LATE_GC) $(PROGRESS) "helm $(HELM_VERSION)" go build -v -ldflags '$(HELM_LDFLAGS)' -o $@ helm.sh/helm/v3/cmd/helm
 
 $(BIN)/helm4: ci/tools/go.mod ci/versions.env
-	@$(GO_BUILD) $(PROGRESS) "helm $(HELM4_VERSION)" go -C ci/tools build -v -ldflags '-s -w -X helm.sh/helm/v4/internal/version.version=$(HELM4_VERSION)' -o '$(CURDIR)/$@' helm.sh/helm/v4/cmd/helm
+	@$(LATE_GC) $(PROGRESS) "helm $(HELM4_VERSION)" go -C ci/tools build -v -ldflags '-s -w -X helm.sh/helm/v4/internal/version.version=$(HELM4_VERSION)' -o '$(CURDIR)/$@' helm.sh/helm/v4/cmd/helm
 
 $(BIN)/ct: ci/tools/go.mod
-	@$(GO_BUILD) $(PROGRESS) "chart-testing $(CHART_TESTING_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/helm/chart-testing/v3/ct
+	@$(LATE_GC) $(PROGRESS) "chart-testing $(CHART_TESTING_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/helm/chart-testing/v3/ct
 
 $(BIN)/staticcheck: ci/tools/go.mod
-	@$(GO_BUILD) $(PROGRESS) staticcheck go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' honnef.co/go/tools/cmd/staticcheck
+	@$(LATE_GC) $(PROGRESS) staticcheck go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' honnef.co/go/tools/cmd/staticcheck
 
 $(BIN)/actionlint: ci/tools/go.mod
-	@$(GO_BUILD) $(PROGRESS) actionlint go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/rhysd/actionlint/cmd/actionlint
+	@$(LATE_GC) $(PROGRESS) actionlint go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/rhysd/actionlint/cmd/actionlint
 
 $(BIN)/cyclonedx-gomod: ci/tools/go.mod
-	@$(GO_BUILD) $(PROGRESS) cyclonedx-gomod go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+	@$(LATE_GC) $(PROGRESS) cyclonedx-gomod go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 $(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go)
-	@$(GO_BUILD) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
+	@$(LATE_GC) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
 $(BIN)/editor/package.json: ci/versions.env
 	@ci/packages.sh node=nodejs npm=npm
 	@$(PROGRESS) "YAML language server $(YAML_LANGUAGE_SERVER_VERSION)" npm install --silent --no-audit --no-fund --prefix $(BIN)/editor yaml-language-server@$(YAML_LANGUAGE_SERVER_VERSION)
 
 $(BIN)/kind: ci/tools/go.mod
-	@$(GO_BUILD) $(PROGRESS) "kind $(KIND_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' sigs.k8s.io/kind
+	@$(LATE_GC) $(PROGRESS) "kind $(KIND_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' sigs.k8s.io/kind
 
 $(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts tools/docs))
-	@$(GO_BUILD) $(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
+	@$(LATE_GC) $(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
 
 $(BIN)/probe $(BIN)/demo $(BIN)/bench: $(BIN)/%: $(GO_FILES) go.mod
-	@$(GO_BUILD) $(PROGRESS) $* go build -v -ldflags '-s -w' -o $@ ./tests/cmd/$*
+	@$(LATE_GC) $(PROGRESS) $* go build -v -ldflags '-s -w' -o $@ ./tests/cmd/$*
 
 $(BIN)/kubectl: tests/cmd/kubectl/main.go go.mod ci/versions.env
-	@$(GO_BUILD) $(PROGRESS) "kubectl $(KUBERNETES_VERSION)" go build -v -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION)' -o $@ ./tests/cmd/kubectl
+	@$(LATE_GC) $(PROGRESS) "kubectl $(KUBERNETES_VERSION)" go build -v -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION)' -o $@ ./tests/cmd/kubectl
 
 $(BIN)/cluster: $(CLUSTER_FILES)
-	@$(GO_BUILD) $(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o '$(CURDIR)/$@' ./cmd/cluster
+	@$(LATE_GC) $(PROGRESS) "the embedded cluster's command" go -C tools/cluster build -v -o '$(CURDIR)/$@' ./cmd/cluster
 
 ##@ Release
 
