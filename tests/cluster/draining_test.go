@@ -21,9 +21,9 @@ func TestDraining(t *testing.T) {
 	needEmbedded(t, "what kube-proxy does with draining endpoints is the same there")
 	const namespace, release, pod, longLived = "drain", "drain", "drain-client", 20
 	makePod(t, pod, namespace)
-	serve(t, "7000", map[string]string{"drain-1": "192.168.67.1", "drain-2": "192.168.67.2"})
+	serve(t, "7000", map[string]string{"drain-1": "192.168.87.1", "drain-2": "192.168.87.2"})
 	entry := func(first, second string) []string {
-		return values(t, fmt.Sprintf(`services: [{name: web, ports: [{port: 7000}], addresses: [{ip: 192.168.67.1, %s}, {ip: 192.168.67.2, %s}]}]`, first, second))
+		return values(t, fmt.Sprintf(`services: [{name: web, ports: [{port: 7000}], addresses: [{ip: 192.168.87.1, %s}, {ip: 192.168.87.2, %s}]}]`, first, second))
 	}
 	o := options(namespace)
 	o.ValuesFiles = entry("ready: true", "ready: true")
@@ -76,8 +76,8 @@ func TestDraining(t *testing.T) {
 		t.Errorf("the upgrade ends with %v, want %q", err, refusal)
 	}
 	patch := `{"endpoints": [
-		{"addresses": ["192.168.67.1"], "conditions": {"ready": false}},
-		{"addresses": ["192.168.67.2"], "conditions": {"ready": false, "serving": true, "terminating": true}}]}`
+		{"addresses": ["192.168.87.1"], "conditions": {"ready": false}},
+		{"addresses": ["192.168.87.2"], "conditions": {"ready": false, "serving": true, "terminating": true}}]}`
 	if _, err := client.DiscoveryV1().EndpointSlices(namespace).Patch(t.Context(), "web-ipv4-0", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
