@@ -286,8 +286,8 @@ var classes = []class{
 	}), ""},
 	{"namespaces empty", everyShape, every(enabled, unset("namespace"), set(rapid.Just([]any{}), "namespaces")), "minItems: got 0, want 1"},
 	{"namespaces with one twice", everyShape, every(enabled, unset("namespace"), set(rapid.Just([]any{"shop", "a", "shop"}), "namespaces")), "are equal"},
-	{"namespace beside namespaces", everyShape, every(enabled, set(just(namespaces...), "namespace"), set(rapid.Just([]any{"shop"}), "namespaces")), "is set, but so is namespaces"},
-	{"release namespace that is none", everyShape, every(enabled, unset("namespace", "namespaces"), func(t *rapid.T, d *document, e entry) {
+	{"namespace and namespaces", everyShape, every(enabled, set(just(namespaces...), "namespace"), set(rapid.Just([]any{"shop"}), "namespaces")), "is set, but so is namespaces"},
+	{"invalid release namespace", everyShape, every(enabled, unset("namespace", "namespaces"), func(t *rapid.T, d *document, e entry) {
 		d.Release.Namespace = matching(`[A-Z._]{1,5}`).Draw(t, "namespace")
 	}), "amespace"},
 
@@ -325,7 +325,7 @@ var classes = []class{
 		}
 		e["externalName"] = pick(t, "form", name, name+"."+namespace, name+"."+namespace+".svc", name+"."+namespace+".svc.cluster.local", name+".")
 	}), ""},
-	{"externalName beside addresses", outward, every(enabled, set(domains, "externalName")), "is set, but so is addresses"},
+	{"externalName and addresses", outward, every(enabled, set(domains, "externalName")), "is set, but so is addresses"},
 	{"any externalName", []shape{alias}, every(enabled, set(strange, "externalName")), ""},
 
 	// addresses
@@ -352,7 +352,7 @@ var classes = []class{
 	{"IPv6 address with leading zeros", outward, every(enabled, address(matching(`2001:0db8::[1-9]|2001:db8::0[0-9a-f]{1,3}`))), "is not an IPv6 address in its canonical form"},
 	{"IPv6 address not shortened", outward, every(enabled, address(just("2001:db8:0:0:0:0:0:1", "2001:db8:0:0:1:1:1:1", "2001:db8::0:1", "2001:db8:0::1", "0:0:1:2:3:4:5:6"))), "is not an IPv6 address in its canonical form"},
 	{"IPv6 address with one zero or the wrong zeros shortened", outward, every(enabled, address(just("2001:db8::1:1:1:1:1", "2001:0:0:1::0:1", "2001:0:0:0:1::1", "1:0:0:2::3", "1::2:0:0:3:4", "::1:2:3:4:5:6:7"))), ""},
-	{"IPv6 address that is none", outward, every(enabled, address(just("2001:db8::1::2", "2001:db8", ":1", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7", "2001:db8::g", "2001:db8:::1", "2001:db8::12345"))), ""},
+	{"invalid IPv6 address", outward, every(enabled, address(just("2001:db8::1::2", "2001:db8", ":1", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7", "2001:db8::g", "2001:db8:::1", "2001:db8::12345"))), ""},
 	{"IPv6 address with a zone", outward, every(enabled, address(just("fe80::1%eth0", "2001:db8::1%1"))), "has a zone"},
 	{"IPv4 address mapped into IPv6", outward, every(enabled, address(just("::ffff:10.0.0.1", "::FFFF:10.0.0.1", "::ffff:a00:1"))), "is an IPv4 address mapped into IPv6"},
 	{"address twice", outward, every(enabled, func(t *rapid.T, d *document, e entry) {
@@ -371,10 +371,10 @@ var classes = []class{
 	{"address of another type", outward, every(enabled, func(t *rapid.T, d *document, e entry) {
 		e["addresses"] = append(e["addresses"].([]any), anything.Filter(func(v any) bool { return !strings.Contains("string object", kindOf(v)) }).Draw(t, "value"))
 	}), "want string or object"},
-	{"hostname that is none", outward, every(enabled, addressKey(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|[a-z]{64}`), "hostname")), "does not match pattern"},
+	{"invalid hostname", outward, every(enabled, addressKey(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|[a-z]{64}`), "hostname")), "does not match pattern"},
 	{"any hostname", outward, every(enabled, addressKey(strange, "hostname")), ""},
-	{"zone that is none", sliced, every(enabled, addressKey(matching(`[a-z]{1,3}[ /:é][a-z]{1,3}|-a|a-|[a-z]{64}`), "zone")), "does not match pattern"},
-	{"zone that is none, with hints", sliced, every(enabled, set(just("PreferClose", "PreferSameZone"), "trafficDistribution"), addressKey(matching(`[a-z]{1,3}[ /:é][a-z]{1,3}|-a|a-|[a-z]{64}`), "zone")), "does not match pattern"},
+	{"invalid zone", sliced, every(enabled, addressKey(matching(`[a-z]{1,3}[ /:é][a-z]{1,3}|-a|a-|[a-z]{64}`), "zone")), "does not match pattern"},
+	{"invalid zone, with hints", sliced, every(enabled, set(just("PreferClose", "PreferSameZone"), "trafficDistribution"), addressKey(matching(`[a-z]{1,3}[ /:é][a-z]{1,3}|-a|a-|[a-z]{64}`), "zone")), "does not match pattern"},
 	{"any zone", outward, every(enabled, addressKey(strange, "zone")), ""},
 	{"zone in an Endpoints object", []shape{legacy}, every(enabled, addressKey(nameParts, "zone")), "an Endpoints object has no zones"},
 	{"draining and ready", sliced, every(enabled, func(t *rapid.T, d *document, e entry) {
@@ -406,7 +406,7 @@ var classes = []class{
 	{"targetPort a name", outward, every(enabled, port(just("http", "80"), "targetPort")), "got string, want integer"},
 	{"targetPort that an alias cannot change to", []shape{alias}, every(enabled, func(t *rapid.T, d *document, e entry) { otherPort(aPort(t, e), "targetPort") }), "a DNS alias cannot change the port"},
 	{"targetPort that a headless Service cannot change to", []shape{headless}, every(enabled, func(t *rapid.T, d *document, e entry) { otherPort(aPort(t, e), "targetPort") }), "a headless Service cannot change the port"},
-	{"protocol that is none", everyShape, every(enabled, port(just("tcp", "HTTP", "", "ICMP", "TCP/UDP"), "protocol")), "value must be one of"},
+	{"invalid protocol", everyShape, every(enabled, port(just("tcp", "HTTP", "", "ICMP", "TCP/UDP"), "protocol")), "value must be one of"},
 	{"port and protocol twice", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
 		one := maps.Clone(aPort(t, e))
 		for i, p := range e["ports"].([]any) {
@@ -438,9 +438,9 @@ var classes = []class{
 			delete(one, "name")
 		}
 	}), ".name is missing"},
-	{"port name that is none", everyShape, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|[a-z]{64}`), "name")), "does not match pattern"},
+	{"invalid port name", everyShape, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|[a-z]{64}`), "name")), "does not match pattern"},
 	{"any port name", everyShape, every(enabled, port(strange, "name")), ""},
-	{"appProtocol that is none", everyShape, every(enabled, port(matching(`[a-z]{1,3}[ :é][a-z]{1,3}|-a|a-|/a|a/|a/b/c|A[.]EXAMPLE/a|[a-z]{64}|_a[.]b/c`), "appProtocol")), "does not match pattern"},
+	{"invalid appProtocol", everyShape, every(enabled, port(matching(`[a-z]{1,3}[ :é][a-z]{1,3}|-a|a-|/a|a/|a/b/c|A[.]EXAMPLE/a|[a-z]{64}|_a[.]b/c`), "appProtocol")), "does not match pattern"},
 	{"appProtocol with a domain of 254 characters", everyShape, every(enabled, port(matching(`([a-z]{63}[.]){3}[a-z]{62}/a`), "appProtocol")), "has a domain of over 253 characters"},
 	{"any appProtocol", everyShape, every(enabled, port(strange, "appProtocol")), ""},
 	{"101 ports", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
@@ -453,8 +453,8 @@ var classes = []class{
 	{"podPort without pods", []shape{alias, forwarding, legacy, headless}, every(enabled, port(just("http"), "podPort")), "is set, but selector is not"},
 	{"podPort out of its range", selecting, every(enabled, port(rapid.SampledFrom([]float64{0, -1, 65536, 1e9}), "podPort")), "imum: got"},
 	{"podPort a number in quotes", selecting, every(enabled, port(just("80", "0"), "podPort")), "does not match pattern"},
-	{"podPort a name that is none", selecting, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|a--b|[a-z]{16}`), "podPort")), "/podPort'"},
-	{"podPort a name that is none, while pods wait", []shape{parked}, every(enabled, port(matching(`[A-Z]{1,3}|a--b|[a-z]{16}`), "podPort")), "/podPort'"},
+	{"invalid podPort name", selecting, every(enabled, port(matching(`[A-Z]{1,3}|[a-z]{1,3}[._ /é][a-z]{1,3}|-a|a-|a--b|[a-z]{16}`), "podPort")), "/podPort'"},
+	{"invalid podPort name, while pods wait", []shape{parked}, every(enabled, port(matching(`[A-Z]{1,3}|a--b|[a-z]{16}`), "podPort")), "/podPort'"},
 	{"podPort empty", selecting, every(enabled, port(just(""), "podPort")), "does not match pattern"},
 	{"any podPort", selecting, every(enabled, port(strange, "podPort")), ""},
 	{"podPort that a headless Service cannot change to", []shape{both, cluster}, every(enabled, set(rapid.Just(true), "headless"), func(t *rapid.T, d *document, e entry) {
@@ -466,7 +466,7 @@ var classes = []class{
 	}), "a headless Service cannot change the port"},
 
 	// backend and selector
-	{"backend that is none", everyShape, every(enabled, set(just("External", "pods", "none", "external,cluster"), "backend")), "value must be one of"},
+	{"invalid backend", everyShape, every(enabled, set(just("External", "pods", "none", "external,cluster"), "backend")), "value must be one of"},
 	{"backend without a selector", selecting, every(enabled, unset("selector"), withoutPodPorts), "selector is missing"},
 	{"backend with an empty selector", selecting, every(enabled, set(rapid.SampledFrom([]any{map[string]any{}, map[string]any{"app": nil}}), "selector"), withoutPodPorts), "selector is missing"},
 	{"backend both with externalName", []shape{clusterAlias}, every(enabled, set(just("both"), "backend")), "is both, but an alias"},
@@ -479,13 +479,13 @@ var classes = []class{
 			}
 		}
 	}), "Kubernetes overwrites the Endpoints object"},
-	{"selector key that is none", selecting, every(enabled, selector(matching(badKeys), labelValues)), "not allowed"},
-	{"selector value that is none", selecting, every(enabled, selector(labelKeys, matching(badValues))), "does not match pattern"},
-	{"selector that is none, while pods wait", []shape{parked}, every(enabled, selector(labelKeys, matching(badValues))), "does not match pattern"},
+	{"invalid selector key", selecting, every(enabled, selector(matching(badKeys), labelValues)), "not allowed"},
+	{"invalid selector value", selecting, every(enabled, selector(labelKeys, matching(badValues))), "does not match pattern"},
+	{"invalid selector, while pods wait", []shape{parked}, every(enabled, selector(labelKeys, matching(badValues))), "does not match pattern"},
 	{"any selector", selecting, every(enabled, selector(strange, strange)), ""},
 
 	// settings
-	{"sessionAffinity that is none", everyShape, every(enabled, set(just("clientIP", "Cookie", ""), "sessionAffinity")), "value must be one of"},
+	{"invalid sessionAffinity", everyShape, every(enabled, set(just("clientIP", "Cookie", ""), "sessionAffinity")), "value must be one of"},
 	{"sessionAffinityTimeoutSeconds out of its range", services, every(enabled, set(just("ClientIP"), "sessionAffinity"), set(rapid.SampledFrom([]float64{0, -1, 86401, 1e9}), "sessionAffinityTimeoutSeconds")), "imum: got"},
 	{"sessionAffinityTimeoutSeconds without ClientIP", everyShape, every(enabled, unset("sessionAffinity"), func(t *rapid.T, d *document, e entry) {
 		if oneIn(t, "None", 1) {
@@ -493,20 +493,20 @@ var classes = []class{
 		}
 		e["sessionAffinityTimeoutSeconds"] = float64(number(t, "seconds", 1, 86400))
 	}), "is set, but sessionAffinity is not ClientIP"},
-	{"trafficDistribution that is none", everyShape, every(enabled, set(just("preferClose", "PreferSameRegion", "Auto"), "trafficDistribution")), "value must be one of"},
+	{"invalid trafficDistribution", everyShape, every(enabled, set(just("preferClose", "PreferSameRegion", "Auto"), "trafficDistribution")), "value must be one of"},
 	{"headless of another type", everyShape, every(enabled, set(just("true", "None"), "headless")), "want boolean"},
 	{"publishNotReadyAddresses of another type", everyShape, every(enabled, set(just("true", "yes"), "publishNotReadyAddresses")), "want boolean"},
 
 	// labels and annotations
-	{"label key that is none", everyShape, every(enabled, pair("labels", matching(badKeys), labelValues)), "not allowed"},
+	{"invalid label key", everyShape, every(enabled, pair("labels", matching(badKeys), labelValues)), "not allowed"},
 	{"label key with upper case in its domain", everyShape, every(enabled, pair("labels", matching(`[A-Z][a-z]{1,3}[.]example/a`), labelValues)), "not allowed"},
 	{"label key with a domain of 254 characters", everyShape, every(enabled, pair("labels", matching(`([a-z]{63}[.]){3}[a-z]{62}/a`), labelValues)), "has a domain of over 253 characters"},
-	{"label value that is none", everyShape, every(enabled, pair("labels", labelKeys, matching(badValues))), "does not match pattern"},
+	{"invalid label value", everyShape, every(enabled, pair("labels", labelKeys, matching(badValues))), "does not match pattern"},
 	{"label of the chart", everyShape, every(enabled, pair("labels", just("helm.sh/chart", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "external-services/backend", "kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by"), labelValues)), "is a label that the chart sets itself"},
 	{"label that makes Kubernetes ignore endpoints", everyShape, every(enabled, pair("labels", just("endpointslice.kubernetes.io/skip-mirror", "service.kubernetes.io/headless"), labelValues)), "makes Kubernetes ignore the endpoints"},
 	{"any label key", everyShape, every(enabled, pair("labels", strange, labelValues)), ""},
 	{"any label value", everyShape, every(enabled, pair("labels", labelKeys, strange)), ""},
-	{"annotation key that is none", everyShape, every(enabled, pair("annotations", matching(badKeys), annotationTexts)), "not allowed"},
+	{"invalid annotation key", everyShape, every(enabled, pair("annotations", matching(badKeys), annotationTexts)), "not allowed"},
 	{"annotation of a hook", everyShape, every(enabled, pair("annotations", just("helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy"), just("test", "pre-install", "1"))), "takes the objects out of the release"},
 	{"any annotation key", everyShape, every(enabled, pair("annotations", strange, annotationTexts)), ""},
 	{"any annotation", everyShape, every(enabled, pair("annotations", annotationKeys, strange)), ""},
@@ -514,7 +514,7 @@ var classes = []class{
 	{"annotations at the limit", everyShape, every(enabled, sized(261_880, 262_150)), ""},
 
 	// what templates make
-	{"template that is none", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
+	{"invalid template", everyShape, every(enabled, func(t *rapid.T, d *document, e entry) {
 		put(e, pick(t, "template", "{{", "{{ nope", "{{ nope }}", "{{ if }}", "{{ .Values.a.b.c }}", "{{ end }}", "{{ required \"x\" nil }}"), "annotations", "a")
 	}), ""},
 	{"externalName that expands to anything", []shape{alias}, every(enabled, expanding(strange, func(e entry, text string) { e["externalName"] = text })), ""},
@@ -525,7 +525,7 @@ var classes = []class{
 	{"any repository", everyShape, every(tests(strange, "image", "repository")), ""},
 	{"any tag", everyShape, every(tests(strange, "image", "tag")), ""},
 	{"any digest", everyShape, every(tests(strange, "image", "digest")), ""},
-	{"pullPolicy that is none", everyShape, tests(just("always", "", "Sometimes"), "image", "pullPolicy"), "value must be one of"},
+	{"invalid pullPolicy", everyShape, tests(just("always", "", "Sometimes"), "image", "pullPolicy"), "value must be one of"},
 	{"timeoutSeconds of the tests out of its range", everyShape, tests(rapid.SampledFrom([]float64{-1, 0, 61}), "timeoutSeconds"), "imum: got"},
 	{"any imagePullSecrets", everyShape, tests(rapid.Map(strange, func(s string) any { return []any{map[string]any{"name": s}} }), "imagePullSecrets"), ""},
 	{"any request", everyShape, tests(rapid.OneOf(strange, quantityForms), "resources", "requests", "cpu"), ""},

@@ -82,7 +82,7 @@ func TestPackageIsTheChart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name == "Chart.yaml" { // Helm writes it anew, without comments
+		if name == "Chart.yaml" { // Helm rewrites it without comments
 			var a, b map[string]any
 			if err := errors.Join(yaml.Unmarshal(packed, &a), yaml.Unmarshal(inRepository, &b)); err != nil {
 				t.Fatal(err)

@@ -279,23 +279,22 @@ func (j *judge) trim(e *entry) error {
 		if err != nil {
 			return err
 		}
+		// The templates say nothing of what the schema refuses, and lint says all.
 		for _, finding := range findings {
-			faults = append(faults, faultOf(finding))
+			fault := faultOf(finding)
+			if !slices.ContainsFunc(faults, func(f render.Fault) bool { return f.Field == fault.Field && f.Key == fault.Key }) {
+				faults = append(faults, fault)
+			}
 		}
 		trimmed := false
 		for _, fault := range faults {
 			trimmed = e.drop(fault) || trimmed
 		}
 		if !trimmed {
-			break
+			j.hold(e, findings)
+			return nil
 		}
 	}
-	findings, err := j.lint([]*entry{e})
-	if err != nil {
-		return err
-	}
-	j.hold(e, findings)
-	return nil
 }
 
 // pairField is the field of a finding about one label or annotation.

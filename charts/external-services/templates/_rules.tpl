@@ -115,7 +115,7 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
   {{- $alias := eq .outside "ExternalName" -}}
   {{- $pods := ne .backend "external" -}}
   {{- $timeout := $entry.sessionAffinityTimeoutSeconds -}}
-  {{- $unknown := keys (omit $entry "name" "enabled" "namespace" "namespaces" "externalName" "addresses" "ports" "backend" "selector" "headless" "endpointsKind" "sessionAffinity" "sessionAffinityTimeoutSeconds" "trafficDistribution" "publishNotReadyAddresses" "labels" "annotations") -}}
+  {{- $unknown := keys (omit $entry "name" "enabled" "namespace" "namespaces" "externalName" "addresses" "ports" "backend" "selector" "headless" "endpointsKind" "sessionAffinity" "sessionAffinityTimeoutSeconds" "trafficDistribution" "publishNotReadyAddresses" "labels" "annotations") | sortAlpha -}}
   {{- /* The API server counts the keys and values of annotations: 256 KiB, of which Helm needs 256
          bytes. What is printed is longer. */ -}}
   {{- $size := 0 -}}
@@ -185,7 +185,7 @@ Usage: {{ include "external-services.checkAddresses" (dict "root" $ "mapping" $m
   {{- end -}}
   {{- $_ := set $seen $ip .index -}}
   {{- if .given -}}
-    {{- $unknown := keys (omit .given "ip" "hostname" "zone" "ready" "draining") -}}
+    {{- $unknown := keys (omit .given "ip" "hostname" "zone" "ready" "draining") | sortAlpha -}}
     {{- $draining := eq .state "draining" -}}
     {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list
           (and $unknown (dict "field" (printf "%s.%s" $field (first $unknown)) "problem" "is not a key of an address" "fix" "correct it or delete it"))
@@ -260,7 +260,7 @@ Usage: {{ include "external-services.checkPorts" (dict "root" $ "mapping" $mappi
   {{- $field := printf "ports[%d]" $index -}}
   {{- $number := printf "%v/%s" .port (.protocol | default "TCP") -}}
   {{- $moved := and .targetPort (ne (int .targetPort) (int .port)) -}}
-  {{- $unknown := keys (omit $port "name" "port" "targetPort" "podPort" "protocol" "appProtocol") -}}
+  {{- $unknown := keys (omit $port "name" "port" "targetPort" "podPort" "protocol" "appProtocol") | sortAlpha -}}
   {{- $podNumber := and .podPort (not (kindIs "string" .podPort)) -}}
   {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list
         (and $unknown (dict "field" (printf "%s.%s" $field (first $unknown)) "problem" "is not a key of a port" "fix" "correct it or delete it"))

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Section holds what stands between two marker lines of a page to the text, or writes the text there. The
+// Section compares the text between two marker lines of a page with the one wanted, or writes it there. The
 // command is the one that writes it.
 func Section(t testing.TB, path, begin, end, text string, write bool, command string) {
 	t.Helper()
