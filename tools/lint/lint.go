@@ -12,10 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"runtime/metrics"
 	"slices"
 	"strings"
-	"time"
 
 	"external-services/tools/render"
 )
@@ -33,11 +31,6 @@ type Options struct {
 	// values; its ValueFiles are not read.
 	Files    []File
 	Settings render.Values
-
-	// Timeout and Memory, in bytes of the whole program's heap, are where Run gives up,
-	// since templates in values can take as much as they like. Zero is no limit.
-	Timeout time.Duration
-	Memory  uint64
 }
 
 // File is a values file: its name, as positions have it, and its text.
@@ -104,46 +97,14 @@ type Report struct {
 	Hints  []Finding `json:"hints"`  // what works and surprises
 }
 
-// Run lints. Where it gives up, that is the one fault, and what it was doing goes on until
-// the program ends: nothing can stop a template.
+// Run lints.
 func Run(o Options) (*Report, error) {
 	if o.Chart == nil {
 		return nil, errors.New("lint: no chart")
 	}
-	done := make(chan *Report, 1)
-	go func() {
-		l := &linter{Options: o}
-		l.run()
-		done <- &Report{Faults: sorted(l.faults), Hints: sorted(l.hints)}
-	}()
-	gaveUp := func(reason string) *Report {
-		return &Report{Faults: []Finding{{Reason: reason, Fix: "look for a template in the values that prints too much or never ends"}}, Hints: []Finding{}}
-	}
-	var timeout <-chan time.Time
-	if o.Timeout > 0 {
-		timeout = time.After(o.Timeout)
-	}
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
-	for {
-		select {
-		case report := <-done:
-			return report, nil
-		case <-timeout:
-			return gaveUp(fmt.Sprintf("the values take longer than %v to render", o.Timeout)), nil
-		case <-look.C:
-			if o.Memory > 0 && heap() > o.Memory {
-				return gaveUp(fmt.Sprintf("the values take more than %d MiB to render", o.Memory>>20)), nil
-			}
-		}
-	}
-}
-
-// heap is how many bytes of the heap are in use, or not yet collected.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+	l := &linter{Options: o}
+	l.run()
+	return &Report{Faults: sorted(l.faults), Hints: sorted(l.hints)}, nil
 }
 
 // linter is one run.

@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +21,6 @@ func newLintCommand() *cobra.Command {
 		chart   chartFlags
 		format  string
 		noHints bool
-		timeout time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "lint [RELEASE]",
@@ -48,7 +46,6 @@ where there is a fault.`,
 			if err != nil {
 				return err
 			}
-			options.Timeout, options.Memory = timeout, 4<<30
 			// Helm logs what it leaves out of wrong values: every such place is a fault here.
 			log.SetOutput(io.Discard)
 			// The templates make much garbage, and little of what they make stays.
@@ -75,7 +72,6 @@ where there is a fault.`,
 	}
 	chart.add(cmd)
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "form of the output: "+strings.Join(lint.Formats(), ", "))
-	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "when to give up on templates in the values that do not end; 0 for never")
 	cmd.Flags().BoolVar(&noHints, "no-hints", false, "say only what is wrong")
 	return cmd
 }
