@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"sigs.k8s.io/yaml"
-
 	"external-services/tests/internal/testenv"
 	"external-services/tools/render"
 )
@@ -36,37 +34,9 @@ var withoutSchema = map[string]string{
 	"name: starts with a digit": works, "ports: more than 100": works,
 }
 
-// keptCase is a case of tests/schema/testdata/invalid.
-type keptCase struct{ Name, Values, Schema, API string }
-
-// keptCases are the invalid inputs that tests/schema keeps and the condition is true for.
-func keptCases(t *testing.T, wanted func(keptCase) bool) []keptCase {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "schema", "testdata", "invalid", "*.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []keptCase
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var cases []keptCase
-		if err := yaml.Unmarshal(text, &cases); err != nil {
-			t.Fatal(err)
-		}
-		found = append(found, slices.DeleteFunc(cases, func(c keptCase) bool { return !wanted(c) })...)
-	}
-	if len(found) == 0 {
-		t.Fatal("no case is of that kind")
-	}
-	return found
-}
-
 // answersTo are the answers of the API servers to what the chart renders of a case. The error is that the
 // chart or Helm refuses; there are no answers where nothing is installed.
-func answersTo(t *testing.T, c keptCase, withoutSchema bool) (map[string]string, error) {
+func answersTo(t *testing.T, c testenv.InvalidCase, withoutSchema bool) (map[string]string, error) {
 	t.Helper()
 	chart, err := render.Embedded()
 	if err != nil {
@@ -101,7 +71,12 @@ func answersTo(t *testing.T, c keptCase, withoutSchema bool) (map[string]string,
 // What is left to the API server, it refuses: the cases of tests/schema that say so.
 func TestLeftToTheServer(t *testing.T) {
 	startServers(t)
-	for _, c := range keptCases(t, func(c keptCase) bool { return c.API != "" }) {
+	left := 0
+	for _, c := range testenv.InvalidCases(t) {
+		if c.API == "" {
+			continue
+		}
+		left++
 		answers, err := answersTo(t, c, false)
 		if err != nil || len(answers) == 0 {
 			t.Errorf("%s: %d answers, %v", c.Name, len(answers), err)
@@ -112,6 +87,9 @@ func TestLeftToTheServer(t *testing.T) {
 			}
 		}
 	}
+	if left == 0 {
+		t.Error("no case is left to the API server")
+	}
 }
 
 // Without the schema (--skip-schema-validation) every invalid input is refused all the same, by the
@@ -119,7 +97,10 @@ func TestLeftToTheServer(t *testing.T) {
 func TestWithoutTheSchema(t *testing.T) {
 	startServers(t)
 	installed := map[string]bool{}
-	for _, c := range keptCases(t, func(c keptCase) bool { return c.Schema != "" }) {
+	for _, c := range testenv.InvalidCases(t) {
+		if c.Schema == "" {
+			continue
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			answers, err := answersTo(t, c, true)
 			if err != nil || len(answers) == 0 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,70 +39,64 @@ func lintTexts(t testing.TB, texts ...string) *lint.Report {
 // TestInvalidValues sees refused. Every fault has a line, and what the chart says stands
 // in it word for word.
 func TestLintAgreesOnInvalidValues(t *testing.T) {
-	files, err := filepath.Glob("testdata/invalid/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files in testdata/invalid: %v", err)
-	}
-	for _, file := range files {
-		for _, c := range load[invalid](t, file) {
-			t.Run(c.Name, func(t *testing.T) {
-				t.Parallel()
-				report := lintTexts(t, c.Values)
-				if c.API != "" {
-					if len(report.Faults) > 0 {
-						t.Errorf("lint refuses what helm accepts: %v", report.Faults)
-					}
-					return
+	for _, c := range testenv.InvalidCases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			report := lintTexts(t, c.Values)
+			if c.API != "" {
+				if len(report.Faults) > 0 {
+					t.Errorf("lint refuses what helm accepts: %v", report.Faults)
 				}
-				if len(report.Faults) == 0 {
-					t.Fatalf("lint finds no fault in what helm refuses:\n%s", c.Values)
+				return
+			}
+			if len(report.Faults) == 0 {
+				t.Fatalf("lint finds no fault in what helm refuses:\n%s", c.Values)
+			}
+			var all strings.Builder
+			for _, f := range report.Faults {
+				if f.Line == 0 || f.Column == 0 || f.File == "" {
+					t.Errorf("no position: %+v", f)
 				}
-				var all strings.Builder
-				for _, f := range report.Faults {
-					if f.Line == 0 || f.Column == 0 || f.File == "" {
-						t.Errorf("no position: %+v", f)
-					}
-					if f.Reason == "" || f.Fix == "" {
-						t.Errorf("no reason or no fix: %+v", f)
-					}
-					if strings.ContainsAny(f.Message(), "^\\\n") && !strings.ContainsAny(c.Values, "^\\\n") {
-						t.Errorf("a regular expression or a line break: %s", f.Message())
-					}
-					fmt.Fprintln(&all, f.Message())
+				if f.Reason == "" || f.Fix == "" {
+					t.Errorf("no reason or no fix: %+v", f)
 				}
-				if c.Chart == "" {
-					return
+				if strings.ContainsAny(f.Message(), "^\\\n") && !strings.ContainsAny(c.Values, "^\\\n") {
+					t.Errorf("a regular expression or a line break: %s", f.Message())
 				}
-				want := strings.Split(c.Chart, "\n")
-				if len(want) > 1 {
-					want = want[1:]
+				fmt.Fprintln(&all, f.Message())
+			}
+			if c.Chart == "" {
+				return
+			}
+			want := strings.Split(c.Chart, "\n")
+			if len(want) > 1 {
+				want = want[1:]
+			}
+			if len(want) > 50 {
+				return
+			}
+			if len(report.Faults) != len(want) {
+				t.Errorf("%d faults, the chart has %d:\n%s\n%s", len(report.Faults), len(want), all.String(), c.Chart)
+			}
+			for _, text := range want {
+				// lint has a form of its own for the entry, and may know the address
+				text = strings.TrimPrefix(text, "  - ")
+				if strings.HasPrefix(text, "services[") {
+					_, text, _ = strings.Cut(text, ": ")
 				}
-				if len(want) > 50 {
-					return
+				_, text, _ = strings.Cut(text, " ") // after the field
+				reason, _, _ := strings.Cut(text, ": write ")
+				reason = strings.Replace(reason, "or externalName is", "or externalName: is", 1)
+				if !strings.Contains(all.String(), reason) {
+					t.Errorf("the chart says %q, lint\n%s", reason, all.String())
 				}
-				if len(report.Faults) != len(want) {
-					t.Errorf("%d faults, the chart has %d:\n%s\n%s", len(report.Faults), len(want), all.String(), c.Chart)
-				}
-				for _, text := range want {
-					// lint has a form of its own for the entry, and may know the address
-					text = strings.TrimPrefix(text, "  - ")
-					if strings.HasPrefix(text, "services[") {
-						_, text, _ = strings.Cut(text, ": ")
-					}
-					_, text, _ = strings.Cut(text, " ") // after the field
-					reason, _, _ := strings.Cut(text, ": write ")
-					reason = strings.Replace(reason, "or externalName is", "or externalName: is", 1)
-					if !strings.Contains(all.String(), reason) {
-						t.Errorf("the chart says %q, lint\n%s", reason, all.String())
-					}
-				}
-			})
-		}
+			}
+		})
 	}
 }
 
 func TestLintAgreesOnValidValues(t *testing.T) {
-	for _, c := range load[valid](t, "testdata/valid.yaml") {
+	for _, c := range validCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			if report := lintTexts(t, c.Values); len(report.Faults) > 0 {
@@ -175,17 +168,11 @@ over.yaml:5:18: databases.commonLabels["a b"]: "a b" is not a valid label key: w
 func corpus(t testing.TB) []string {
 	t.Helper()
 	var texts []string
-	for _, c := range load[valid](t, "testdata/valid.yaml") {
+	for _, c := range validCases(t) {
 		texts = append(texts, c.Values)
 	}
-	files, err := filepath.Glob("testdata/invalid/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files in testdata/invalid: %v", err)
-	}
-	for _, file := range files {
-		for _, c := range load[invalid](t, file) {
-			texts = append(texts, c.Values)
-		}
+	for _, c := range testenv.InvalidCases(t) {
+		texts = append(texts, c.Values)
 	}
 	return texts
 }

@@ -16,23 +16,17 @@ var update = flag.Bool("update", false, "write the list of docs/validation.md")
 // formats by the schema, and what takes a calculation by the API server.
 func TestListOfRefusals(t *testing.T) {
 	const begin, end = "<!-- generated from tests/schema by make generate: begin -->\n", "<!-- generated from tests/schema by make generate: end -->\n"
-	files, err := filepath.Glob("testdata/invalid/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files in testdata/invalid: %v", err)
-	}
 	by := map[string][]string{}
 	total := 0
-	for _, file := range files {
-		for _, c := range load[invalid](t, file) {
-			who := "the chart"
-			if c.Schema != "" {
-				who = "the schema"
-			} else if c.API != "" {
-				who = "the API server"
-			}
-			by[who] = append(by[who], c.Name)
-			total++
+	for _, c := range testenv.InvalidCases(t) {
+		who := "the chart"
+		if c.Schema != "" {
+			who = "the schema"
+		} else if c.API != "" {
+			who = "the API server"
 		}
+		by[who] = append(by[who], c.Name)
+		total++
 	}
 	if total < 333 || len(by["the chart"]) < 150 {
 		t.Errorf("%d cases, %d of them with a sentence of the chart", total, len(by["the chart"]))

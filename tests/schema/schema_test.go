@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,16 +18,6 @@ import (
 	"external-services/tools/render"
 )
 
-// invalid is a case of testdata/invalid: values, and the message of whoever
-// refuses them.
-type invalid struct {
-	Name   string `json:"name"`
-	Values string `json:"values"`
-	Schema string `json:"schema,omitempty"` // values.schema.json
-	Chart  string `json:"chart,omitempty"`  // templates/_rules.tpl
-	API    string `json:"api,omitempty"`    // the API server, see TestLeftToTheServer of tests/differential
-}
-
 // hint is what helm may add to an error.
 const hint = `\s*(Use --debug flag to render out invalid YAML)?\s*$`
 
@@ -37,9 +26,9 @@ var (
 	chartRefusal  = regexp.MustCompile(`(?s)^Error: execution error at \(external-services/templates/[a-z/]+\.(?:yaml|txt):\d+:\d+\): (.*?)` + hint)
 )
 
-// isRefusal says whether helm's message is that of the case. The validator says what is wrong in any
+// isRefusal says whether helm's message is that of a case. The validator says what is wrong in any
 // order, and the templates that helm executes first are those of the Pod.
-func (c invalid) isRefusal(message string) bool {
+func isRefusal(c testenv.InvalidCase, message string) bool {
 	if c.Schema == "" {
 		got := chartRefusal.FindStringSubmatch(message)
 		return got != nil && got[1] == c.Chart
@@ -52,38 +41,30 @@ func (c invalid) isRefusal(message string) bool {
 }
 
 func TestInvalidValues(t *testing.T) {
-	files, err := filepath.Glob("testdata/invalid/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files in testdata/invalid: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+	for _, c := range testenv.InvalidCases(t) {
+		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			for _, c := range load[invalid](t, file) {
-				t.Run(c.Name, func(t *testing.T) {
-					said := 0
-					for _, text := range []string{c.Schema, c.Chart, c.API} {
-						if text != "" {
-							said++
-						}
-					}
-					if said != 1 {
-						t.Fatal("a case has the message of the schema, of the chart or of the API server")
-					}
-					if c.API != "" {
-						accept(t, c.Values)
-						return
-					}
-					refuse(t, c)
-				})
+			said := 0
+			for _, text := range []string{c.Schema, c.Chart, c.API} {
+				if text != "" {
+					said++
+				}
 			}
+			if said != 1 {
+				t.Fatal("a case has the message of the schema, of the chart or of the API server")
+			}
+			if c.API != "" {
+				accept(t, c.Values)
+				return
+			}
+			refuse(t, c)
 		})
 	}
 }
 
 // A list that is too long to stand in a file.
 func TestTooManyAddressesForEndpoints(t *testing.T) {
-	refuse(t, invalid{
+	refuse(t, testenv.InvalidCase{
 		Values: manyAddresses("Endpoints", 1001),
 		Chart:  `services[0] "orders": addresses has 1001 addresses, but a cluster uses only 1000 of an Endpoints object: write endpointsKind: EndpointSlice`,
 	})
@@ -96,7 +77,7 @@ func TestAnnotationsTooLarge(t *testing.T) {
 	annotated := func(common, own int) string {
 		return fmt.Sprintf("commonAnnotations: {a: %s}\nservices: [{name: orders, externalName: a.example, annotations: {b: %s}}]", strings.Repeat("x", common), strings.Repeat("x", own))
 	}
-	refuse(t, invalid{
+	refuse(t, testenv.InvalidCase{
 		Values: annotated(100000, 161887),
 		Chart:  `services[0] "orders": annotations take 261889 bytes together with the common ones, but an object has room for 261888: shorten them`,
 	})
@@ -126,7 +107,7 @@ type valid struct {
 }
 
 func TestValidValues(t *testing.T) {
-	for _, c := range load[valid](t, "testdata/valid.yaml") {
+	for _, c := range validCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			result := accept(t, c.Values)
@@ -142,17 +123,16 @@ func TestValidValues(t *testing.T) {
 	}
 }
 
-// load reads a list of cases and refuses keys that a case does not have and names
-// that stand twice.
-func load[Case invalid | valid](t testing.TB, file string) []Case {
+// validCases reads testdata/valid.yaml, and refuses keys that a case does not have.
+func validCases(t testing.TB) []valid {
 	t.Helper()
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile("testdata/valid.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cases []Case
+	var cases []valid
 	if err := yaml.UnmarshalStrict(text, &cases); err != nil {
-		t.Fatalf("%s: %v", file, err)
+		t.Fatalf("testdata/valid.yaml: %v", err)
 	}
 	return cases
 }
@@ -173,7 +153,7 @@ func template(t *testing.T, values string, args ...string) (stdout, stderr strin
 	return out.String(), errs.String(), err
 }
 
-func refuse(t *testing.T, c invalid) {
+func refuse(t *testing.T, c testenv.InvalidCase) {
 	t.Helper()
 	stdout, stderr, err := template(t, c.Values)
 	if err == nil {
@@ -183,7 +163,7 @@ func refuse(t *testing.T, c invalid) {
 		t.Errorf("refused and rendered:\n%s", stdout)
 	}
 	// helm may warn before it refuses
-	if _, message, found := strings.Cut("\n"+stderr, "\nError: "); !found || !c.isRefusal("Error: "+message) {
+	if _, message, found := strings.Cut("\n"+stderr, "\nError: "); !found || !isRefusal(c, "Error: "+message) {
 		t.Errorf("values: %.400s\ngot:  %s\nwant: %s%s", c.Values, stderr, c.Schema, c.Chart)
 	}
 }

@@ -279,7 +279,8 @@ func (j *judge) trim(e *entry) error {
 		if err != nil {
 			return err
 		}
-		// The templates say nothing of what the schema refuses, and lint says all.
+		// The templates alone name the key of a label that they refuse, and lint alone says what the
+		// schema refuses.
 		for _, finding := range findings {
 			fault := faultOf(finding)
 			if !slices.ContainsFunc(faults, func(f render.Fault) bool { return f.Field == fault.Field && f.Key == fault.Key }) {
