@@ -51,7 +51,7 @@ STATICCHECK := $(CURDIR)/$(BIN)/staticcheck -checks inherit,-SA1019
 CHART_VERSION := $(shell sed -n 's/^version: //p' charts/external-services/Chart.yaml)
 
 # The packages and fuzz targets that make fuzz runs one after the other.
-FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/render:FuzzParse tools/render:FuzzDecode \
+FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/helm:FuzzParse tools/helm:FuzzDecode \
 	tools/docs:FuzzInsert tools/importer:FuzzText tests/schema:FuzzLintMutations
 
 ##@ Use

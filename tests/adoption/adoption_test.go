@@ -25,7 +25,7 @@ import (
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // The cluster is one of its own: at the article's address listens a server that the load
@@ -190,7 +190,7 @@ func applyByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := render.Decode(string(text))
+	objects, err := helm.Decode(string(text))
 	if err != nil {
 		t.Fatal(err)
 	}

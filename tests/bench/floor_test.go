@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 type valuesFile struct{ name, text string }
@@ -47,7 +47,7 @@ func TestFloor(t *testing.T) {
 // objects are what a chart prints, by kind, namespace and name.
 func objects(t *testing.T, chart, text string) map[string]metav1.Object {
 	t.Helper()
-	result, err := render.Render(load(t, chart), render.Release{Name: "bench"}, parse(t, text))
+	result, err := helm.Render(load(t, chart), helm.Release{Name: "bench"}, parse(t, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,9 +74,9 @@ func objects(t *testing.T, chart, text string) map[string]metav1.Object {
 	return all
 }
 
-func load(t testing.TB, path string) *render.Chart {
+func load(t testing.TB, path string) *helm.Chart {
 	t.Helper()
-	c, err := render.Load(path)
+	c, err := helm.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func load(t testing.TB, path string) *render.Chart {
 
 func parse(t testing.TB, text string) map[string]any {
 	t.Helper()
-	vals, err := render.Parse([]byte(text))
+	vals, err := helm.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func BenchmarkRender(b *testing.B) {
 				b.ReportAllocs()
 				c, vals := load(b, chart.path), parse(b, values.text)
 				for b.Loop() {
-					if _, _, err := render.Manifests(c, render.Release{Name: "bench"}, vals); err != nil {
+					if _, _, err := helm.Manifests(c, helm.Release{Name: "bench"}, vals); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -14,7 +14,7 @@ import (
 
 	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // secret measures how many bytes a revision has in its Secret. The API server takes a
@@ -225,14 +225,14 @@ func (r *Runner) withObjects(name, text string) (values, objects string, err err
 
 // rendered is what the chart makes for a values file, without the Pod of helm test, which
 // helm does not install either.
-func rendered(text string) (*render.Result, error) {
-	chart, err := render.Load(Chart)
+func rendered(text string) (*helm.Result, error) {
+	chart, err := helm.Load(Chart)
 	if err != nil {
 		return nil, err
 	}
-	vals, err := render.Parse([]byte(text))
+	vals, err := helm.Parse([]byte(text))
 	if err != nil {
 		return nil, err
 	}
-	return render.Mappings(chart, render.Release{Name: "bench"}, vals)
+	return helm.Mappings(chart, helm.Release{Name: "bench"}, vals)
 }

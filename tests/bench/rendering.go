@@ -18,7 +18,7 @@ func (r *Runner) template(ctx context.Context, rounds int) ([]Row, error) {
 		if err != nil {
 			return err
 		}
-		some, err := r.compare(ctx, size, rounds, helm("template", what, file)...)
+		some, err := r.compare(ctx, size, rounds, rendering("template", what, file)...)
 		rows = append(rows, some...)
 		return err
 	}
@@ -43,7 +43,7 @@ func (r *Runner) lint(ctx context.Context, rounds int) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		some, err := r.compare(ctx, size, rounds, slices.Concat(helm("lint", "entries", file), []contender{
+		some, err := r.compare(ctx, size, rounds, slices.Concat(rendering("lint", "entries", file), []contender{
 			{"extsvc lint", []string{"extsvc", "lint", "-f", file}},
 			{"helm template, chart", []string{"helm", "template", "bench", Chart, "-f", file}},
 		})...)
@@ -55,9 +55,9 @@ func (r *Runner) lint(ctx context.Context, rounds int) ([]Row, error) {
 	return rows, nil
 }
 
-// helm runs one command of helm on the three charts with so many entries, or addresses of
+// rendering runs one command of helm on the three charts with so many entries, or addresses of
 // one. The floor is the first.
-func helm(command, what, file string) []contender {
+func rendering(command, what, file string) []contender {
 	var all []contender
 	for _, chart := range []struct{ name, path string }{{"floor", Floor}, {"chart", Chart}, {"empty", Empty}} {
 		args := []string{"helm", command, chart.path, "-f", file}

@@ -19,7 +19,7 @@ import (
 
 	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // tools measures plan, import and check of extsvc; lint is a part of its own.
@@ -87,8 +87,8 @@ func (r *Runner) tools(ctx context.Context, rounds int) ([]Row, error) {
 
 // handWritten are objects without the labels of the chart, by which import would know a
 // release, and their manifests.
-func handWritten(from *render.Result) (*render.Result, string, error) {
-	result := &render.Result{}
+func handWritten(from *helm.Result) (*helm.Result, string, error) {
+	result := &helm.Result{}
 	var text strings.Builder
 	write := func(object metav1.Object) error {
 		object.SetLabels(map[string]string{discoveryv1.LabelServiceName: object.GetLabels()[discoveryv1.LabelServiceName]})
@@ -115,7 +115,7 @@ func handWritten(from *render.Result) (*render.Result, string, error) {
 }
 
 // owned are objects as helm install makes them.
-func owned(result *render.Result) *render.Result {
+func owned(result *helm.Result) *helm.Result {
 	annotations := map[string]string{"meta.helm.sh/release-name": "bench", "meta.helm.sh/release-namespace": "default"}
 	for _, o := range result.Services {
 		o.Annotations = annotations
@@ -129,11 +129,11 @@ func owned(result *render.Result) *render.Result {
 // store stores a release of the chart as helm install does, whose objects are there
 // already: the installation of the most entries takes minutes.
 func (c cluster) store(ctx context.Context, text string) error {
-	chart, err := render.Load(Chart)
+	chart, err := helm.Load(Chart)
 	if err != nil {
 		return err
 	}
-	vals, err := render.Parse([]byte(text))
+	vals, err := helm.Parse([]byte(text))
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (c cluster) store(ctx context.Context, text string) error {
 }
 
 // create creates the objects, many at a time.
-func (c cluster) create(ctx context.Context, result *render.Result) error {
+func (c cluster) create(ctx context.Context, result *helm.Result) error {
 	var tasks []func() error
 	for _, o := range result.Services {
 		tasks = append(tasks, func() error {

@@ -32,7 +32,7 @@ import (
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/check"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // runCheck runs extsvc check with a kubeconfig: in a pod, as a pod's program sees it, or
@@ -715,7 +715,7 @@ const manyServices = 5000
 
 // makeMany makes the objects of many entries in ten namespaces, for the length of a test.
 // The Services are headless, so that kube-proxy has no part in it.
-func makeMany(t testing.TB, prefix string) *render.Result {
+func makeMany(t testing.TB, prefix string) *helm.Result {
 	t.Helper()
 	start := time.Now()
 	var text strings.Builder
@@ -723,15 +723,15 @@ func makeMany(t testing.TB, prefix string) *render.Result {
 	for i := range manyServices {
 		fmt.Fprintf(&text, "- {name: many-%d, namespace: %s-%d, addresses: [10.%d.%d.1], ports: [{name: tcp, port: 80}], headless: true}\n", i, prefix, i%10, 64+i/250, i%250)
 	}
-	vals, err := render.Parse([]byte(text.String()))
+	vals, err := helm.Parse([]byte(text.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := render.Mappings(chart, render.Release{Name: "many"}, vals)
+	objects, err := helm.Mappings(chart, helm.Release{Name: "many"}, vals)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -838,14 +838,14 @@ func peak(do func()) uint64 {
 func TestCheckOfManyServices(t *testing.T) {
 	needEmbedded(t, "it is about calls of the API, and 5,000 Services keep a node's kube-proxy busy")
 	objects := makeMany(t, "check-many")
-	hundred := &render.Result{}
+	hundred := &helm.Result{}
 	for i := 0; i < manyServices; i += manyServices / 100 { // in every namespace some
 		hundred.Services = append(hundred.Services, objects.Services[i])
 		hundred.EndpointSlices = append(hundred.EndpointSlices, objects.EndpointSlices[i])
 	}
 	for _, c := range []struct {
 		name    string
-		objects *render.Result
+		objects *helm.Result
 		entries int
 	}{
 		{"all", objects, manyServices},

@@ -11,7 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // The Pod of helm test, where the Pod Security Standard restricted is enforced. On kind helm
@@ -31,7 +31,7 @@ func TestHelmTest(t *testing.T) {
 `
 	files := values(t, entries)
 	t.Run("restricted", func(t *testing.T) {
-		pod := rendered(t, "tested", render.Values{ValueFiles: files}, namespace).Pods[0]
+		pod := rendered(t, "tested", helm.Values{ValueFiles: files}, namespace).Pods[0]
 		eventually(t, defaultWait, "the Pod is admitted", func() error { // when its service account is there
 			_, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 			return err
@@ -135,7 +135,7 @@ func runTestPod(t *testing.T, name, namespace string, files []string) (string, e
 		t.Logf("helm test:\n%s", three)
 		return three, errors.Join(failed, alsoFailed)
 	}
-	pod := rendered(t, name, render.Values{ValueFiles: files, Values: []string{"tests.timeoutSeconds=1"}}, namespace).Pods[0]
+	pod := rendered(t, name, helm.Values{ValueFiles: files, Values: []string{"tests.timeoutSeconds=1"}}, namespace).Pods[0]
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		t.Fatal("busybox is not installed: install the Debian package busybox")

@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/gruntwork-io/terratest/modules/helm"
+	terratest "github.com/gruntwork-io/terratest/modules/helm"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // Each scenario goes through a release's life with both majors of Helm: what it
@@ -32,33 +32,33 @@ func TestScenarios(t *testing.T) {
 		for _, scenario := range scenarios {
 			t.Run(program+"/"+scenario.Name, func(t *testing.T) {
 				const release, namespace = "scenario", "scenario"
-				objects := rendered(t, release, render.Values{ValueFiles: scenario.Files}, namespace)
+				objects := rendered(t, release, helm.Values{ValueFiles: scenario.Files}, namespace)
 				for _, service := range objects.Services {
 					if slices.Equal(service.Spec.IPFamilies, []corev1.IPFamily{corev1.IPv6Protocol}) {
 						needIPv6(t)
 					}
 				}
 				makeNamespaces(t, namespace, objects)
-				helm := releaseOf(t, program, release, namespace)
-				t.Cleanup(helm.Uninstall)
+				installed := releaseOf(t, program, release, namespace)
+				t.Cleanup(installed.Uninstall)
 
-				helm.Do("install", scenario.Files)
+				installed.Do("install", scenario.Files)
 				before := stored(t, objects)
-				helm.Do("upgrade", scenario.Files)
+				installed.Do("upgrade", scenario.Files)
 				if diff := cmp.Diff(before, stored(t, objects)); diff != "" {
 					t.Errorf("an upgrade without a change changes objects (-before +after):\n%s", diff)
 				}
-				helm.Do("upgrade", scenario.Files, "--set", "commonLabels.changed=indeed")
-				changed := rendered(t, release, render.Values{ValueFiles: scenario.Files, Values: []string{"commonLabels.changed=indeed"}}, namespace)
+				installed.Do("upgrade", scenario.Files, "--set", "commonLabels.changed=indeed")
+				changed := rendered(t, release, helm.Values{ValueFiles: scenario.Files, Values: []string{"commonLabels.changed=indeed"}}, namespace)
 				if after := stored(t, changed); len(after) > 0 && cmp.Equal(before, after) {
 					t.Error("an upgrade with another label changes no object")
 				}
-				helm.Run("rollback", release, "2")
+				installed.Run("rollback", release, "2")
 				stored(t, objects)
 				if list, err := client.CoreV1().Services("").List(t.Context(), metav1.ListOptions{LabelSelector: "changed"}); err != nil || len(list.Items) > 0 {
 					t.Errorf("after the rollback %d Services have the other label: %v", len(list.Items), err)
 				}
-				helm.Uninstall()
+				installed.Uninstall()
 				wantNoLeftovers(t, release)
 			})
 		}
@@ -70,7 +70,7 @@ func TestHelm4TakesOverFromHelm3(t *testing.T) {
 	onlyAPI(t)
 	const release, namespace = "majors", "majors"
 	files := []string{testenv.Path("charts", "external-services", "ci", "every-key-values.yaml")}
-	objects := rendered(t, release, render.Values{ValueFiles: files}, namespace)
+	objects := rendered(t, release, helm.Values{ValueFiles: files}, namespace)
 	makeNamespaces(t, namespace, objects)
 	three, four := releaseOf(t, "helm", release, namespace), releaseOf(t, "helm4", release, namespace)
 	t.Cleanup(four.Uninstall)
@@ -105,17 +105,17 @@ func TestUmbrella(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			helm := releaseOf(t, program, "application", namespace)
-			t.Cleanup(helm.Uninstall)
-			helm.Run("install", helm.Name, parent)
+			installed := releaseOf(t, program, "application", namespace)
+			t.Cleanup(installed.Uninstall)
+			installed.Run("install", installed.Name, parent)
 			wantServices(t, namespace, "orders-db", "payments", "warehouse")
-			helm.Run("upgrade", helm.Name, parent, "--set", "partners.enabled=false")
+			installed.Run("upgrade", installed.Name, parent, "--set", "partners.enabled=false")
 			wantServices(t, namespace, "orders-db")
-			helm.Run("rollback", helm.Name, "1")
+			installed.Run("rollback", installed.Name, "1")
 			wantServices(t, namespace, "orders-db", "payments", "warehouse")
-			helm.Uninstall()
+			installed.Uninstall()
 			wantServices(t, namespace)
-			wantNoLeftovers(t, helm.Name)
+			wantNoLeftovers(t, installed.Name)
 		})
 	}
 }
@@ -177,7 +177,7 @@ func TestManyAddresses(t *testing.T) {
 
 // stored reads the rendered objects back and fails where the API server has not stored
 // what they say; it may have added to them. The result has the resource version of each.
-func stored(t *testing.T, objects *render.Result) map[string]string {
+func stored(t *testing.T, objects *helm.Result) map[string]string {
 	t.Helper()
 	// What a document says, and not what a Go type makes of what it leaves out.
 	documents := map[string]map[string]any{}
@@ -269,7 +269,7 @@ func TestRefusedBeforeAnythingIsMade(t *testing.T) {
 	makeNamespace(t, namespace)
 	o := options(namespace)
 	o.ValuesFiles = values(t, "services: [{name: good, externalName: a.example}, {name: bad, addresses: [127.0.0.1], ports: [{port: 80}]}]")
-	err := helm.InstallContextE(t, t.Context(), o, testenv.Chart(), release)
+	err := terratest.InstallContextE(t, t.Context(), o, testenv.Chart(), release)
 	if want := `services[1] "bad": addresses[0] "127.0.0.1" is a loopback address`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v, want %q", err, want)
 	}
@@ -297,7 +297,7 @@ func TestAPIServerAcceptsValidValues(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			const namespace = "default" // which some of the cases name
-			objects := rendered(t, "valid", render.Values{ValueFiles: values(t, c.Values)}, namespace)
+			objects := rendered(t, "valid", helm.Values{ValueFiles: values(t, c.Values)}, namespace)
 			makeNamespaces(t, namespace, objects)
 			for _, o := range objects.Services {
 				if _, err := client.CoreV1().Services(o.Namespace).Create(t.Context(), o, dryRun); err != nil {
@@ -320,17 +320,17 @@ func TestAPIServerAcceptsValidValues(t *testing.T) {
 }
 
 // rendered is what values render for a release in a namespace.
-func rendered(t *testing.T, release string, v render.Values, namespace string) *render.Result {
+func rendered(t *testing.T, release string, v helm.Values, namespace string) *helm.Result {
 	t.Helper()
-	chart, err := render.Load(testenv.Chart())
+	chart, err := helm.Load(testenv.Chart())
 	if err != nil {
 		t.Fatal(err)
 	}
-	vals, err := render.Merge(v)
+	vals, err := helm.Merge(v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := render.Render(chart, render.Release{Name: release, Namespace: namespace}, vals)
+	objects, err := helm.Render(chart, helm.Release{Name: release, Namespace: namespace}, vals)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func rendered(t *testing.T, release string, v render.Values, namespace string) *
 }
 
 // makeNamespaces makes the namespaces that objects land in.
-func makeNamespaces(t *testing.T, namespace string, objects *render.Result) {
+func makeNamespaces(t *testing.T, namespace string, objects *helm.Result) {
 	t.Helper()
 	makeNamespace(t, namespace)
 	for _, service := range objects.Services {

@@ -7,18 +7,18 @@ import (
 	"slices"
 	"strings"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // charts are the chart as it is, one that refuses nothing, and one without the pass over all
 // addresses and host names. The second shows what the API server would be asked to take without the
 // chart's rules, and the third what the chart says if it looks at each one.
 type charts struct {
-	chart, lenient, close *render.Chart
+	chart, lenient, close *helm.Chart
 }
 
 func loadCharts() (charts, error) {
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		return charts{}, err
 	}
@@ -35,8 +35,8 @@ func loadCharts() (charts, error) {
 }
 
 // redefined is the chart with other texts for some of its named templates.
-func redefined(texts map[string]string) (*render.Chart, error) {
-	c, err := render.Embedded()
+func redefined(texts map[string]string) (*helm.Chart, error) {
+	c, err := helm.Embedded()
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func redefined(texts map[string]string) (*render.Chart, error) {
 
 // version is that of the chart.
 var version = func() string {
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		panic(err) // it is part of this program
 	}
@@ -95,8 +95,8 @@ func read(err error) refusal {
 }
 
 // documents are the YAML documents that a chart renders of values.
-func documents(c *render.Chart, d document) ([]string, error) {
-	manifests, _, err := render.Manifests(c, d.Release, d.Values)
+func documents(c *helm.Chart, d document) ([]string, error) {
+	manifests, _, err := helm.Manifests(c, d.Release, d.Values)
 	if err != nil {
 		return nil, err
 	}

@@ -12,13 +12,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"pgregory.net/rapid"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 	"external-services/tools/values"
 )
 
 // document is what a user gives helm: a release and its values.
 type document struct {
-	Release render.Release `json:"release"`
+	Release helm.Release   `json:"release"`
 	Values  map[string]any `json:"values"`
 
 	// what the values were made from, where they have no fault: nothing is in overrides,
@@ -422,7 +422,7 @@ func decoded(v *values.Values) document {
 		panic(err)
 	}
 	withoutDefaults(result, defaults)
-	return document{Release: render.Release{Name: "outside", Namespace: namespaces[0]}, Values: result}
+	return document{Release: helm.Release{Name: "outside", Namespace: namespaces[0]}, Values: result}
 }
 
 func withoutDefaults(of, defaults map[string]any) {

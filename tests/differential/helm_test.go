@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // The real programs say what the rendering in process says that TestDifferential goes by:
@@ -53,7 +53,7 @@ func TestHelm(t *testing.T) {
 
 // differs renders values with a program, and says how that differs from what is wanted:
 // documents, or an error.
-func differs(ctx context.Context, helm string, release render.Release, values string, documents []string, refused error) string {
+func differs(ctx context.Context, helm string, release helm.Release, values string, documents []string, refused error) string {
 	program, err := testenv.Binary(helm)
 	if err != nil {
 		return err.Error()

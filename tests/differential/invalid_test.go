@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // What becomes of values that only the schema refuses, if it is skipped and the API server does not refuse
@@ -38,14 +38,14 @@ var withoutSchema = map[string]string{
 // chart or Helm refuses; there are no answers where nothing is installed.
 func answersTo(t *testing.T, c testenv.InvalidCase, withoutSchema bool) (map[string]string, error) {
 	t.Helper()
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if withoutSchema {
 		chart.Schema = nil
 	}
-	values, err := render.Parse([]byte(c.Values))
+	values, err := helm.Parse([]byte(c.Values))
 	if err != nil {
 		t.Fatal(err)
 	}

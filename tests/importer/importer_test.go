@@ -23,9 +23,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"external-services/tests/internal/embedded"
+	"external-services/tools/helm"
 	"external-services/tools/importer"
 	"external-services/tools/importer/importertest"
-	"external-services/tools/render"
 )
 
 var (
@@ -97,15 +97,15 @@ func pointers[T any](items []T) []*T {
 
 func rendered(t testing.TB, text []byte) map[string]importertest.Meaning {
 	t.Helper()
-	vals, err := render.Parse(text)
+	vals, err := helm.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := render.Render(chart, render.Release{}, vals)
+	result, err := helm.Render(chart, helm.Release{}, vals)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

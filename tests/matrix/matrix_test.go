@@ -18,8 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"external-services/tests/internal/release"
+	"external-services/tools/helm"
 	"external-services/tools/plan"
-	"external-services/tools/render"
 )
 
 const (
@@ -122,9 +122,9 @@ func (r trial) failAndRetry(from, to state, results *results) {
 func (r trial) predicts(to state, want outcome) {
 	r.t.Helper()
 	p, err := plan.Upgrade(r.t.Context(), plan.Options{
-		Cluster: render.ClusterOptions{Kubeconfig: r.cluster.Kubeconfig, Namespace: r.Namespace},
+		Cluster: helm.ClusterOptions{Kubeconfig: r.cluster.Kubeconfig, Namespace: r.Namespace},
 		Release: releaseName,
-		Values:  render.Values{ValueFiles: r.values(to)},
+		Values:  helm.Values{ValueFiles: r.values(to)},
 	})
 	if err != nil {
 		r.t.Errorf("extsvc plan: %v", err)

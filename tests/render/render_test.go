@@ -16,20 +16,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/gruntwork-io/terratest/modules/helm"
+	terratest "github.com/gruntwork-io/terratest/modules/helm"
 	"github.com/gruntwork-io/terratest/modules/k8s"
 	"github.com/gruntwork-io/terratest/modules/logger"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 var update = flag.Bool("update", false, "write what helm renders to testdata/golden")
 
 // objects compares what documents say and not how they are written.
-var objects = cmpopts.IgnoreFields(render.Result{}, "Manifests")
+var objects = cmpopts.IgnoreFields(helm.Result{}, "Manifests")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -42,16 +42,16 @@ func TestMain(m *testing.M) {
 
 // template renders the chart with the real helm, for the release "outside" in the
 // namespace "apps".
-func template(t *testing.T, options helm.Options, args ...string) string {
+func template(t *testing.T, options terratest.Options, args ...string) string {
 	t.Helper()
 	options.Logger = logger.Discard
 	options.KubectlOptions = k8s.NewKubectlOptions("", "", "apps")
-	return helm.RenderTemplateContext(t, t.Context(), &options, testenv.Chart(), "outside", nil, args...)
+	return terratest.RenderTemplateContext(t, t.Context(), &options, testenv.Chart(), "outside", nil, args...)
 }
 
-func decode(t *testing.T, manifests string) *render.Result {
+func decode(t *testing.T, manifests string) *helm.Result {
 	t.Helper()
-	result, err := render.Decode(manifests)
+	result, err := helm.Decode(manifests)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +76,8 @@ func TestGolden(t *testing.T) {
 		t.Run(scenario.Name, func(t *testing.T) {
 			t.Parallel()
 			// The Pod of helm test is much the same in all of them: see TestTestPod.
-			manifests := template(t, helm.Options{ValuesFiles: scenario.Files}, "--skip-tests")
-			want := decode(t, template(t, helm.Options{ValuesFiles: scenario.Files}))
+			manifests := template(t, terratest.Options{ValuesFiles: scenario.Files}, "--skip-tests")
+			want := decode(t, template(t, terratest.Options{ValuesFiles: scenario.Files}))
 
 			golden := filepath.Join("testdata", "golden", scenario.Name+".yaml")
 			if *update {
@@ -105,15 +105,15 @@ func TestGolden(t *testing.T) {
 				t.Errorf("Helm 3 and 4 render different objects (-3 +4):\n%s", diff)
 			}
 
-			chart, err := render.Embedded()
+			chart, err := helm.Embedded()
 			if err != nil {
 				t.Fatal(err)
 			}
-			values, err := render.Merge(render.Values{ValueFiles: scenario.Files})
+			values, err := helm.Merge(helm.Values{ValueFiles: scenario.Files})
 			if err != nil {
 				t.Fatal(err)
 			}
-			result, err := render.Render(chart, render.Release{Name: "outside", Namespace: "apps"}, values)
+			result, err := helm.Render(chart, helm.Release{Name: "outside", Namespace: "apps"}, values)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +198,7 @@ func TestArticle(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := decode(t, string(hand))
-			got := decode(t, template(t, helm.Options{
+			got := decode(t, template(t, terratest.Options{
 				ValuesFiles: []string{testenv.Path("values-examples", "article.yaml")},
 				SetValues:   map[string]string{"endpoints.kind": kind},
 			}, "--skip-tests"))
@@ -226,7 +226,7 @@ func TestArticle(t *testing.T) {
 
 // An address list is cut into slices of one family each, in the user's order.
 func TestSlices(t *testing.T) {
-	got := decode(t, template(t, helm.Options{
+	got := decode(t, template(t, terratest.Options{
 		SetJSONValues: map[string]string{"services": `[{"name": "orders", "ports": [{"name": "http", "port": 80, "targetPort": 8080}, {"name": "dns", "port": 53, "protocol": "UDP"}],
 			"addresses": ["10.0.0.5", "2001:db8::5", {"ip": "10.0.0.4", "ready": false}, "10.0.0.3", "2001:db8::4", "10.0.0.2", {"ip": "10.0.0.1", "ready": true}]}]`},
 		SetValues: map[string]string{"endpoints.maxPerSlice": "2"},
@@ -281,7 +281,7 @@ func TestSlices(t *testing.T) {
 }
 
 func TestIPv6Only(t *testing.T) {
-	got := decode(t, template(t, helm.Options{
+	got := decode(t, template(t, terratest.Options{
 		SetJSONValues: map[string]string{"services": `[{"name": "orders", "ports": [{"port": 80}], "addresses": ["2001:db8::5"]}]`},
 	}))
 	spec := got.Services[0].Spec
@@ -296,7 +296,7 @@ func TestIPv6Only(t *testing.T) {
 // An entry's labels and annotations win over the common ones, also when empty, and
 // the chart's own labels stay.
 func TestLabelsAndAnnotations(t *testing.T) {
-	got := decode(t, template(t, helm.Options{SetJSONValues: map[string]string{
+	got := decode(t, template(t, terratest.Options{SetJSONValues: map[string]string{
 		"commonLabels":      `{"team": "platform", "stage": "prod"}`,
 		"commonAnnotations": `{"note": "common", "contact": "platform-team"}`,
 		"services": `[{"name": "orders", "addresses": ["10.0.0.1"], "ports": [{"port": 80}], "labels": {"team": "", "tier": "1"}, "annotations": {"note": ""}},
@@ -332,7 +332,7 @@ func TestLabelsAndAnnotations(t *testing.T) {
 // The Pod of helm test: one for all mappings of a release, as restricted as a Pod can
 // be, without a token, and with a name of its own for each alias of the chart.
 func TestTestPod(t *testing.T) {
-	got := decode(t, template(t, helm.Options{ValuesFiles: []string{testenv.Path("charts", "external-services", "ci", "every-key-values.yaml")}}))
+	got := decode(t, template(t, terratest.Options{ValuesFiles: []string{testenv.Path("charts", "external-services", "ci", "every-key-values.yaml")}}))
 	if len(got.Pods) != 1 {
 		t.Fatalf("%d Pods, want 1", len(got.Pods))
 	}
@@ -355,24 +355,24 @@ func TestTestPod(t *testing.T) {
 	if diff := cmp.Diff(want, container.Args); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
-	none := decode(t, template(t, helm.Options{SetJSONValues: map[string]string{"services": `[{"name": "a", "addresses": [{"ip": "10.0.0.1", "ready": false}], "ports": [{"port": 80}]}]`}}))
+	none := decode(t, template(t, terratest.Options{SetJSONValues: map[string]string{"services": `[{"name": "a", "addresses": [{"ip": "10.0.0.1", "ready": false}], "ports": [{"port": 80}]}]`}}))
 	if args := none.Pods[0].Spec.Containers[0].Args; len(args) != 2 || args[1] != "a.apps" {
 		t.Errorf("where no address is ready, the arguments are %q", args)
 	}
-	headless := decode(t, template(t, helm.Options{SetJSONValues: map[string]string{"services": `[{"name": "a", "externalName": "a.example"},
+	headless := decode(t, template(t, terratest.Options{SetJSONValues: map[string]string{"services": `[{"name": "a", "externalName": "a.example"},
 		{"name": "none", "headless": true, "addresses": [{"ip": "10.0.0.1", "ready": false}], "ports": [{"port": 80}]},
 		{"name": "published", "headless": true, "publishNotReadyAddresses": true, "addresses": [{"ip": "10.0.0.1", "ready": false}], "ports": [{"port": 80}]}]`}}))
 	if args := headless.Pods[0].Spec.Containers[0].Args; len(args) != 3 || args[2] != "published.apps 80" {
 		t.Errorf("for headless Services, the arguments are %q", args)
 	}
-	digest := decode(t, template(t, helm.Options{
+	digest := decode(t, template(t, terratest.Options{
 		SetJSONValues: map[string]string{"services": `[{"name": "a", "externalName": "a.example"}]`},
 		SetValues:     map[string]string{"tests.image.repository": "registry.example/busybox", "tests.image.digest": "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"},
 	}))
 	if image := digest.Pods[0].Spec.Containers[0].Image; image != "registry.example/busybox@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" {
 		t.Errorf("with a digest the image is %s", image)
 	}
-	if empty := decode(t, template(t, helm.Options{})); len(empty.Pods) != 0 {
+	if empty := decode(t, template(t, terratest.Options{})); len(empty.Pods) != 0 {
 		t.Error("there is a Pod where nothing is mapped")
 	}
 }
@@ -393,19 +393,19 @@ func TestNullIsTheDefault(t *testing.T) {
 		many[i] = fmt.Sprintf("%q", fmt.Sprintf("10.1.0.%d", i+1))
 	}
 	long := strings.Replace(entry, `"10.0.0.1"`, strings.Join(many, ", "), 1)
-	want := template(t, helm.Options{ValuesFiles: file("{" + long + "}")})
+	want := template(t, terratest.Options{ValuesFiles: file("{" + long + "}")})
 	for _, null := range []string{
 		`"enabled": null`, `"endpoints": null`, `"endpoints": {"kind": null, "maxPerSlice": null}`,
 		`"tests": {"enabled": null, "image": null, "timeoutSeconds": null}`, `"tests": {"image": {"repository": null, "tag": null, "pullPolicy": null}}`,
 	} {
-		if diff := cmp.Diff(want, template(t, helm.Options{ValuesFiles: file("{" + null + ", " + long + "}")})); diff != "" {
+		if diff := cmp.Diff(want, template(t, terratest.Options{ValuesFiles: file("{" + null + ", " + long + "}")})); diff != "" {
 			t.Errorf("%s renders other than the default (-default +null):\n%s", null, diff)
 		}
 	}
 	// Resources are no more than the values say.
 	bare := regexp.MustCompile(`(?m)^      resources:\n(?:        .*\n)+`).ReplaceAllString(want, "")
 	for _, null := range []string{`"tests": null`, `"tests": {"resources": null}`, `"tests": {"resources": {"limits": null, "requests": null}}`} {
-		if diff := cmp.Diff(bare, template(t, helm.Options{ValuesFiles: file("{" + null + ", " + long + "}")})); diff != "" || bare == want {
+		if diff := cmp.Diff(bare, template(t, terratest.Options{ValuesFiles: file("{" + null + ", " + long + "}")})); diff != "" || bare == want {
 			t.Errorf("%s renders other than a Pod without resources (-want +null):\n%s", null, diff)
 		}
 	}

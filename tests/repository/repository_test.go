@@ -167,7 +167,7 @@ func TestDependenciesOfTheTools(t *testing.T) {
 			importers = append(importers, importPath)
 		}
 	}
-	if want := []string{"external-services/tools/render"}; !slices.Equal(importers, want) {
+	if want := []string{"external-services/tools/helm"}; !slices.Equal(importers, want) {
 		t.Errorf("Helm is imported by %q, want %q", importers, want)
 	}
 }

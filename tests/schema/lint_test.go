@@ -13,14 +13,14 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/testenv"
+	"external-services/tools/helm"
 	"external-services/tools/lint"
-	"external-services/tools/render"
 )
 
 // lintTexts lints texts as values files over each other, with the chart of the repository.
 func lintTexts(t testing.TB, texts ...string) *lint.Report {
 	t.Helper()
-	chart, err := render.Load(testenv.Chart())
+	chart, err := helm.Load(testenv.Chart())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +133,8 @@ func TestLintOfAnApplication(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chart := func() *render.Chart {
-		c, err := render.Load(path)
+	chart := func() *helm.Chart {
+		c, err := helm.Load(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,15 +237,15 @@ func FuzzLintMutations(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		values := mutated(t, rand.New(rand.NewPCG(seed, 1)), texts)
 		report := lintTexts(t, values)
-		vals, err := render.Parse([]byte(values))
+		vals, err := helm.Parse([]byte(values))
 		if err != nil {
 			t.Fatal(err)
 		}
-		chart, err := render.Load(testenv.Chart())
+		chart, err := helm.Load(testenv.Chart())
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = render.Render(chart, render.Release{}, vals)
+		_, err = helm.Render(chart, helm.Release{}, vals)
 		if (err == nil) != (len(report.Faults) == 0) {
 			t.Errorf("helm says %v\nlint says %v\nof\n%s", err, report.Faults, values)
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 var malformed = flag.Int("malformed", 1_000, "how many random malformed values TestMalformed renders")
@@ -19,19 +19,19 @@ var ownWords = regexp.MustCompile(`^values don't meet the specifications of the 
 func TestMalformed(t *testing.T) {
 	texts := corpus(t)
 	random := rand.New(rand.NewPCG(7, 7))
-	chart, err := render.Load(testenv.Chart())
+	chart, err := helm.Load(testenv.Chart())
 	if err != nil {
 		t.Fatal(err)
 	}
 	refused := 0
 	for i := range *malformed {
 		values := mutated(t, random, texts)
-		vals, err := render.Parse([]byte(values))
+		vals, err := helm.Parse([]byte(values))
 		if err != nil {
 			t.Fatal(err)
 		}
 		copied := *chart
-		if _, err := render.Render(&copied, render.Release{}, vals); err != nil {
+		if _, err := helm.Render(&copied, helm.Release{}, vals); err != nil {
 			refused++
 			if !ownWords.MatchString(err.Error()) {
 				t.Errorf("values %d: %v\nof\n%s", i, err, values)

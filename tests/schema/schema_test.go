@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // hint is what helm may add to an error.
@@ -168,13 +168,13 @@ func refuse(t *testing.T, c testenv.InvalidCase) {
 	}
 }
 
-func accept(t *testing.T, values string) *render.Result {
+func accept(t *testing.T, values string) *helm.Result {
 	t.Helper()
 	stdout, stderr, err := template(t, values)
 	if err != nil {
 		t.Fatalf("refused: %v\nvalues: %.400s\n%s", err, values, stderr)
 	}
-	result, err := render.Decode(stdout)
+	result, err := helm.Decode(stdout)
 	if err != nil {
 		t.Fatal(err)
 	}

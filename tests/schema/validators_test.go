@@ -10,7 +10,7 @@ import (
 	"github.com/xeipuuv/gojsonschema"
 
 	"external-services/tests/internal/testenv"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // Helm 3.18.5 and later, and Helm 4, read the schema with one validator, older ones with another: both take
@@ -38,7 +38,7 @@ func TestValidatorsAgree(t *testing.T) {
 	}
 	taken, refused := 0, 0
 	for _, values := range corpus(t) {
-		vals, err := render.Parse([]byte(values))
+		vals, err := helm.Parse([]byte(values))
 		if err != nil {
 			t.Fatal(err)
 		}

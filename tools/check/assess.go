@@ -10,9 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
+	"external-services/tools/helm"
 	"external-services/tools/live"
 	"external-services/tools/plan"
-	"external-services/tools/render"
 	"external-services/tools/values"
 )
 
@@ -102,7 +102,7 @@ func (a *assessment) apply() string {
 // owned says whether the Service is the release's, and else why not. For values, it is
 // enough that it is of the chart.
 func (a *assessment) owned() bool {
-	owner := render.OwnerOf(a.live)
+	owner := helm.OwnerOf(a.live)
 	whose := owner.String()
 	if a.release == nil {
 		const name = "app.kubernetes.io/name"
@@ -110,7 +110,7 @@ func (a *assessment) owned() bool {
 			return true
 		}
 		whose = "was not made by this chart"
-	} else if owner == (render.Owner{Release: a.release.Name, Namespace: a.release.Namespace}) {
+	} else if owner == (helm.Owner{Release: a.release.Name, Namespace: a.release.Namespace}) {
 		return true
 	}
 	a.add(NotOwned, Error,

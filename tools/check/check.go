@@ -16,8 +16,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 
+	"external-services/tools/helm"
 	"external-services/tools/plan"
-	"external-services/tools/render"
 )
 
 // Key is the place of an entry in the cluster.
@@ -210,7 +210,7 @@ func (r *Report) Has(code Code, key Key) bool {
 
 // Options say what is checked, and how.
 type Options struct {
-	Cluster render.ClusterOptions
+	Cluster helm.ClusterOptions
 
 	// Release is the name of the release. With FromValues it may be empty.
 	Release string
@@ -219,7 +219,7 @@ type Options struct {
 	// stored of the release. Chart is a folder or archive, by default the one that is
 	// built in.
 	FromValues bool
-	Values     render.Values
+	Values     helm.Values
 	Chart      string
 
 	// Entries are the names, or namespaces and names as in shop/orders, of the entries to
@@ -237,7 +237,7 @@ type Options struct {
 // namespaces where one seems to be missing. All but the storage may be forbidden; a
 // finding then says so.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	cluster, err := render.Connect(o.Cluster)
+	cluster, err := helm.Connect(o.Cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -259,14 +259,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	o.Progress("read the release")
 	deployed, err := cluster.Deployed(o.Release)
 	switch {
-	case errors.Is(err, render.ErrNoRelease):
+	case errors.Is(err, helm.ErrNoRelease):
 		return nil, fmt.Errorf("there is no release %q in the namespace %s: look for its name and namespace with helm list -A, or check values with -f FILE", o.Release, cluster.Namespace)
 	case apierrors.IsForbidden(err):
 		return nil, fmt.Errorf("read the release %q: %w: ask for the permission to list what Helm stores it in, or check its values with -f FILE", o.Release, err)
 	case err != nil:
 		return nil, fmt.Errorf("read the release %q: %w", o.Release, err)
 	}
-	objects, err := render.DecodeMappings(deployed.Manifest())
+	objects, err := helm.DecodeMappings(deployed.Manifest())
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest of the release %q: %w", o.Release, err)
 	}
@@ -274,21 +274,21 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return Objects(ctx, client, objects, release, o)
 }
 
-func renderValues(cluster *render.Cluster, o Options) (*render.Result, error) {
-	vals, err := render.Merge(o.Values)
+func renderValues(cluster *helm.Cluster, o Options) (*helm.Result, error) {
+	vals, err := helm.Merge(o.Values)
 	if err != nil {
 		return nil, err
 	}
-	chart, err := render.Open(o.Chart)
+	chart, err := helm.Open(o.Chart)
 	if err != nil {
 		return nil, err
 	}
-	return cluster.Upgrade(chart, cmp.Or(o.Release, "release-name"), nil, vals, render.Reuse{})
+	return cluster.Upgrade(chart, cmp.Or(o.Release, "release-name"), nil, vals, helm.Reuse{})
 }
 
 // Objects checks the objects of entries against a cluster. The release is nil where they
 // are of no release: whose they are in the cluster is not looked at then.
-func Objects(ctx context.Context, client kubernetes.Interface, objects *render.Result, release *plan.Release, o Options) (*Report, error) {
+func Objects(ctx context.Context, client kubernetes.Interface, objects *helm.Result, release *plan.Release, o Options) (*Report, error) {
 	wanted, err := wantedOf(objects, o.Entries)
 	if err != nil {
 		return nil, err
@@ -370,7 +370,7 @@ type wanted struct {
 
 // wantedOf reads the entries of objects, by namespace and name. Names, where there are
 // some, are those of the entries that count; the error is about one that no entry has.
-func wantedOf(objects *render.Result, names []string) ([]*wanted, error) {
+func wantedOf(objects *helm.Result, names []string) ([]*wanted, error) {
 	states := plan.States(objects)
 	byKey := map[Key]*wanted{}
 	for _, service := range objects.Services {

@@ -22,9 +22,9 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"external-services/tools/helm"
 	"external-services/tools/live"
 	"external-services/tools/plan"
-	"external-services/tools/render"
 )
 
 var release = &plan.Release{Name: "outside", Namespace: "shop", Revision: 3, Status: "deployed"}
@@ -32,15 +32,15 @@ var release = &plan.Release{Name: "outside", Namespace: "shop", Revision: 3, Sta
 // rendered are the entries of values, as the release outside in shop has them.
 func rendered(t *testing.T, text string) []*wanted {
 	t.Helper()
-	vals, err := render.Parse([]byte(text))
+	vals, err := helm.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := render.Mappings(chart, render.Release{Name: release.Name, Namespace: release.Namespace}, vals)
+	objects, err := helm.Mappings(chart, helm.Release{Name: release.Name, Namespace: release.Namespace}, vals)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +309,7 @@ func TestReleaseFindings(t *testing.T) {
 }
 
 func TestEntries(t *testing.T) {
-	objects := &render.Result{}
+	objects := &helm.Result{}
 	for _, name := range []string{"a/x", "b/x", "a/y"} {
 		service := &corev1.Service{}
 		service.Namespace, service.Name, _ = strings.Cut(name, "/")

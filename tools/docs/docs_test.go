@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"external-services/charts"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 	"external-services/tools/schema"
 )
 
@@ -81,15 +81,15 @@ func TestEntriesShowEveryKey(t *testing.T) {
 		}
 	}
 	uncommented := regexp.MustCompile(`(?m)^# (- |  )`).ReplaceAllString(strings.Replace(string(ValuesYAML()), "services: []", "services:", 1), "$1")
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	values, err := render.Parse([]byte(uncommented))
+	values, err := helm.Parse([]byte(uncommented))
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, uncommented)
 	}
-	result, err := render.Render(chart, render.Release{}, values)
+	result, err := helm.Render(chart, helm.Release{}, values)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"external-services/tools/helm"
 	"external-services/tools/lint"
-	"external-services/tools/render"
 	"external-services/tools/values"
 )
 
@@ -242,8 +242,8 @@ func valuesOf(entries []*entry) ([]byte, error) {
 }
 
 // release is what entries are rendered for.
-func (j *judge) release() render.Release {
-	return render.Release{Name: "import", Namespace: j.options.ReleaseNamespace}
+func (j *judge) release() helm.Release {
+	return helm.Release{Name: "import", Namespace: j.options.ReleaseNamespace}
 }
 
 // refuses says whether the chart refuses the entries that are not held.
@@ -252,15 +252,15 @@ func (j *judge) refuses(entries []*entry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	vals, err := render.Parse(text)
+	vals, err := helm.Parse(text)
 	if err != nil {
 		return false, fmt.Errorf("read the values that were written: %w", err)
 	}
-	chart, err := render.Open(j.options.Chart)
+	chart, err := helm.Open(j.options.Chart)
 	if err != nil {
 		return false, err
 	}
-	_, err = render.Render(chart, j.release(), vals)
+	_, err = helm.Render(chart, j.release(), vals)
 	return err != nil, nil // what is wrong says lint
 }
 
@@ -283,7 +283,7 @@ func (j *judge) trim(e *entry) error {
 		// schema refuses.
 		for _, finding := range findings {
 			fault := faultOf(finding)
-			if !slices.ContainsFunc(faults, func(f render.Fault) bool { return f.Field == fault.Field && f.Key == fault.Key }) {
+			if !slices.ContainsFunc(faults, func(f helm.Fault) bool { return f.Field == fault.Field && f.Key == fault.Key }) {
 				faults = append(faults, fault)
 			}
 		}
@@ -303,8 +303,8 @@ var pairField = regexp.MustCompile(`^(labels|annotations)(?:\.(.+)|\[(".+")\])$`
 
 // faultOf is a finding about the format of a value, which the schema refuses, as the chart's templates
 // would name it.
-func faultOf(finding lint.Finding) render.Fault {
-	fault := render.Fault{Field: finding.Field, Problem: finding.Reason}
+func faultOf(finding lint.Finding) helm.Fault {
+	fault := helm.Fault{Field: finding.Field, Problem: finding.Reason}
 	if match := pairField.FindStringSubmatch(finding.Field); match != nil {
 		fault.Field, fault.Key = match[1], match[2]
 		if key, err := strconv.Unquote(match[3]); err == nil {
@@ -315,7 +315,7 @@ func faultOf(finding lint.Finding) render.Fault {
 }
 
 // drop takes away what a fault is about, and says whether it did.
-func (e *entry) drop(fault render.Fault) bool {
+func (e *entry) drop(fault helm.Fault) bool {
 	match := optional.FindStringSubmatch(fault.Field)
 	if match == nil {
 		return false
@@ -356,20 +356,20 @@ func (e *entry) drop(fault render.Fault) bool {
 }
 
 // faults asks the chart's templates, which name the field and key of each fault.
-func (j *judge) faults(e *entry) ([]render.Fault, error) {
+func (j *judge) faults(e *entry) ([]helm.Fault, error) {
 	text, err := valuesOf([]*entry{e})
 	if err != nil {
 		return nil, err
 	}
-	vals, err := render.Parse(text)
+	vals, err := helm.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("read the values that were written: %w", err)
 	}
-	chart, err := render.Open(j.options.Chart)
+	chart, err := helm.Open(j.options.Chart)
 	if err != nil {
 		return nil, err
 	}
-	run, err := render.Prepare(chart, j.release(), vals)
+	run, err := helm.Prepare(chart, j.release(), vals)
 	if err != nil {
 		return nil, err
 	}
@@ -389,7 +389,7 @@ func (j *judge) lint(entries []*entry) ([]lint.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	chart, err := render.Open(j.options.Chart)
+	chart, err := helm.Open(j.options.Chart)
 	if err != nil {
 		return nil, err
 	}

@@ -20,10 +20,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"pgregory.net/rapid"
 
+	"external-services/tools/helm"
 	"external-services/tools/importer"
 	"external-services/tools/importer/importertest"
 	"external-services/tools/lint"
-	"external-services/tools/render"
 )
 
 var update = flag.Bool("update", false, "write the values that the shapes become")
@@ -48,15 +48,15 @@ func importTexts(t testing.TB, options importer.Options, selectors bool, texts m
 // after is what the chart makes of values.
 func after(t testing.TB, text []byte) map[string]importertest.Meaning {
 	t.Helper()
-	vals, err := render.Parse(text)
+	vals, err := helm.Parse(text)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendered, err := render.Render(chart, render.Release{}, vals)
+	rendered, err := helm.Render(chart, helm.Release{}, vals)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -117,7 +117,7 @@ func TestShapes(t *testing.T) {
 // lintValues has lint look at values, which helm takes as they stand.
 func lintValues(t *testing.T, text []byte) {
 	t.Helper()
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}

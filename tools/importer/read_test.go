@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"external-services/tools/helm"
 	"external-services/tools/importer"
-	"external-services/tools/render"
 )
 
 // What cannot be read gives one message, with the place and what to write instead.
@@ -121,15 +121,15 @@ func FuzzText(f *testing.F) {
 			}
 			t.Fatal(err)
 		}
-		vals, err := render.Parse(result.Values)
+		vals, err := helm.Parse(result.Values)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, result.Values)
 		}
-		chart, err := render.Embedded()
+		chart, err := helm.Embedded()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := render.Render(chart, render.Release{}, vals); err != nil {
+		if _, err := helm.Render(chart, helm.Release{}, vals); err != nil {
 			t.Fatalf("%v\n%s", err, result.Values)
 		}
 	})

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // maxTemplates is after how many templates in the values that do not expand the others
@@ -18,7 +18,7 @@ const maxTemplates = 10
 
 // explainTemplates notes what the validation of the chart refuses. It goes on after a
 // template in the values that does not expand, without it.
-func (l *linter) explainTemplates(run *render.Run, parts []*render.Part, pruned []*pruning) {
+func (l *linter) explainTemplates(run *helm.Run, parts []*helm.Part, pruned []*pruning) {
 	for round := 0; ; round++ {
 		all, err := run.Faults()
 		if err == nil {
@@ -49,7 +49,7 @@ func (l *linter) explainTemplates(run *render.Run, parts []*render.Part, pruned 
 
 // unexpanded notes the template in the values that an error is about, takes it out, and
 // says whether there is one.
-func (l *linter) unexpanded(err error, parts []*render.Part, pruned []*pruning) bool {
+func (l *linter) unexpanded(err error, parts []*helm.Part, pruned []*pruning) bool {
 	text, reason, ok := expansion(err)
 	if !ok {
 		return false
@@ -74,7 +74,7 @@ func (l *linter) unexpanded(err error, parts []*render.Part, pruned []*pruning) 
 
 // dropTemplates takes all strings that hold a template out of the values, and says
 // whether there were any.
-func dropTemplates(parts []*render.Part, pruned []*pruning) bool {
+func dropTemplates(parts []*helm.Part, pruned []*pruning) bool {
 	dropped := false
 	for i, part := range parts {
 		for _, path := range stringsAt(part.Values, func(text string) bool { return strings.Contains(text, "{{") }, nil) {
@@ -134,9 +134,9 @@ func stringsAt(value any, wanted func(string) bool, path []any) [][]any {
 
 // finding adds the position to a fault of the chart, and the canonical form of an IPv6
 // address.
-func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Finding {
+func (l *linter) finding(part *helm.Part, fault helm.Fault, p *pruning) Finding {
 	if other, found := strings.CutSuffix(fault.Problem, " is missing"); found && strings.HasPrefix(other, "or ") {
-		return l.finding(part, render.Fault{Index: fault.Index, Name: fault.Name, Namespace: fault.Namespace, Field: fault.Field + " " + other, Problem: "is missing", Fix: fault.Fix}, p)
+		return l.finding(part, helm.Fault{Index: fault.Index, Name: fault.Name, Namespace: fault.Namespace, Field: fault.Field + " " + other, Problem: "is missing", Fix: fault.Fix}, p)
 	}
 	f := Finding{Field: fault.Field, Reason: fault.Problem, Fix: fault.Fix}
 	if fault.Index == nil {
@@ -164,7 +164,7 @@ func (l *linter) finding(part *render.Part, fault render.Fault, p *pruning) Find
 }
 
 // releasePath is where a fault of what is given once a release stands.
-func releasePath(fault render.Fault) []any {
+func releasePath(fault helm.Fault) []any {
 	path := parseField(fault.Field)
 	if namespace, found := strings.CutPrefix(fault.Field, "namespaceOverrides."); found {
 		path = []any{"namespaceOverrides", namespace}
@@ -177,7 +177,7 @@ func releasePath(fault render.Fault) []any {
 
 // entryPath is where the field of a fault was set: in what is laid over the entry where
 // that has it, and else in the entry.
-func entryPath(values map[string]any, fault render.Fault) []any {
+func entryPath(values map[string]any, fault helm.Fault) []any {
 	field := parseField(fault.Field)
 	if fault.Key != "" {
 		field = append(field, fault.Key)
@@ -329,7 +329,7 @@ var consequences = map[string][]string{
 }
 
 // covers says whether a fault follows from what was taken out.
-func (p *pruning) covers(fault render.Fault) bool {
+func (p *pruning) covers(fault helm.Fault) bool {
 	p.index()
 	if fault.Index == nil {
 		// an entry without its name is not found by it

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // Helm logs what it leaves out of wrong values.
@@ -59,7 +59,7 @@ func FuzzLint(f *testing.F) {
 		if costly.MatchString(first + second + set) {
 			t.Skip("a template of unbounded cost")
 		}
-		var settings render.Values
+		var settings helm.Values
 		if set != "" {
 			settings.Values = []string{set}
 		}
@@ -90,22 +90,22 @@ func FuzzLint(f *testing.F) {
 
 // rendered renders values as extsvc template does, which is stricter than helm: objects
 // are decoded.
-func rendered(settings render.Values, texts ...string) error {
+func rendered(settings helm.Values, texts ...string) error {
 	files := map[string][]byte{}
 	for i, text := range texts {
 		name := fmt.Sprint(i)
 		settings.ValueFiles = append(settings.ValueFiles, name)
 		files[name] = []byte(text)
 	}
-	vals, err := render.MergeTexts(settings, files)
+	vals, err := helm.MergeTexts(settings, files)
 	if err != nil {
 		return err
 	}
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		return err
 	}
-	_, err = render.Render(chart, render.Release{}, vals)
+	_, err = helm.Render(chart, helm.Release{}, vals)
 	return err
 }
 
@@ -119,7 +119,7 @@ func FuzzSettings(f *testing.F) {
 		if costly.MatchString(set + setString + setJSON) {
 			t.Skip("a template of unbounded cost")
 		}
-		settings := render.Values{Values: []string{set}, StringValues: []string{setString}, JSONValues: []string{setJSON}}
+		settings := helm.Values{Values: []string{set}, StringValues: []string{setString}, JSONValues: []string{setJSON}}
 		report := run(t, settings, "services: [{name: orders, externalName: a.example}]\n")
 		for _, fault := range report.Faults {
 			if fault.Reason == "" {

@@ -5,14 +5,14 @@ import (
 	"slices"
 	"strings"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // hint notes what works and surprises.
-func (l *linter) hint(part *render.Part, mappings []render.Mapping) {
+func (l *linter) hint(part *helm.Part, mappings []helm.Mapping) {
 	for _, m := range mappings {
 		add := func(field, reason, fix string) {
-			path := entryPath(part.Values, render.Fault{Index: &m.Index, Name: m.Name, Namespace: m.Namespace, Field: field})
+			path := entryPath(part.Values, helm.Fault{Index: &m.Index, Name: m.Name, Namespace: m.Namespace, Field: field})
 			l.hints = append(l.hints, Finding{
 				Position: l.find(append(prefix(part.Path), path...), false),
 				Entry:    m.Name, Field: field, Reason: reason, Fix: fix,
@@ -31,7 +31,7 @@ func (l *linter) hint(part *render.Part, mappings []render.Mapping) {
 }
 
 // hintAlias notes what an alias of a DNS name does to clients that look at names.
-func hintAlias(m render.Mapping, add func(field, reason, fix string)) {
+func hintAlias(m helm.Mapping, add func(field, reason, fix string)) {
 	for _, field := range []string{"headless", "sessionAffinity", "trafficDistribution", "publishNotReadyAddresses"} {
 		if value := m.Entry[field]; value != nil && value != false && value != "" && value != "None" {
 			add(field, "has no effect with externalName", "leave it out, or write the IP addresses outside under addresses instead of externalName")

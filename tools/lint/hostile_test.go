@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // hostile files are made to fill the memory or the time of whoever reads them.
@@ -98,7 +98,7 @@ func TestHostileFiles(t *testing.T) {
 			peak, done := make(chan uint64), make(chan struct{})
 			go watch(peak, done)
 			start := time.Now()
-			report := run(t, render.Values{}, content)
+			report := run(t, helm.Values{}, content)
 			took := time.Since(start)
 			close(done)
 			memory := <-peak
@@ -150,12 +150,12 @@ func TestLimits(t *testing.T) {
 		"not UTF-8":              "0.yaml:2:10: is not YAML: invalid leading UTF-8 octet: write the file in UTF-8\n",
 		"NUL":                    "0.yaml:2:1: is not YAML: control characters are not allowed: take the control character out, or write it as an escape in double quotes\n",
 	} {
-		if got := text(t, run(t, render.Values{}, files[name])); got != want {
+		if got := text(t, run(t, helm.Values{}, files[name])); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
 	for _, set := range []string{"a" + strings.Repeat("[65536]", 1000) + "=1", "a[99999999999999999999]=1", "a[ 2000000]=1"} {
-		got := text(t, run(t, render.Values{Values: []string{set}}))
+		got := text(t, run(t, helm.Values{Values: []string{set}}))
 		if want := "the list indexes of the flags that set values sum up to more than 1048576: write long lists in a values file\n"; got != want {
 			t.Errorf("%.40s: %s, want %s", set, got, want)
 		}
@@ -165,7 +165,7 @@ func TestLimits(t *testing.T) {
 // Of a template in the values that calls itself, lint says what Helm says.
 func TestTemplateCallsItself(t *testing.T) {
 	values := `services: [{name: a, externalName: '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}'}]`
-	got := text(t, run(t, render.Values{}, values))
+	got := text(t, run(t, helm.Values{}, values))
 	if !strings.Contains(got, "rendering template has a nested reference name") {
 		t.Errorf("prints %.600s", got)
 	}

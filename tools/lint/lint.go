@@ -15,22 +15,22 @@ import (
 	"slices"
 	"strings"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // Options says what to lint.
 type Options struct {
 	// Chart is the chart that reads the values; it is changed. ChartName is how its
 	// own values file is named in positions.
-	Chart     *render.Chart
+	Chart     *helm.Chart
 	ChartName string
 
-	Release render.Release
+	Release helm.Release
 
 	// Files are the values files, later ones winning, and Settings the flags that set
 	// values; its ValueFiles are not read.
 	Files    []File
-	Settings render.Values
+	Settings helm.Values
 }
 
 // File is a values file: its name, as positions have it, and its text.
@@ -156,14 +156,14 @@ func (l *linter) run() {
 		l.unreadable(err)
 		return
 	}
-	prepared, err := render.Prepare(l.Chart, l.Release, vals)
+	prepared, err := helm.Prepare(l.Chart, l.Release, vals)
 	if err != nil {
 		<-positioned
 		l.refused(err)
 		return
 	}
 	schemaErr := prepared.Validate()
-	var mappings [][]render.Mapping
+	var mappings [][]helm.Mapping
 	if schemaErr == nil {
 		mappings, err = prepared.Mappings()
 	}
@@ -184,7 +184,7 @@ func (l *linter) run() {
 
 // explain finds the faults behind an error of Helm. Where the parts of the chart
 // external-services have none, the error itself is the fault.
-func (l *linter) explain(run *render.Run, parts []*render.Part, err error) {
+func (l *linter) explain(run *helm.Run, parts []*helm.Part, err error) {
 	before := len(l.faults)
 	pruned := make([]*pruning, len(parts))
 	for i, part := range parts {

@@ -10,13 +10,13 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // run lints texts as the files 0.yaml, 1.yaml and so on, with settings.
-func run(t testing.TB, settings render.Values, texts ...string) *Report {
+func run(t testing.TB, settings helm.Values, texts ...string) *Report {
 	t.Helper()
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestReports(t *testing.T) {
 	}
 	for _, e := range examples {
 		t.Run(e.Name, func(t *testing.T) {
-			report := run(t, render.Values{JSONValues: e.SetJSON, Values: e.Set, StringValues: e.SetString}, e.Files...)
+			report := run(t, helm.Values{JSONValues: e.SetJSON, Values: e.Set, StringValues: e.SetString}, e.Files...)
 			if got := text(t, report); got != e.Text {
 				t.Errorf("got:\n%s\nwant:\n%s", got, e.Text)
 			}
@@ -71,7 +71,7 @@ func TestReports(t *testing.T) {
 }
 
 func TestJSONAndGitHub(t *testing.T) {
-	report := run(t, render.Values{Values: []string{"commonLabels.a=b c"}}, "services:\n- name: \"a,b:\\n100%\"\n  externalName: localhost\n- {name: web, externalName: a.example, ports: [{port: 6443}]}\n")
+	report := run(t, helm.Values{Values: []string{"commonLabels.a=b c"}}, "services:\n- name: \"a,b:\\n100%\"\n  externalName: localhost\n- {name: web, externalName: a.example, ports: [{port: 6443}]}\n")
 	for format, want := range map[string]string{
 		"github": `::error file=0.yaml,line=2,col=9,title=entry "a%2Cb%3A\n100%25"::entry "a,b:\n100%25": name: "a,b:\n100%25" is not a valid Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last
 ::error file=0.yaml,line=3,col=17,title=entry "a%2Cb%3A\n100%25"::entry "a,b:\n100%25": externalName: "localhost" is the calling pod itself: write the name of the outside host in DNS

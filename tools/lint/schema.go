@@ -14,7 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"go.yaml.in/yaml/v3"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 	"external-services/tools/values"
 )
 
@@ -23,7 +23,7 @@ const maxFaults = 10_000
 
 // explainSchema says in sentences what the schema of a part refuses, and takes it out
 // of the values, so that the templates can go on.
-func (l *linter) explainSchema(part *render.Part, p *pruning) {
+func (l *linter) explainSchema(part *helm.Part, p *pruning) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(part.Schema))
 	if err != nil {
 		return // the part has no schema, or Helm says what is wrong with it
@@ -58,7 +58,7 @@ func (l *linter) explainSchema(part *render.Part, p *pruning) {
 // sentences turns what the schema says into faults.
 type sentences struct {
 	*linter
-	part   *render.Part
+	part   *helm.Part
 	schema any
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // What lint reads at most. A release of Helm is kept in a Secret of 1 MiB, so that no
@@ -77,7 +77,7 @@ func (l *linter) merge() (map[string]any, error) {
 		values.ValueFiles = append(values.ValueFiles, id)
 		texts[id] = file.Text
 	}
-	return render.MergeTexts(values, texts)
+	return helm.MergeTexts(values, texts)
 }
 
 // unreadable finds the files and settings that Helm cannot parse; err is its error for
@@ -85,11 +85,11 @@ func (l *linter) merge() (map[string]any, error) {
 func (l *linter) unreadable(err error) {
 	before := len(l.faults)
 	for i, file := range l.Files {
-		if _, err := render.Parse(file.Text); err != nil {
+		if _, err := helm.Parse(file.Text); err != nil {
 			l.faults = append(l.faults, notYAML(i, file, err))
 		}
 	}
-	if _, err := render.Settings(l.Settings); err != nil {
+	if _, err := helm.Settings(l.Settings); err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
 			flag, reason, _ := strings.Cut(line, ": ")
 			fix := "write KEY=VALUE, such as commonLabels.team=shop, with a backslash before a comma of the value"
@@ -226,7 +226,7 @@ func (l *linter) readLayers() {
 		})
 	}
 	// a setting that cannot be parsed is a fault of merge
-	settings, _ := render.Settings(l.Settings)
+	settings, _ := helm.Settings(l.Settings)
 	for i, setting := range settings {
 		l.layers = append(l.layers, layer{flag: setting.Flag, root: node(setting.Values), index: len(l.Files) + i})
 	}

@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
+	"external-services/tools/helm"
 	"external-services/tools/live"
-	"external-services/tools/render"
 	"external-services/tools/values"
 )
 
@@ -38,15 +38,15 @@ const (
 
 // Options say which release is upgraded to what.
 type Options struct {
-	Cluster render.ClusterOptions
+	Cluster helm.ClusterOptions
 	Release string
 
 	// Chart is the folder or archive of the chart to upgrade to, by default the one
 	// that is built in.
 	Chart string
 
-	Values render.Values
-	Reuse  render.Reuse
+	Values helm.Values
+	Reuse  helm.Reuse
 }
 
 // Upgrade plans the upgrade of a live release, or its installation where it is not
@@ -54,7 +54,7 @@ type Options struct {
 // the Services, EndpointSlices, Endpoints, pods of their selectors and the namespaces
 // themselves. All but the storage may be forbidden; NotChecked then says so.
 func Upgrade(ctx context.Context, o Options) (*Plan, error) {
-	cluster, err := render.Connect(o.Cluster)
+	cluster, err := helm.Connect(o.Cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -62,15 +62,15 @@ func Upgrade(ctx context.Context, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	chart, err := render.Open(o.Chart)
+	chart, err := helm.Open(o.Chart)
 	if err != nil {
 		return nil, err
 	}
 	release := &Release{Name: o.Release, Namespace: cluster.Namespace}
 	deployed, err := cluster.Deployed(o.Release)
-	now := &render.Result{}
+	now := &helm.Result{}
 	switch {
-	case errors.Is(err, render.ErrNoRelease):
+	case errors.Is(err, helm.ErrNoRelease):
 	case apierrors.IsForbidden(err):
 		return nil, fmt.Errorf("read the release %q: %w: ask for the permission to list what Helm stores it in, or compare with its values: helm get values, and extsvc plan --from", o.Release, err)
 	case err != nil:
@@ -80,11 +80,11 @@ func Upgrade(ctx context.Context, o Options) (*Plan, error) {
 		if o.Chart == "" && deployed.Chart() != chart.Name() {
 			return nil, fmt.Errorf("the release %q is of the chart %s: write the folder or archive of that chart as --chart", o.Release, deployed.Chart())
 		}
-		if now, err = render.DecodeMappings(deployed.Manifest()); err != nil {
+		if now, err = helm.DecodeMappings(deployed.Manifest()); err != nil {
 			return nil, fmt.Errorf("read the manifest of the release %q: %w", o.Release, err)
 		}
 	}
-	vals, err := render.Merge(o.Values)
+	vals, err := helm.Merge(o.Values)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func (l *look) ownership(c Change, f found) {
 			l.add(endpointsExist(c.Key)) // left from when the Service had a selector
 			continue
 		}
-		owner := render.OwnerOf(there).String()
+		owner := helm.OwnerOf(there).String()
 		l.add(Hazard{c.Key, NotOwned, Refused,
 			fmt.Sprintf("The %s %s exists and %s, so that Helm refuses to take it over; nothing is changed.", kind, Key{c.Namespace, object}, owner),
 			[]string{
@@ -258,7 +258,7 @@ func (l *look) ownership(c Change, f found) {
 }
 
 func (l *look) owns(o metav1.Object) bool {
-	return render.OwnerOf(o) == render.Owner{Release: l.release.Name, Namespace: l.release.Namespace}
+	return helm.OwnerOf(o) == helm.Owner{Release: l.release.Name, Namespace: l.release.Namespace}
 }
 
 // stale looks for endpoints of pods at a Service that has no selector any more: the

@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // Plan is what an upgrade does.
@@ -75,11 +75,11 @@ func (p *Plan) Refused() bool {
 
 // Compare plans an upgrade from the objects of one rendering to those of another,
 // without a look at a cluster.
-func Compare(now, then *render.Result) *Plan {
+func Compare(now, then *helm.Result) *Plan {
 	return compare(now, then).finish()
 }
 
-func compare(now, then *render.Result) *Plan {
+func compare(now, then *helm.Result) *Plan {
 	p := &Plan{Changes: []Change{}, Hazards: []Hazard{}, NotChecked: []NotChecked{}}
 	before, after := States(now), States(then)
 	keys := map[Key]bool{}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -22,17 +22,17 @@ func compareTexts(t *testing.T, from, to string) *Plan {
 	return Compare(mappings(t, from), mappings(t, to))
 }
 
-func mappings(t *testing.T, values string) *render.Result {
+func mappings(t *testing.T, values string) *helm.Result {
 	t.Helper()
-	chart, err := render.Embedded()
+	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	vals, err := render.Parse([]byte(values))
+	vals, err := helm.Parse([]byte(values))
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := render.Mappings(chart, render.Release{}, vals)
+	result, err := helm.Mappings(chart, helm.Release{}, vals)
 	if err != nil {
 		t.Fatal(err)
 	}

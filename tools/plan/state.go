@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 	"external-services/tools/values"
 )
 
@@ -102,7 +102,7 @@ const (
 )
 
 // States reads the entries of the objects of a release.
-func States(objects *render.Result) map[Key]*State {
+func States(objects *helm.Result) map[Key]*State {
 	found := map[Key]*State{}
 	for _, service := range objects.Services {
 		found[Key{service.Namespace, service.Name}] = stateOf(service)

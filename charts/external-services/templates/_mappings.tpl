@@ -187,7 +187,7 @@ Usage: labels: {{- include "external-services.pairs" (dict "maps" (list $common 
   {"mappings": [...], "errors": [...]}
 Errors have the fields that external-services.refuse stores, mappings those printed here. No
 template of the chart calls it: a program adds one that does. Its shape is part of the chart's
-interface, held by a test of tools/render.
+interface, held by a test of tools/helm.
 Usage: {{ include "external-services.data" . }} */}}
 {{- define "external-services.data" -}}
 {{- if not (hasKey . "mappings") }}{{ include "external-services.collect" . }}{{ end -}}

@@ -3,15 +3,15 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // chartFlags are the flags of the commands that put values into the chart, with the
 // names that helm has for them.
 type chartFlags struct {
 	path    string
-	release render.Release
-	values  render.Values
+	release helm.Release
+	values  helm.Values
 }
 
 func (f *chartFlags) add(cmd *cobra.Command) {

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"external-services/tools/check"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -173,8 +173,8 @@ func wait(ctx context.Context, pause time.Duration) bool {
 
 // releaseNames lists releases for the completion of the shell, which has no place for an
 // error but the log that cobra keeps for it.
-func releaseNames(options render.ClusterOptions) ([]string, cobra.ShellCompDirective) {
-	cluster, err := render.Connect(options)
+func releaseNames(options helm.ClusterOptions) ([]string, cobra.ShellCompDirective) {
+	cluster, err := helm.Connect(options)
 	if err == nil {
 		var names []string
 		if names, err = cluster.Releases(); err == nil {

@@ -4,12 +4,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 // addClusterFlags adds the flags that say which cluster and namespace, with the names
 // that kubectl and helm have for them.
-func addClusterFlags(cmd *cobra.Command, options *render.ClusterOptions) {
+func addClusterFlags(cmd *cobra.Command, options *helm.ClusterOptions) {
 	flags := cmd.Flags()
 	flags.StringVarP(&options.Namespace, "namespace", "n", "", "namespace (default: that of the context)")
 	flags.StringVar(&options.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: KUBECONFIG, then ~/.kube/config)")

@@ -11,13 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"external-services/tools/helm"
 	"external-services/tools/importer"
-	"external-services/tools/render"
 )
 
 func newImportCommand() *cobra.Command {
 	var (
-		cluster          render.ClusterOptions
+		cluster          helm.ClusterOptions
 		options          importer.Options
 		files            []string
 		recursive, all   bool
@@ -124,8 +124,8 @@ With --exit-zero, 2 is 0.`,
 }
 
 // importLive reads the objects of a cluster.
-func importLive(ctx context.Context, objects *importer.Objects, options render.ClusterOptions, all bool, progress func(string, int)) error {
-	cluster, err := render.Connect(options)
+func importLive(ctx context.Context, objects *importer.Objects, options helm.ClusterOptions, all bool, progress func(string, int)) error {
+	cluster, err := helm.Connect(options)
 	if err != nil {
 		return err
 	}

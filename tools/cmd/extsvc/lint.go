@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"external-services/tools/helm"
 	"external-services/tools/lint"
-	"external-services/tools/render"
 )
 
 func newLintCommand() *cobra.Command {
@@ -94,7 +94,7 @@ func lintOptions(flags chartFlags, stdin io.Reader) (lint.Options, error) {
 		options.Files = append(options.Files, file)
 	}
 	var err error
-	options.Chart, err = render.Open(flags.path)
+	options.Chart, err = helm.Open(flags.path)
 	if flags.path != "" {
 		options.ChartName = filepath.Join(flags.path, "values.yaml")
 	}

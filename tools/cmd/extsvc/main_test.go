@@ -9,7 +9,7 @@ import (
 
 	"external-services/charts"
 	"external-services/tools/docs"
-	"external-services/tools/render"
+	"external-services/tools/helm"
 	"external-services/tools/schema"
 )
 
@@ -46,7 +46,7 @@ func TestTemplate(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, stderr)
 		}
-		result, err := render.Decode(stdout)
+		result, err := helm.Decode(stdout)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"external-services/tools/helm"
 	"external-services/tools/plan"
-	"external-services/tools/render"
 )
 
 // exitCode ends the program with a code and without a message.
@@ -19,7 +19,7 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 func newPlanCommand() *cobra.Command {
 	var (
 		options   plan.Options
-		from      render.Values
+		from      helm.Values
 		fromChart string
 		output    string
 		exitZero  bool
@@ -65,7 +65,7 @@ With --exit-zero, 2 and 3 are 0.`,
 							return nil, fmt.Errorf("--%s is for a release in a cluster, and --from compares two sets of values without one: leave one of the two out", name)
 						}
 					}
-					return comparePlan(fromChart, options.Chart, render.Release{Name: options.Release, Namespace: options.Cluster.Namespace}, from, options.Values)
+					return comparePlan(fromChart, options.Chart, helm.Release{Name: options.Release, Namespace: options.Cluster.Namespace}, from, options.Values)
 				}
 				if options.Release == "" {
 					return nil, errors.New("name the release to upgrade, or write the values to compare with as --from FILE")
@@ -113,7 +113,7 @@ With --exit-zero, 2 and 3 are 0.`,
 }
 
 // comparePlan plans from one set of values to another, without a cluster.
-func comparePlan(fromChart, chart string, release render.Release, from, to render.Values) (*plan.Plan, error) {
+func comparePlan(fromChart, chart string, release helm.Release, from, to helm.Values) (*plan.Plan, error) {
 	if fromChart == "" {
 		fromChart = chart
 	}
@@ -128,14 +128,14 @@ func comparePlan(fromChart, chart string, release render.Release, from, to rende
 	return plan.Compare(now, then), nil
 }
 
-func renderMappings(path string, release render.Release, values render.Values) (*render.Result, error) {
-	vals, err := render.Merge(values)
+func renderMappings(path string, release helm.Release, values helm.Values) (*helm.Result, error) {
+	vals, err := helm.Merge(values)
 	if err != nil {
 		return nil, err
 	}
-	c, err := render.Open(path)
+	c, err := helm.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return render.Mappings(c, release, vals)
+	return helm.Mappings(c, release, vals)
 }

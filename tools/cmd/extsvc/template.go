@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"external-services/tools/render"
+	"external-services/tools/helm"
 )
 
 func newTemplateCommand() *cobra.Command {
@@ -23,15 +23,15 @@ the Kubernetes API.`,
 			if len(args) == 1 {
 				chart.release.Name = args[0]
 			}
-			vals, err := render.Merge(chart.values)
+			vals, err := helm.Merge(chart.values)
 			if err != nil {
 				return err
 			}
-			c, err := render.Open(chart.path)
+			c, err := helm.Open(chart.path)
 			if err != nil {
 				return err
 			}
-			result, err := render.Render(c, chart.release, vals)
+			result, err := helm.Render(c, chart.release, vals)
 			if err != nil {
 				return err
 			}

@@ -1,7 +1,7 @@
-// Package render loads, validates and renders the chart as Helm does, and decodes
+// Package helm loads, validates and renders the chart as Helm does, and decodes
 // what comes out to the types of the Kubernetes API. It is the only package of
 // the tools that imports Helm.
-package render
+package helm
 
 import (
 	"bufio"
