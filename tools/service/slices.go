@@ -1,0 +1,77 @@
+package service
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+)
+
+// What manages the EndpointSlices that Kubernetes creates, as their label
+// endpointslice.kubernetes.io/managed-by says.
+const (
+	PodEndpoints      = "endpointslice-controller.k8s.io"          // those of the pods of a selector
+	MirroredEndpoints = "endpointslicemirroring-controller.k8s.io" // those of an Endpoints object
+)
+
+// SkipMirror is the label of an Endpoints object that is not to be mirrored into EndpointSlices.
+const SkipMirror = "endpointslice.kubernetes.io/skip-mirror"
+
+// ManagedBy is the label of an Endpoints object that Kubernetes created for a selector, and of the
+// EndpointSlices that mirror it, since Kubernetes 1.33.
+const ManagedBy = "endpoints.kubernetes.io/managed-by"
+
+// Class says where the endpoints of an EndpointSlice come from.
+type Class string
+
+// The classes.
+const (
+	Own     Class = "own"     // an entry of the values
+	Pods    Class = "pods"    // the pods of the Service's selector
+	Stale   Class = "stale"   // pods of a selector that the Service no longer has
+	Foreign Class = "foreign" // someone else
+)
+
+// SelectsPods says whether a Service selects pods: not with a parked selector, which matches none.
+func SelectsPods(service *corev1.Service) bool {
+	_, parked := service.Spec.Selector[parkedLabel]
+	return HasSelector(service) && !parked
+}
+
+// HasSelector says whether Kubernetes maintains the endpoints of a Service.
+func HasSelector(service *corev1.Service) bool {
+	return len(service.Spec.Selector) > 0 && service.Spec.Type != corev1.ServiceTypeExternalName
+}
+
+// IsMirrored says whether Kubernetes mirrored a slice from an Endpoints object.
+func IsMirrored(slice *discoveryv1.EndpointSlice) bool {
+	return slice.Labels[discoveryv1.LabelManagedBy] == MirroredEndpoints
+}
+
+// OfPods says whether Kubernetes created a slice for the pods of a selector.
+func OfPods(slice *discoveryv1.EndpointSlice) bool {
+	return slice.Labels[discoveryv1.LabelManagedBy] == PodEndpoints
+}
+
+// Classify says where the endpoints of a slice of a Service come from, among all of its slices. Desired
+// is the mapping that the entry should be, and service the live one.
+func Classify(slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice, service *corev1.Service, desired *Mapping) Class {
+	isOwn := func(other *discoveryv1.EndpointSlice) bool { return other.Name == slice.Name }
+	switch {
+	case slices.ContainsFunc(desired.Slices, isOwn), desired.Endpoints != nil && IsMirrored(slice) && !SelectsPods(service):
+		return Own
+	case OfPods(slice) && SelectsPods(service):
+		return Pods
+	case OfPods(slice), IsMirrored(slice) && mirrorsPods(slice, all):
+		return Stale
+	}
+	return Foreign
+}
+
+// mirrorsPods says whether a slice mirrors the Endpoints object that Kubernetes created for a selector:
+// it does so as soon as the selector is gone (https://github.com/kubernetes/kubernetes/issues/103804).
+func mirrorsPods(slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice) bool {
+	return slice.Labels[ManagedBy] != "" || slices.ContainsFunc(all, func(other *discoveryv1.EndpointSlice) bool {
+		return OfPods(other) && len(other.Endpoints) > 0
+	})
+}
