@@ -193,11 +193,15 @@ func (c *Cluster) Upgrade(chart *Chart, name string, deployed *Deployed, vals ma
 	if want := chart.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, capabilities.KubeVersion.Version) {
 		return nil, fmt.Errorf("the chart %s requires Kubernetes %s, and the cluster has %s", chart.Name(), want, capabilities.KubeVersion.Version)
 	}
-	documents, _, err := renderDocuments(chart, options, capabilities, vals)
+	run, err := prepare(chart, options, capabilities, vals)
 	if err != nil {
 		return nil, err
 	}
-	return mappings(documents)
+	documents, _, err := run.manifests()
+	if err != nil {
+		return nil, err
+	}
+	return decode(documents, mappingsOnly)
 }
 
 // values are those that helm upgrade renders, as Helm's action.Upgrade makes them of

@@ -1,0 +1,155 @@
+package helm
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	"external-services/charts"
+)
+
+// Result is what a chart renders.
+type Result struct {
+	// Manifests are the YAML documents, in the order in which Helm installs them.
+	Manifests []string
+
+	// The objects of the manifests.
+	Services       []*corev1.Service
+	EndpointSlices []*discoveryv1.EndpointSlice
+	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
+	Endpoints []*corev1.Endpoints
+
+	// Pods are what helm test starts.
+	Pods []*corev1.Pod
+
+	// Notes is what Helm prints after an installation.
+	Notes string
+}
+
+// YAML returns the documents as helm template prints them, without its comments.
+func (r *Result) YAML() string {
+	var out strings.Builder
+	for _, manifest := range r.Manifests {
+		fmt.Fprintf(&out, "---\n%s\n", strings.TrimSpace(manifest))
+	}
+	return out.String()
+}
+
+// Decode reads the YAML documents that helm template or helm get manifest prints. It is strict: a field that
+// the API does not have, a key that is there twice, or a kind that the chart does not render is an error.
+func Decode(documents string) (*Result, error) { return decodeText(documents, allObjects) }
+
+// DecodeMappings is Decode for a release that may hold other charts too: it reads only the objects that this
+// chart made for its entries, which it knows by their labels.
+func DecodeMappings(documents string) (*Result, error) { return decodeText(documents, mappingsOnly) }
+
+// scope says which documents are decoded.
+type scope bool
+
+const (
+	allObjects   scope = true
+	mappingsOnly scope = false
+)
+
+func decodeText(documents string, what scope) (*Result, error) {
+	result := &Result{}
+	reader := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(documents)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return result, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(bytes.TrimSpace(document)) == 0 {
+			continue
+		}
+		if err := result.add(string(document), what); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// add decodes a document. A document that is not YAML belongs to another chart if only mappings are read:
+// Helm judges it.
+func (r *Result) add(document string, what scope) error {
+	text, err := sigsyaml.YAMLToJSONStrict([]byte(document))
+	if err != nil {
+		lenient, failed := sigsyaml.YAMLToJSON([]byte(document))
+		if what == mappingsOnly && (failed != nil || !isMapping(lenient)) {
+			return nil
+		}
+		return undecodable(document, err)
+	}
+	if what == mappingsOnly && !isMapping(text) {
+		return nil
+	}
+	object, kind, err := decoder.Decode(text, nil, nil) // JSON: YAML takes several times as long
+	if err != nil {
+		return undecodable(document, err)
+	}
+	r.Manifests = append(r.Manifests, document)
+	switch o := object.(type) {
+	case *corev1.Service:
+		r.Services = append(r.Services, o)
+	case *discoveryv1.EndpointSlice:
+		r.EndpointSlices = append(r.EndpointSlices, o)
+	case *corev1.Endpoints: //nolint:staticcheck // see Result
+		r.Endpoints = append(r.Endpoints, o)
+	case *corev1.Pod:
+		r.Pods = append(r.Pods, o)
+	default:
+		return fmt.Errorf("the chart renders no %s", kind)
+	}
+	return nil
+}
+
+var decoder = func() runtime.Decoder {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // the scheme of the linked API types: never at run time
+		}
+	}
+	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+}()
+
+// undecodable names a document by its first lines.
+func undecodable(document string, err error) error {
+	lines := strings.SplitN(document, "\n", 6)
+	return fmt.Errorf("decode %q: %w", strings.Join(lines[:min(5, len(lines))], "\n"), err)
+}
+
+// nameLabel has the name of the chart on each of its objects.
+const nameLabel = "app.kubernetes.io/name"
+
+// isMapping says whether a document, as JSON, is an object that the chart makes for an entry.
+func isMapping(text []byte) bool {
+	var object struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Metadata   struct {
+			Labels map[string]any `json:"labels"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(text, &object); err != nil {
+		return false
+	}
+	switch object.APIVersion + " " + object.Kind {
+	case "v1 Service", "v1 Endpoints", "discovery.k8s.io/v1 EndpointSlice":
+		return object.Metadata.Labels[nameLabel] == charts.Dir
+	}
+	return false
+}

@@ -1,0 +1,83 @@
+package helm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/cli/values"
+	"helm.sh/helm/v3/pkg/getter"
+	"helm.sh/helm/v3/pkg/strvals"
+)
+
+// Values says where values come from, as the flags of helm do: files and settings, later ones winning.
+type Values = values.Options
+
+// Parse reads the text of a values file as Helm does.
+func Parse(text []byte) (map[string]any, error) { return chartutil.ReadValues(text) }
+
+// Merge reads values and layers them as Helm does.
+func Merge(v Values) (map[string]any, error) { return v.MergeValues(getter.Providers{}) }
+
+// MergeTexts is Merge with the texts of the files, by their names, in place of what is on disk.
+func MergeTexts(v Values, texts map[string][]byte) (map[string]any, error) {
+	return v.MergeValues(getter.Providers{{
+		Schemes: []string{""},
+		New:     func(...getter.Option) (getter.Getter, error) { return inMemory(texts), nil },
+	}})
+}
+
+// inMemory gets files by their names.
+type inMemory map[string][]byte
+
+func (m inMemory) Get(name string, _ ...getter.Option) (*bytes.Buffer, error) {
+	text, ok := m[name]
+	if !ok {
+		return nil, fmt.Errorf("%q: %w", name, fs.ErrNotExist)
+	}
+	return bytes.NewBuffer(text), nil
+}
+
+// Setting is one of the flags that set values.
+type Setting struct {
+	Flag   string // its name and number: --set 2 is the second one
+	Values map[string]any
+}
+
+// Settings parses each flag that sets values by itself, in the order in which Helm lays them over the files.
+// Items of a list that a flag does not set are nil. The error joins one error per flag that cannot be parsed,
+// a *SettingError.
+func Settings(v Values) ([]Setting, error) {
+	var settings []Setting
+	var failed []error
+	for _, kind := range []struct {
+		flag  string
+		texts []string
+		parse func(string, map[string]any) error
+	}{
+		{"--set-json", v.JSONValues, strvals.ParseJSON},
+		{"--set", v.Values, strvals.ParseInto},
+		{"--set-string", v.StringValues, strvals.ParseIntoString},
+	} {
+		for i, text := range kind.texts {
+			setting := Setting{Flag: fmt.Sprintf("%s %d", kind.flag, i+1), Values: map[string]any{}}
+			if err := kind.parse(text, setting.Values); err != nil {
+				failed = append(failed, &SettingError{setting.Flag, err})
+			}
+			settings = append(settings, setting)
+		}
+	}
+	return settings, errors.Join(failed...)
+}
+
+// SettingError is the error of a flag that cannot be parsed.
+type SettingError struct {
+	Flag string // as in Setting
+	Err  error
+}
+
+func (e *SettingError) Error() string { return e.Flag + ": " + e.Err.Error() }
+
+func (e *SettingError) Unwrap() error { return e.Err }
