@@ -87,15 +87,15 @@ test-kind: kind-tools $(BIN)/ct ## The cluster tests, helm test and chart-testin
 kind-node-image: $(BIN)/cluster ## Build the node image of test-kind, of Debian packages and Go modules
 	@ci/kind/test.sh image
 
-.PHONY: matrix
-matrix: tools ## Take an entry from each state to each other one, and write the table of docs/transitions.md
+.PHONY: transitions
+transitions: tools ## Take an entry from each state to each other one, and write the table of docs/transitions.md
 	@$(LATE_GC) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
-	@go test -C tests/matrix -count=1 -timeout 3h -all -update
+	@go test -C tests/transitions -count=1 -timeout 3h -all -update
 
 .PHONY: test-nightly
 test-nightly: tools ## What takes long and make test has a part of: all transitions, with each Helm on each Kubernetes, and more random input
 	@$(LATE_GC) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
-	go test -count=1 -timeout 3h ./tests/matrix -all
+	go test -count=1 -timeout 3h ./tests/transitions -all
 	@$(MAKE) --no-print-directory fuzz COUNT=20000
 
 .PHONY: fuzz
@@ -103,7 +103,7 @@ fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then rando
 	@for target in $(FUZZ_TARGETS); do go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 2s ./$${target%%:*} || exit 1; done
 	@$(LATE_GC) $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	go test -count=1 -timeout 24h ./tests/schema -run TestMalformed -malformed 10000
-	go test -count=1 -v -timeout 24h ./tests/differential -run 'TestDifferential|TestKept' -table -values $(or $(COUNT),100000) -seed $(or $(SEED),1)
+	go test -count=1 -v -timeout 24h ./tests/parity -run 'TestParity|TestKept' -table -values $(or $(COUNT),100000) -seed $(or $(SEED),1)
 
 .PHONY: bench
 bench: packages tools $(BIN)/kubectl $(BIN)/bench ## What the chart and the tools cost, in 20 minutes: the chart's docs/benchmarks.md (BENCH=template,lint for some parts, ROUNDS=1)
@@ -114,7 +114,7 @@ generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/bench $(BIN)/licenses ##
 	$(BIN)/extsvc schema --write
 	$(BIN)/extsvc docs --write
 	go test -count=1 ./tests/render -run TestGolden -update
-	go test -count=1 ./tests/differential -run TestStricter -update
+	go test -count=1 ./tests/parity -run TestStricter -update
 	go test -count=1 ./tests/schema -run TestListOfRefusals -update
 	$(BIN)/bench -write
 	$(BIN)/licenses -write ci/licenses.txt $(PROGRAMS)
@@ -124,7 +124,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses $(BIN)/edito
 	$(BIN)/extsvc schema --check
 	$(BIN)/extsvc docs --check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
-	go test -count=1 ./tests/differential -run TestStricter
+	go test -count=1 ./tests/parity -run TestStricter
 	go test -count=1 ./tests/schema -run TestListOfRefusals
 	go test -count=1 ./tests/bench -run TestPage
 	go test -count=1 ./tests/sbom

@@ -15,7 +15,7 @@ type InvalidCase struct {
 	Values string `json:"values"`
 	Schema string `json:"schema,omitempty"` // values.schema.json
 	Chart  string `json:"chart,omitempty"`  // templates/_rules.tpl
-	API    string `json:"api,omitempty"`    // the API server, see TestLeftToTheServer of tests/differential
+	API    string `json:"api,omitempty"`    // the API server, see TestLeftToTheServer of tests/parity
 }
 
 // InvalidCases reads the invalid inputs that the tests keep, in the order of their files. It refuses keys

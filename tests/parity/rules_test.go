@@ -1,4 +1,4 @@
-package differential
+package parity
 
 import (
 	"bytes"
@@ -238,7 +238,7 @@ var stricter = []rule{
 
 // The table in the chart's guide is the list.
 func TestStricter(t *testing.T) {
-	const begin, end = "<!-- generated from tests/differential by make generate: begin -->\n", "<!-- generated from tests/differential by make generate: end -->\n"
+	const begin, end = "<!-- generated from tests/parity by make generate: begin -->\n", "<!-- generated from tests/parity by make generate: end -->\n"
 	table := "\n| Refused | Why |\n| --- | --- |\n"
 	for _, rule := range stricter {
 		table += fmt.Sprintf("| %s | %s |\n", strings.ToUpper(rule.what[:1])+rule.what[1:], rule.why)

@@ -1,6 +1,6 @@
-// Package matrix takes an entry from each of its states to each other one with the real
+// Package transitions takes an entry from each of its states to each other one with the real
 // helm programs, and looks at the endpoints that are there afterwards.
-package matrix
+package transitions
 
 import (
 	"context"
@@ -26,7 +26,7 @@ type testCluster struct {
 }
 
 // node is the name of the node of every cluster.
-const node = "matrix-node"
+const node = "transitions-node"
 
 var (
 	clusters []*testCluster
@@ -44,7 +44,7 @@ func startAll(ctx context.Context) (started []*embedded.Cluster, err error) {
 	if pinned, err = testenv.Versions(); err != nil {
 		return nil, err
 	}
-	for _, c := range []struct{ name, version string }{{"matrix", pinned["KUBERNETES_VERSION"]}, {"matrix-oldest", pinned["KUBERNETES_OLDEST_VERSION"]}} {
+	for _, c := range []struct{ name, version string }{{"transitions", pinned["KUBERNETES_VERSION"]}, {"transitions-oldest", pinned["KUBERNETES_OLDEST_VERSION"]}} {
 		cluster, err := start(ctx, c.name, c.version)
 		if err != nil {
 			return started, err

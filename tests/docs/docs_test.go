@@ -1,7 +1,7 @@
-// Package documents follows the READMEs and the guides: it runs their commands as they
+// Package docs follows the READMEs and the guides: it runs their commands as they
 // stand there, one after the other, on a copy of the repository and a real cluster, and
 // compares what they print with what the document shows.
-package documents
+package docs
 
 import (
 	"context"
@@ -23,7 +23,7 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-const name = "documents"
+const name = "docs"
 
 // Each document has the cluster afresh.
 var (

@@ -1,4 +1,4 @@
-package matrix
+package transitions
 
 import (
 	"context"
@@ -36,7 +36,7 @@ var all = flag.Bool("all", false, "run each Helm with each Kubernetes, in place 
 // Every ordered pair of states: as an upgrade, undone by a rollback; and as an upgrade
 // that fails in the middle and is tried again. extsvc plan says before each upgrade what
 // is refused, what is kept and what is left behind.
-func TestMatrix(t *testing.T) {
+func TestTransitions(t *testing.T) {
 	var results results
 	t.Run("all", func(t *testing.T) {
 		for i, c := range clusters {

@@ -1,7 +1,7 @@
-// Package differential holds the chart's validation against real API servers: what the
+// Package parity holds the chart's validation against real API servers: what the
 // chart accepts they take, and what it refuses they refuse as well, or the rule is in the
 // list of those that are stricter on purpose.
-package differential
+package parity
 
 import (
 	"context"
@@ -35,10 +35,10 @@ import (
 )
 
 var (
-	count       = flag.Int("values", 1_500, "how many random values TestDifferential sends")
+	count       = flag.Int("values", 1_500, "how many random values TestParity sends")
 	seed        = flag.Int("seed", 1, "where the random values begin")
 	only        = flag.String("class", "", "send values of the classes that match this regular expression only")
-	clusterName = flag.String("cluster", "differential", "what the names of the embedded clusters begin with, for two runs at once")
+	clusterName = flag.String("cluster", "parity", "what the names of the embedded clusters begin with, for two runs at once")
 	whole       = flag.Bool("table", false, "print what became of the values of each class")
 )
 
@@ -320,7 +320,7 @@ func chosen(t *testing.T) []class {
 // Random values of each class in turn, every second one valid, go through the chart and to
 // the API servers. The number of a value, counted from the seed, is all that it is made of:
 // -seed with the number of one and -class with its class make it again.
-func TestDifferential(t *testing.T) {
+func TestParity(t *testing.T) {
 	startServers(t)
 	ctx := t.Context()
 	list := chosen(t)
@@ -350,7 +350,7 @@ func TestDifferential(t *testing.T) {
 		for {
 			select {
 			case <-ticker.C:
-				fmt.Printf("differential: %d of %d values, %d disagreements, %.0f s\n", done.Load(), *count, found.Load(), time.Since(start).Seconds())
+				fmt.Printf("parity: %d of %d values, %d disagreements, %.0f s\n", done.Load(), *count, found.Load(), time.Since(start).Seconds())
 			case <-finished:
 				return
 			}
@@ -382,7 +382,7 @@ func TestDifferential(t *testing.T) {
 					if !slices.ContainsFunc(failures, func(f failure) bool { return f.class.name == c.name && f.what == disagreed.what }) {
 						failures = append(failures, failure{c, *seed + i, disagreed.what})
 						found.Add(1)
-						fmt.Printf("differential: class %q, seed %d: %s: %.600s\n", c.name, *seed+i, disagreed.what, disagreed.detail)
+						fmt.Printf("parity: class %q, seed %d: %s: %.600s\n", c.name, *seed+i, disagreed.what, disagreed.detail)
 					}
 				}
 				mutex.Unlock()
@@ -525,7 +525,7 @@ func report(tallies map[string]*tally, classes bool, took time.Duration, objects
 		}
 		fmt.Println()
 	}
-	fmt.Printf("differential: %d values of %d classes; the chart refuses %d", total.values, len(tallies), total.refused)
+	fmt.Printf("parity: %d values of %d classes; the chart refuses %d", total.values, len(tallies), total.refused)
 	for _, version := range versions {
 		fmt.Printf(", Kubernetes %s refuses %d", version, total.answers[version])
 	}

@@ -1,4 +1,4 @@
-package differential
+package parity
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"external-services/tools/helm"
 )
 
-// The real programs say what the rendering in process says that TestDifferential goes by:
+// The real programs say what the rendering in process says that TestParity goes by:
 // Helm 3 and Helm 4 accept and refuse the same values with the same words, and render the
 // same objects, in whichever order a values file has its keys. One value of each class is
 // looked at, and a fourth as many valid ones.

@@ -1,4 +1,4 @@
-package matrix
+package transitions
 
 import (
 	"flag"
@@ -15,8 +15,8 @@ var update = flag.Bool("update", false, "write the tables to the chart's docs/tr
 
 // The lines of the page between which the tables stand.
 const (
-	begin = "<!-- made by make matrix: begin -->\n"
-	end   = "<!-- made by make matrix: end -->\n"
+	begin = "<!-- made by make transitions: begin -->\n"
+	end   = "<!-- made by make transitions: end -->\n"
 )
 
 // results are what was measured.
@@ -51,7 +51,7 @@ func (r *results) compare(t *testing.T) {
 	if *update && len(r.runs) != allSteps() {
 		t.Fatalf("%d of %d steps were run: write the page with -all", len(r.runs), allSteps())
 	}
-	testenv.Section(t, path, begin, end, tables, *update, "make matrix")
+	testenv.Section(t, path, begin, end, tables, *update, "make transitions")
 }
 
 func (r *results) tables() string {
