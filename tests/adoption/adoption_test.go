@@ -21,7 +21,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tests/internal/article"
-	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
@@ -31,20 +30,20 @@ import (
 // The cluster is one of its own: at the article's address listens a server that the load
 // can call thousands of times, where the other tests have a MariaDB.
 var (
-	cluster *embedded.Cluster
+	cluster *testenv.Embedded
 	client  kubernetes.Interface
 )
 
-func TestMain(m *testing.M) { embedded.Main(m, start) }
+func TestMain(m *testing.M) { testenv.Main(m, start) }
 
-func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
-	if cluster, err = embedded.Start(ctx, "adoption", os.Stderr); err != nil {
+func start(ctx context.Context) (clusters []*testenv.Embedded, err error) {
+	if cluster, err = testenv.Start(ctx, "adoption", os.Stderr); err != nil {
 		return nil, err
 	}
 	if cluster.DataPlane {
 		err = setUp(ctx)
 	}
-	return []*embedded.Cluster{cluster}, err
+	return []*testenv.Embedded{cluster}, err
 }
 
 const host, pod = "mysql", "app"

@@ -12,7 +12,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/helm"
 )
@@ -55,7 +54,7 @@ func (r *Runner) secret(ctx context.Context, _ int) ([]Row, error) {
 			}
 		}
 		return nil
-	}, embedded.WithoutDataPlane())
+	}, testenv.WithoutDataPlane())
 	return rows, err
 }
 
@@ -206,7 +205,7 @@ func (r *Runner) release(ctx context.Context, rounds int) ([]Row, error) {
 			}
 		}
 		return nil
-	}, embedded.WithoutDataPlane())
+	}, testenv.WithoutDataPlane())
 	return rows, err
 }
 

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/testenv"
 )
 
 // Runner measures.
@@ -121,14 +121,14 @@ func (r *Runner) file(name, text string) (string, error) {
 
 // cluster is a cluster that serves nobody else.
 type cluster struct {
-	*embedded.Cluster
+	*testenv.Embedded
 	client kubernetes.Interface
 }
 
 // withCluster starts a cluster that has the namespaces of Entries, and stops it.
-func (r *Runner) withCluster(ctx context.Context, do func(c cluster) error, options ...embedded.Option) (err error) {
+func (r *Runner) withCluster(ctx context.Context, do func(c cluster) error, options ...testenv.Option) (err error) {
 	var log bytes.Buffer
-	started, err := embedded.Start(ctx, "bench", &log, options...)
+	started, err := testenv.Start(ctx, "bench", &log, options...)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, log.String())
 	}

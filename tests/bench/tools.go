@@ -17,7 +17,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/helm"
 )
@@ -68,7 +67,7 @@ func (r *Runner) tools(ctx context.Context, rounds int) ([]Row, error) {
 				contender{"extsvc plan, of a release", []string{"extsvc", "plan", "bench", "-n", "default", "-f", after, "--exit-zero", "--kubeconfig", c.Kubeconfig}},
 				contender{"extsvc check", []string{"extsvc", "check", "bench", "-n", "default", "--no-resolve", "--kubeconfig", c.Kubeconfig}},
 			)
-		}, embedded.WithoutDataPlane())
+		}, testenv.WithoutDataPlane())
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +76,7 @@ func (r *Runner) tools(ctx context.Context, rounds int) ([]Row, error) {
 				return err
 			}
 			return add(size, contender{"extsvc import, of a cluster", []string{"extsvc", "import", "-A", "--kubeconfig", c.Kubeconfig}})
-		}, embedded.WithoutDataPlane())
+		}, testenv.WithoutDataPlane())
 		if err != nil {
 			return nil, err
 		}

@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
 )
 
@@ -90,7 +89,7 @@ func measureWay(ctx context.Context, probe, pod, namespace, name, ip string, por
 	}
 	done := make(chan result, 1)
 	go func() {
-		text, err := environment.Output(cluster.Command(ctx, pod, probe, "await", fmt.Sprintf("%s.%s:%d", name, namespace, port)))
+		text, err := testenv.Output(cluster.Command(ctx, pod, probe, "await", fmt.Sprintf("%s.%s:%d", name, namespace, port)))
 		done <- result{text, err}
 	}()
 	service := &corev1.Service{

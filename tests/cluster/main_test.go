@@ -19,8 +19,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"external-services/tests/internal/embedded"
-	"external-services/tests/internal/environment"
 	"external-services/tests/internal/kind"
 	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/release"
@@ -28,18 +26,18 @@ import (
 )
 
 var (
-	cluster *environment.Cluster
+	cluster *testenv.Cluster
 	client  kubernetes.Interface
 
 	// It is one of these, and the other is nil.
-	embeddedCluster *embedded.Cluster
+	embeddedCluster *testenv.Embedded
 	kindCluster     *kind.Cluster
 )
 
-func TestMain(m *testing.M) { environment.Main(m, start) }
+func TestMain(m *testing.M) { testenv.Main(m, start) }
 
 // start starts the embedded cluster, or takes the kind cluster where there is one.
-func start(ctx context.Context) (clusters []environment.Started, err error) {
+func start(ctx context.Context) (clusters []testenv.Started, err error) {
 	if err := testenv.UsePath("helm", "helm4", "cluster", "probe"); err != nil {
 		return nil, err
 	}
@@ -54,7 +52,7 @@ func start(ctx context.Context) (clusters []environment.Started, err error) {
 		}
 		cluster, clusters = &kindCluster.Cluster, append(clusters, kindCluster)
 	} else {
-		if embeddedCluster, err = embedded.Start(ctx, "test", os.Stderr); err != nil {
+		if embeddedCluster, err = testenv.Start(ctx, "test", os.Stderr); err != nil {
 			return nil, err
 		}
 		cluster, clusters = &embeddedCluster.Cluster, append(clusters, embeddedCluster)
@@ -67,7 +65,7 @@ func start(ctx context.Context) (clusters []environment.Started, err error) {
 func needEmbedded(t *testing.T, why string) {
 	t.Helper()
 	if embeddedCluster == nil {
-		environment.LeaveOut(t, why)
+		testenv.LeaveOut(t, why)
 	}
 }
 
@@ -76,7 +74,7 @@ func needEmbedded(t *testing.T, why string) {
 func onlyAPI(t *testing.T) {
 	t.Helper()
 	if embeddedCluster == nil && testing.Short() {
-		environment.LeaveOut(t, "it has no traffic and no pods (make test-kind ALL=1 runs it)")
+		testenv.LeaveOut(t, "it has no traffic and no pods (make test-kind ALL=1 runs it)")
 	}
 }
 
@@ -85,7 +83,7 @@ func onlyAPI(t *testing.T) {
 func unlessShort(t *testing.T, program string) {
 	t.Helper()
 	if embeddedCluster == nil && testing.Short() && program != "helm4" {
-		environment.LeaveOut(t, "with Helm 4 it runs (make test-kind ALL=1 runs both)")
+		testenv.LeaveOut(t, "with Helm 4 it runs (make test-kind ALL=1 runs both)")
 	}
 }
 
@@ -93,7 +91,7 @@ func unlessShort(t *testing.T, program string) {
 func needIPv6(t *testing.T) {
 	t.Helper()
 	if !cluster.IPv6 {
-		environment.LeaveOut(t, "this cluster has IPv4 only")
+		testenv.LeaveOut(t, "this cluster has IPv4 only")
 	}
 }
 

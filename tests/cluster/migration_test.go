@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
 )
@@ -48,14 +47,14 @@ var makeOrders = sync.OnceValue(func() error {
 func makeOrdersPods(t *testing.T, namespace string) {
 	t.Helper()
 	for _, pod := range ordersPods {
-		makeServer(t, environment.Server{Name: pod, Namespace: namespace, Labels: map[string]string{"app": "orders"}, Ports: map[string]environment.Port{
+		makeServer(t, testenv.Server{Name: pod, Namespace: namespace, Labels: map[string]string{"app": "orders"}, Ports: map[string]testenv.Port{
 			"http": {Number: 9090, Protocol: "http"}, "feed": {Number: 7001, Protocol: "tcp"},
 		}})
 	}
 }
 
 // makeServer makes a pod with servers, for the length of a test.
-func makeServer(t *testing.T, server environment.Server) {
+func makeServer(t *testing.T, server testenv.Server) {
 	t.Helper()
 	eventually(t, defaultWait, "the service account of pods in "+server.Namespace, func() error {
 		_, err := client.CoreV1().ServiceAccounts(server.Namespace).Get(t.Context(), "default", metav1.GetOptions{})
@@ -308,7 +307,7 @@ func migrateAlias(t *testing.T, program, host, address string) {
 	client := namespace + "-client"
 	pod := "reports-" + program
 	makePod(t, client, namespace)
-	makeServer(t, environment.Server{Name: pod, Namespace: namespace, Labels: map[string]string{"app": "reports"}, Ports: map[string]environment.Port{"http": {Number: 8080, Protocol: "tcp"}}})
+	makeServer(t, testenv.Server{Name: pod, Namespace: namespace, Labels: map[string]string{"app": "reports"}, Ports: map[string]testenv.Port{"http": {Number: 8080, Protocol: "tcp"}}})
 	r := releaseOf(t, program, "alias", namespace)
 	t.Cleanup(r.Uninstall)
 	r.Do("install", migrationStep("moved"))

@@ -22,7 +22,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"external-services/tests/internal/account"
-	"external-services/tests/internal/environment"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/plan"
@@ -504,7 +503,7 @@ func TestPlanOnlyReads(t *testing.T) {
 func makeReadyPod(t *testing.T, namespace, name string, labels map[string]string, ip, port string) string {
 	t.Helper()
 	if kindCluster != nil {
-		makeServer(t, environment.Server{Name: name, Namespace: namespace, Labels: labels, Ports: map[string]environment.Port{port: {Number: 7000, Protocol: "tcp"}}})
+		makeServer(t, testenv.Server{Name: name, Namespace: namespace, Labels: labels, Ports: map[string]testenv.Port{port: {Number: 7000, Protocol: "tcp"}}})
 		selector := metav1.FormatLabelSelector(metav1.SetAsLabelSelector(labels))
 		pods, err := client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: selector})
 		if err != nil || len(pods.Items) != 1 {

@@ -19,7 +19,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
-	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/testenv"
 )
 
@@ -27,17 +26,17 @@ const name = "docs"
 
 // Each document has the cluster afresh.
 var (
-	cluster *embedded.Cluster
+	cluster *testenv.Embedded
 	used    bool
 )
 
-func TestMain(m *testing.M) { embedded.Main(m, start) }
+func TestMain(m *testing.M) { testenv.Main(m, start) }
 
-func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
+func start(ctx context.Context) (clusters []*testenv.Embedded, err error) {
 	if err := testenv.UsePath("helm", "kubectl", "extsvc", "cluster"); err != nil {
 		return nil, err
 	}
-	cluster, err = embedded.Start(ctx, name, os.Stderr)
+	cluster, err = testenv.Start(ctx, name, os.Stderr)
 	if cluster != nil {
 		clusters = append(clusters, cluster)
 	}

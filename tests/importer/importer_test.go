@@ -22,25 +22,25 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/testenv"
 	"external-services/tools/helm"
 	"external-services/tools/importer"
 	"external-services/tools/importer/importertest"
 )
 
 var (
-	cluster *embedded.Cluster
+	cluster *testenv.Embedded
 	client  kubernetes.Interface
 )
 
-func TestMain(m *testing.M) { embedded.Main(m, start) }
+func TestMain(m *testing.M) { testenv.Main(m, start) }
 
-func start(ctx context.Context) (clusters []*embedded.Cluster, err error) {
-	if cluster, err = embedded.Start(ctx, "import", os.Stderr, embedded.WithoutDataPlane()); err != nil {
+func start(ctx context.Context) (clusters []*testenv.Embedded, err error) {
+	if cluster, err = testenv.Start(ctx, "import", os.Stderr, testenv.WithoutDataPlane()); err != nil {
 		return nil, err
 	}
 	client, err = cluster.Client()
-	return []*embedded.Cluster{cluster}, err
+	return []*testenv.Embedded{cluster}, err
 }
 
 func namespace(t testing.TB, name string) {

@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
-	"external-services/tests/internal/embedded"
+	"external-services/tests/internal/testenv"
 )
 
 // apiServer is one that is asked what it takes, and keeps nothing.
@@ -33,8 +33,8 @@ type apiServer struct {
 
 // startAPIServer starts the API server of an embedded cluster, with the namespaces of
 // the documents.
-func startAPIServer(ctx context.Context, name string, progress io.Writer, options ...embedded.Option) (*embedded.Cluster, *apiServer, error) {
-	c, err := embedded.Start(ctx, name, progress, append(options, embedded.WithoutDataPlane())...)
+func startAPIServer(ctx context.Context, name string, progress io.Writer, options ...testenv.Option) (*testenv.Embedded, *apiServer, error) {
+	c, err := testenv.Start(ctx, name, progress, append(options, testenv.WithoutDataPlane())...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +45,7 @@ func startAPIServer(ctx context.Context, name string, progress io.Writer, option
 	return c, server, nil
 }
 
-func connect(ctx context.Context, c *embedded.Cluster) (*apiServer, error) {
+func connect(ctx context.Context, c *testenv.Embedded) (*apiServer, error) {
 	client, err := c.Client()
 	if err != nil {
 		return nil, err

@@ -29,8 +29,6 @@ import (
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
 
-	"external-services/tests/internal/embedded"
-	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
 )
 
@@ -50,10 +48,10 @@ var (
 	starting sync.Once
 )
 
-// startedLater are the clusters as environment.Main stops them.
+// startedLater are the clusters as testenv.Main stops them.
 type startedLater struct {
 	sync.Mutex
-	list []*embedded.Cluster
+	list []*testenv.Embedded
 }
 
 // Stop stops those that have been started.
@@ -74,8 +72,8 @@ func TestMain(m *testing.M) {
 	log.SetOutput(io.Discard)                        // Helm tells of values that it skips
 	rest.SetDefaultWarningHandler(rest.NoWarnings{}) // of what is deprecated
 	debug.SetGCPercent(400)                          // there is memory, and time is short
-	environment.Main(m, func(context.Context) ([]environment.Started, error) {
-		return []environment.Started{&clusters}, nil
+	testenv.Main(m, func(context.Context) ([]testenv.Started, error) {
+		return []testenv.Started{&clusters}, nil
 	})
 }
 
@@ -87,7 +85,7 @@ func startServers(t *testing.T) {
 				t.Fatal(err)
 			}
 			parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
-			cluster, server, err := startAPIServer(context.Background(), *clusterName+parts[0]+parts[1], os.Stderr, embedded.Kubernetes(version))
+			cluster, server, err := startAPIServer(context.Background(), *clusterName+parts[0]+parts[1], os.Stderr, testenv.Kubernetes(version))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,13 +14,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/testenv"
 )
 
 // testCluster is a cluster of one version of Kubernetes.
 type testCluster struct {
-	*embedded.Cluster
+	*testenv.Embedded
 	version string
 	client  kubernetes.Interface
 }
@@ -34,9 +33,9 @@ var (
 	pinned   map[string]string // ci/versions.env
 )
 
-func TestMain(m *testing.M) { embedded.Main(m, startAll) }
+func TestMain(m *testing.M) { testenv.Main(m, startAll) }
 
-func startAll(ctx context.Context) (started []*embedded.Cluster, err error) {
+func startAll(ctx context.Context) (started []*testenv.Embedded, err error) {
 	// A run waits for controllers most of its time.
 	if err := flag.Set("test.parallel", "10"); err != nil {
 		return nil, err
@@ -49,18 +48,18 @@ func startAll(ctx context.Context) (started []*embedded.Cluster, err error) {
 		if err != nil {
 			return started, err
 		}
-		clusters, started = append(clusters, cluster), append(started, cluster.Cluster)
+		clusters, started = append(clusters, cluster), append(started, cluster.Embedded)
 	}
 	return started, nil
 }
 
 // start starts a cluster without a data plane, with a Node object for the pods to be on.
 func start(ctx context.Context, name, version string) (*testCluster, error) {
-	started, err := embedded.Start(ctx, name, os.Stderr, embedded.Kubernetes(version), embedded.WithoutDataPlane())
+	started, err := testenv.Start(ctx, name, os.Stderr, testenv.Kubernetes(version), testenv.WithoutDataPlane())
 	if err != nil {
 		return nil, err
 	}
-	c := &testCluster{Cluster: started, version: version}
+	c := &testCluster{Embedded: started, version: version}
 	if c.client, err = started.Client(); err == nil {
 		_, err = c.client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{})
 	}

@@ -16,13 +16,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/testenv"
 )
 
 // testCluster is a cluster of one version of Kubernetes.
 type testCluster struct {
-	*embedded.Cluster
+	*testenv.Embedded
 	version string
 	client  kubernetes.Interface
 }
@@ -32,9 +31,9 @@ var clusters []*testCluster
 
 var programs = []string{"helm", "helm4"}
 
-func TestMain(m *testing.M) { embedded.Main(m, start) }
+func TestMain(m *testing.M) { testenv.Main(m, start) }
 
-func start(ctx context.Context) (started []*embedded.Cluster, err error) {
+func start(ctx context.Context) (started []*testenv.Embedded, err error) {
 	// A run waits for controllers and API servers much of its time.
 	if err := flag.Set("test.parallel", "6"); err != nil {
 		return nil, err
@@ -44,7 +43,7 @@ func start(ctx context.Context) (started []*embedded.Cluster, err error) {
 		return nil, err
 	}
 	for _, c := range []struct{ name, version string }{{"walls", pinned["KUBERNETES_VERSION"]}, {"walls-oldest", pinned["KUBERNETES_OLDEST_VERSION"]}} {
-		cluster, err := embedded.Start(ctx, c.name, os.Stderr, embedded.Kubernetes(c.version), embedded.WithoutDataPlane())
+		cluster, err := testenv.Start(ctx, c.name, os.Stderr, testenv.Kubernetes(c.version), testenv.WithoutDataPlane())
 		if err != nil {
 			return started, err
 		}

@@ -24,7 +24,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"external-services/tests/internal/article"
-	"external-services/tests/internal/embedded"
 	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/testenv"
 )
@@ -51,7 +50,7 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	}
 
 	step(out, "Starting a Kubernetes cluster")
-	cluster, err := embedded.Start(ctx, name, out)
+	cluster, err := testenv.Start(ctx, name, out)
 	if err != nil {
 		return err
 	}
@@ -95,7 +94,7 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	return nil
 }
 
-func install(ctx context.Context, out io.Writer, cluster *embedded.Cluster) error {
+func install(ctx context.Context, out io.Writer, cluster *testenv.Embedded) error {
 	helm, err := testenv.Binary("helm")
 	if err != nil {
 		return err
@@ -112,7 +111,7 @@ func install(ctx context.Context, out io.Writer, cluster *embedded.Cluster) erro
 }
 
 // call makes the two calls and prints them as a table.
-func call(ctx context.Context, out io.Writer, cluster *embedded.Cluster) error {
+func call(ctx context.Context, out io.Writer, cluster *testenv.Embedded) error {
 	const web, mysql = article.SVC1, article.MySQL
 	if err := article.WaitUntilReady(ctx, &cluster.Cluster); err != nil {
 		return err
@@ -153,7 +152,7 @@ func call(ctx context.Context, out io.Writer, cluster *embedded.Cluster) error {
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 
-func keptUp(out io.Writer, cluster *embedded.Cluster) {
+func keptUp(out io.Writer, cluster *testenv.Embedded) {
 	step(out, "The cluster stays up. To look around, and to end it:")
 	indent(out, fmt.Sprintf(`export PATH="$PWD/.bin:$PATH" KUBECONFIG=%s    # helm, kubectl
 .bin/cluster --name %s exec %s -- bash    # a shell in the network of the pod

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"external-services/tests/internal/environment"
 	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/testenv"
 )
@@ -39,7 +38,7 @@ const (
 func Values() string { return testenv.Path("values-examples", "article.yaml") }
 
 // Setup adds the two hosts with their servers, and the pod.
-func Setup(ctx context.Context, cluster *environment.Cluster) error {
+func Setup(ctx context.Context, cluster *testenv.Cluster) error {
 	if err := cluster.AddPod(ctx, App, Namespace); err != nil {
 		return err
 	}
@@ -61,7 +60,7 @@ const patience = 2 * time.Minute
 
 // WaitUntilReady waits until MySQL takes connections: kube-proxy applies a change
 // within a second or so, after helm has returned.
-func WaitUntilReady(ctx context.Context, cluster *environment.Cluster) error {
+func WaitUntilReady(ctx context.Context, cluster *testenv.Cluster) error {
 	deadline := time.Now().Add(patience)
 	for {
 		answers, err := cluster.Connect(ctx, App, 1, fmt.Sprintf("%s:%d", MySQL, MySQLPort))

@@ -18,7 +18,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 
-	"external-services/tests/internal/environment"
+	"external-services/tests/internal/testenv"
 )
 
 // Variable is the environment variable that says that there is such a cluster: it has the
@@ -41,7 +41,7 @@ type description struct {
 
 // Cluster is the running kind cluster.
 type Cluster struct {
-	environment.Cluster
+	testenv.Cluster
 	made   description
 	client kubernetes.Interface
 
@@ -89,7 +89,7 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	defer c.mu.Unlock()
 	var failed []error
 	for host := range c.outside {
-		_, err := environment.Output(exec.CommandContext(ctx, "docker", "rm", "--force", "--volumes", container(host)))
+		_, err := testenv.Output(exec.CommandContext(ctx, "docker", "rm", "--force", "--volumes", container(host)))
 		failed = append(failed, err)
 	}
 	return errors.Join(append(failed, os.WriteFile(c.made.Names, nil, 0o644), os.RemoveAll(c.Directory))...)
@@ -104,13 +104,13 @@ func container(host string) string { return "external-services-out-" + host }
 // AddOutside starts a container on the docker network, which does nothing. Its network gets
 // the addresses, and the nodes of the cluster get routes to it.
 func (c *Cluster) AddOutside(ctx context.Context, host string, ips []string, names ...string) error {
-	_, err := environment.Output(exec.CommandContext(ctx, "docker", "run", "--detach", "--name", container(host),
+	_, err := testenv.Output(exec.CommandContext(ctx, "docker", "run", "--detach", "--name", container(host),
 		"--network", c.made.Network, "--label", c.made.Network, c.made.Client))
 	if err != nil {
 		return err
 	}
 	format := fmt.Sprintf(`{{.State.Pid}} {{with index .NetworkSettings.Networks %q}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}`, c.made.Network)
-	text, err := environment.Output(exec.CommandContext(ctx, "docker", "inspect", "--format", format, container(host)))
+	text, err := testenv.Output(exec.CommandContext(ctx, "docker", "inspect", "--format", format, container(host)))
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (c *Cluster) AddOutside(ctx context.Context, host string, ips []string, nam
 			return err
 		}
 		for _, node := range c.made.Nodes {
-			if _, err := environment.Output(exec.CommandContext(ctx, "docker", "exec", node, "ip", "route", "replace", prefix, "via", via)); err != nil {
+			if _, err := testenv.Output(exec.CommandContext(ctx, "docker", "exec", node, "ip", "route", "replace", prefix, "via", via)); err != nil {
 				return err
 			}
 		}
@@ -216,7 +216,7 @@ func (c *Cluster) copyIn(ctx context.Context, pod, path string, read func(path s
 	// As an argument, which arrives with the request: standard input is a stream of its
 	// own, and one that breaks off looks to the program like its end.
 	cmd := c.Command(ctx, pod, "sh", "-c", `umask 077 && printf %s "$1" >"$0"`, inside, string(content))
-	if _, err := environment.Output(cmd); err != nil {
+	if _, err := testenv.Output(cmd); err != nil {
 		return "", err
 	}
 	c.mu.Lock()

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"external-services/tests/internal/environment"
 	"external-services/tests/internal/testenv"
 )
 
@@ -74,7 +73,7 @@ func ready(pod *corev1.Pod) error {
 
 // AddServer makes a Deployment of one pod, with a container for each port, and waits until
 // that pod is ready.
-func (c *Cluster) AddServer(ctx context.Context, server environment.Server) error {
+func (c *Cluster) AddServer(ctx context.Context, server testenv.Server) error {
 	probe, err := testenv.Binary("probe")
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"external-services/tests/internal/environment"
+	"external-services/tests/internal/testenv"
 )
 
 // user and password are those of the only account that may connect from a pod.
@@ -43,7 +43,7 @@ func lookPath(program string) (string, error) {
 // Start starts a server on a host, listening at an address (host:port) of it. It
 // holds the table shop.orders with the row (1, "first"), and runs until the cluster
 // is stopped, with which its data goes, or ctx is done.
-func Start(ctx context.Context, cluster *environment.Cluster, host, address string) error {
+func Start(ctx context.Context, cluster *testenv.Cluster, host, address string) error {
 	if err := Check(); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func Start(ctx context.Context, cluster *environment.Cluster, host, address stri
 
 // Query runs a statement from a pod against the server that a name and port reach,
 // and returns its rows, with tabs between columns.
-func Query(ctx context.Context, cluster *environment.Cluster, pod, name string, port int, statement string) (string, error) {
+func Query(ctx context.Context, cluster *testenv.Cluster, pod, name string, port int, statement string) (string, error) {
 	client, err := lookPath("mariadb")
 	if err != nil {
 		return "", err

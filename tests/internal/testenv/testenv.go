@@ -1,13 +1,14 @@
-// Package testenv finds what the tests stand on: the repository's files and the
-// programs that Make builds into its folder .bin. Programs are never taken from
-// the machine by accident.
+// Package testenv is the environment of the tests and the demo: the repository's files, the
+// programs that make builds into its folder .bin (never those that the machine happens to
+// have), and clusters with pods and hosts outside of them, in whose networks commands run.
+//
+// A Cluster is what tests of traffic use, whatever runs it. Embedded is the one that Start
+// starts; the package kind has another.
 package testenv
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // Root returns the root of the repository, the nearest folder above the working
@@ -36,52 +37,3 @@ func Path(elements ...string) string {
 
 // Chart returns the path of the chart.
 func Chart() string { return Path("charts", "external-services") }
-
-// Version returns a version that ci/versions.env names.
-func Version(name string) (string, error) {
-	text, err := os.ReadFile(Path("ci", "versions.env"))
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(text)) {
-		if version, found := strings.CutPrefix(line, name+"="); found {
-			return strings.TrimSpace(version), nil
-		}
-	}
-	return "", fmt.Errorf("ci/versions.env has no %s", name)
-}
-
-// Binary returns the path of a program in .bin.
-func Binary(name string) (string, error) {
-	path := Path(".bin", name)
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%s is not built: run make tools", path)
-	}
-	return path, nil
-}
-
-// UsePath makes .bin the first folder of PATH and checks that the named programs
-// are there, for libraries that start them by name.
-func UsePath(names ...string) error {
-	for _, name := range names {
-		if _, err := Binary(name); err != nil {
-			return err
-		}
-	}
-	return os.Setenv("PATH", Path(".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
-}
-
-// Versions returns the versions of ci/versions.env by their names.
-func Versions() (map[string]string, error) {
-	text, err := os.ReadFile(Path("ci", "versions.env"))
-	if err != nil {
-		return nil, err
-	}
-	versions := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		if name, version, found := strings.Cut(strings.TrimSpace(line), "="); found && !strings.HasPrefix(name, "#") {
-			versions[name] = version
-		}
-	}
-	return versions, nil
-}

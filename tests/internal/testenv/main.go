@@ -1,4 +1,4 @@
-package environment
+package testenv
 
 import (
 	"context"
@@ -22,9 +22,9 @@ type Started interface {
 }
 
 // Main is the TestMain of a package whose tests use clusters: start starts them, and
-// returns those that it has started, also beside an error. Main runs the tests, stops the
+// returns those that it started, also together with an error. Main runs the tests, stops the
 // clusters and ends the process.
-func Main(m interface{ Run() int }, start func(ctx context.Context) ([]Started, error)) {
+func Main[C Started](m interface{ Run() int }, start func(ctx context.Context) ([]C, error)) {
 	flag.Parse()
 	code, err := run(m, start)
 	if err != nil {
@@ -34,7 +34,7 @@ func Main(m interface{ Run() int }, start func(ctx context.Context) ([]Started, 
 	os.Exit(code)
 }
 
-func run(m interface{ Run() int }, start func(ctx context.Context) ([]Started, error)) (code int, err error) {
+func run[C Started](m interface{ Run() int }, start func(ctx context.Context) ([]C, error)) (code int, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	clusters, err := start(ctx)
