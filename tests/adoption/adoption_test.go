@@ -88,7 +88,7 @@ func adopt(t *testing.T, program, way string) {
 
 	address := fmt.Sprintf("%s.%s:%d", article.MySQL, article.Namespace, article.MySQLPort)
 	// DNS knows the Service of the run before for a while.
-	eventually(t, "the hand-applied mapping works", func() error {
+	testenv.Eventually(t, "the hand-applied mapping works", func() error {
 		resolved, err := cluster.Resolve(ctx, pod, article.MySQL+"."+article.Namespace)
 		if err == nil && !slices.Equal(resolved.Addresses, []string{clusterIP}) {
 			err = fmt.Errorf("it resolves to %q, want %s", resolved.Addresses, clusterIP)
@@ -137,7 +137,7 @@ func adopt(t *testing.T, program, way string) {
 		t.Errorf("after the installation the EndpointSlices are managed by %q, want %q", got, want)
 	}
 	step("EndpointSlices", func() { r.Do("upgrade", files, "--set", "overrides.mysql-test.endpointsKind=EndpointSlice") })
-	eventually(t, "only our slice is left", func() error {
+	testenv.Eventually(t, "only our slice is left", func() error {
 		if got, want := managers(t), "external-services"; got != want {
 			return fmt.Errorf("the EndpointSlices are managed by %q, want %q", got, want)
 		}
@@ -218,7 +218,7 @@ func deleteAll(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	eventually(t, "nothing is left", func() error {
+	testenv.Eventually(t, "nothing is left", func() error {
 		if got := managers(t); got != "" {
 			return fmt.Errorf("EndpointSlices of %s", got)
 		}
@@ -264,17 +264,4 @@ func managers(t *testing.T) string {
 	}
 	slices.Sort(found)
 	return strings.Join(found, ", ")
-}
-
-func eventually(t *testing.T, what string, condition func() error) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
 }

@@ -4,9 +4,7 @@ package transitions
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"os"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -17,25 +15,18 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-// testCluster is a cluster of one version of Kubernetes.
-type testCluster struct {
-	*testenv.Embedded
-	version string
-	client  kubernetes.Interface
-}
-
 // node is the name of the node of every cluster.
 const node = "transitions-node"
 
 var (
-	clusters []*testCluster
+	servers  []*testenv.APIServer
 	programs = []string{"helm", "helm4"}
 	pinned   map[string]string // ci/versions.env
 )
 
-func TestMain(m *testing.M) { testenv.Main(m, startAll) }
+func TestMain(m *testing.M) { testenv.Main(m, start) }
 
-func startAll(ctx context.Context) (started []*testenv.Embedded, err error) {
+func start(ctx context.Context) (_ []*testenv.APIServer, err error) {
 	// A run waits for controllers most of its time.
 	if err := flag.Set("test.parallel", "10"); err != nil {
 		return nil, err
@@ -43,33 +34,24 @@ func startAll(ctx context.Context) (started []*testenv.Embedded, err error) {
 	if pinned, err = testenv.Versions(); err != nil {
 		return nil, err
 	}
-	for _, c := range []struct{ name, version string }{{"transitions", pinned["KUBERNETES_VERSION"]}, {"transitions-oldest", pinned["KUBERNETES_OLDEST_VERSION"]}} {
-		cluster, err := start(ctx, c.name, c.version)
-		if err != nil {
-			return started, err
-		}
-		clusters, started = append(clusters, cluster), append(started, cluster.Embedded)
+	if servers, err = testenv.StartAPIServers(ctx, "transitions"); err != nil {
+		return servers, err
 	}
-	return started, nil
+	for _, s := range servers {
+		if err := setUp(ctx, s.API); err != nil {
+			return servers, err
+		}
+	}
+	return servers, nil
 }
 
-// start starts a cluster without a data plane, with a Node object for the pods to be on.
-func start(ctx context.Context, name, version string) (*testCluster, error) {
-	started, err := testenv.Start(ctx, name, os.Stderr, testenv.Kubernetes(version), testenv.WithoutDataPlane())
-	if err != nil {
-		return nil, err
+// setUp makes a Node object for the pods to be on, and the policies.
+func setUp(ctx context.Context, client kubernetes.Interface) error {
+	object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}
+	if _, err := client.CoreV1().Nodes().Create(ctx, object, metav1.CreateOptions{}); err != nil {
+		return err
 	}
-	c := &testCluster{Embedded: started, version: version}
-	if c.client, err = started.Client(); err == nil {
-		_, err = c.client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{})
-	}
-	if err == nil {
-		err = c.denyPolicy(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, started.Stop(context.WithoutCancel(ctx)))
-	}
-	return c, nil
+	return denyPolicy(ctx, client)
 }
 
 // denyLabel on a namespace is what helm is kept from there: services or endpoints.
@@ -77,7 +59,7 @@ const denyLabel = "external-services-tests/deny"
 
 // denyPolicy lets the API server refuse what helm writes and deletes in namespaces that
 // say so. Controllers go on.
-func (c *testCluster) denyPolicy(ctx context.Context) error {
+func denyPolicy(ctx context.Context, client kubernetes.Interface) error {
 	for kind, rules := range map[string][]admissionv1.NamedRuleWithOperations{
 		"services":  {rule("", "services")},
 		"endpoints": {rule("", "endpoints"), rule("discovery.k8s.io", "endpointslices")},
@@ -93,10 +75,10 @@ func (c *testCluster) denyPolicy(ctx context.Context) error {
 			ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
 			MatchResources:    &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{denyLabel: kind}}},
 		}}
-		if _, err := c.client.AdmissionregistrationV1().ValidatingAdmissionPolicies().Create(ctx, policy, metav1.CreateOptions{}); err != nil {
+		if _, err := client.AdmissionregistrationV1().ValidatingAdmissionPolicies().Create(ctx, policy, metav1.CreateOptions{}); err != nil {
 			return err
 		}
-		if _, err := c.client.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Create(ctx, binding, metav1.CreateOptions{}); err != nil {
+		if _, err := client.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Create(ctx, binding, metav1.CreateOptions{}); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ type measured struct{ step, version, program, from, to, result string }
 func (r *results) add(step string, t trial, from, to state, result string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.runs = append(r.runs, measured{step, t.cluster.version, t.program, from.name, to.name, result})
+	r.runs = append(r.runs, measured{step, t.server.Version, t.program, from.name, to.name, result})
 	if len(r.runs)%100 == 0 {
 		steps := allSteps()
 		if !*all {
@@ -41,7 +41,7 @@ func (r *results) add(step string, t trial, from, to state, result string) {
 }
 
 // allSteps is the number of steps of all versions and programs.
-func allSteps() int { return 3 * len(clusters) * len(programs) * len(states) * (len(states) - 1) }
+func allSteps() int { return 3 * len(servers) * len(programs) * len(states) * (len(states) - 1) }
 
 // compare holds the tables in the documentation against the results, and prints them.
 func (r *results) compare(t *testing.T) {
@@ -57,8 +57,8 @@ func (r *results) compare(t *testing.T) {
 func (r *results) tables() string {
 	var text strings.Builder
 	var versions []string
-	for _, c := range clusters {
-		versions = append(versions, c.version)
+	for _, s := range servers {
+		versions = append(versions, s.Version)
 	}
 	fmt.Fprintf(&text, "Kubernetes %s, %s: %d runs.\n", strings.Join(versions, " and "), strings.Join(helmVersions(), " and "), allSteps())
 	for _, table := range []struct{ step, title string }{

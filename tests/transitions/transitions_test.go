@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"external-services/tests/internal/release"
+	"external-services/tests/internal/testenv"
 	"external-services/tools/helm"
 	"external-services/tools/plan"
 )
@@ -39,7 +40,7 @@ var all = flag.Bool("all", false, "run each Helm with each Kubernetes, in place 
 func TestTransitions(t *testing.T) {
 	var results results
 	t.Run("all", func(t *testing.T) {
-		for i, c := range clusters {
+		for i, s := range servers {
 			for j, program := range programs {
 				// The results differ by Helm and not by Kubernetes: each of the one with one of
 				// the other sees both.
@@ -51,15 +52,15 @@ func TestTransitions(t *testing.T) {
 						if from.name == to.name {
 							continue
 						}
-						name := strings.Join([]string{c.version, program, from.name, to.name}, "/")
+						name := strings.Join([]string{s.Version, program, from.name, to.name}, "/")
 						t.Run(name+"/rollback", func(t *testing.T) {
 							t.Parallel()
-							r := newTrial(t, c, program, from)
+							r := newTrial(t, s, program, from)
 							r.upgradeAndRollback(from, to, &results)
 						})
 						t.Run(name+"/retry", func(t *testing.T) {
 							t.Parallel()
-							r := newTrial(t, c, program, from)
+							r := newTrial(t, s, program, from)
 							r.failAndRetry(from, to, &results)
 						})
 					}
@@ -122,7 +123,7 @@ func (r trial) failAndRetry(from, to state, results *results) {
 func (r trial) predicts(to state, want outcome) {
 	r.t.Helper()
 	p, err := plan.Upgrade(r.t.Context(), plan.Options{
-		Cluster: helm.ClusterOptions{Kubeconfig: r.cluster.Kubeconfig, Namespace: r.Namespace},
+		Cluster: helm.ClusterOptions{Kubeconfig: r.server.Kubeconfig, Namespace: r.Namespace},
 		Release: releaseName,
 		Values:  helm.Values{ValueFiles: r.values(to)},
 	})
@@ -149,20 +150,20 @@ func (r trial) predicts(to state, want outcome) {
 type trial struct {
 	release.Release
 	t       *testing.T
-	cluster *testCluster
+	server  *testenv.APIServer
 	program string
 	from    state
 }
 
-func newTrial(t *testing.T, c *testCluster, program string, from state) trial {
+func newTrial(t *testing.T, s *testenv.APIServer, program string, from state) trial {
 	t.Helper()
-	_, name, _ := strings.Cut(t.Name(), c.version+"/")
+	_, name, _ := strings.Cut(t.Name(), s.Version+"/")
 	namespace := strings.ToLower(strings.ReplaceAll(name, "/", "-"))
 	ctx := t.Context()
-	if _, err := c.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
+	if _, err := s.API.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	r := trial{release.Of(t, program, releaseName, namespace, c.Kubeconfig), t, c, program, from}
+	r := trial{release.Of(t, program, releaseName, namespace, s.Kubeconfig), t, s, program, from}
 	r.makePod()
 	r.Do("install", r.values(from))
 	r.eventually("the installation", situation{from.service, from.slices, from.endpoints})
@@ -230,7 +231,7 @@ func (r trial) observe() situation {
 			s.service = corev1.ClusterIPNone
 		}
 	}
-	list, err := r.cluster.client.DiscoveryV1().EndpointSlices(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
+	list, err := r.server.API.DiscoveryV1().EndpointSlices(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + service})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -242,7 +243,7 @@ func (r trial) observe() situation {
 		}
 	}
 	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
-	endpoints, err := r.cluster.client.CoreV1().Endpoints(r.Namespace).Get(ctx, service, metav1.GetOptions{})
+	endpoints, err := r.server.API.CoreV1().Endpoints(r.Namespace).Get(ctx, service, metav1.GetOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		r.t.Fatal(err)
 	}
@@ -259,7 +260,7 @@ func (r trial) observe() situation {
 // service is the Service, or nil if there is none.
 func (r trial) service() *corev1.Service {
 	r.t.Helper()
-	svc, err := r.cluster.client.CoreV1().Services(r.Namespace).Get(context.WithoutCancel(r.t.Context()), service, metav1.GetOptions{})
+	svc, err := r.server.API.CoreV1().Services(r.Namespace).Get(context.WithoutCancel(r.t.Context()), service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -283,18 +284,18 @@ func (r trial) deny(kind string) {
 	r.t.Helper()
 	ctx := context.WithoutCancel(r.t.Context())
 	patch := fmt.Sprintf(`{"metadata": {"labels": {%q: %q}}}`, denyLabel, kind)
-	if _, err := r.cluster.client.CoreV1().Namespaces().Patch(ctx, r.Namespace, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+	if _, err := r.server.API.CoreV1().Namespaces().Patch(ctx, r.Namespace, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 		r.t.Fatal(err)
 	}
 	meta, dryRun := metav1.ObjectMeta{Name: "deny-check"}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 	denied := map[string]func() error{
 		"services": func() error {
 			spec := corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "deny.example"}
-			_, err := r.cluster.client.CoreV1().Services(r.Namespace).Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: spec}, dryRun)
+			_, err := r.server.API.CoreV1().Services(r.Namespace).Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: spec}, dryRun)
 			return err
 		},
 		"endpoints": func() error {
-			_, err := r.cluster.client.DiscoveryV1().EndpointSlices(r.Namespace).Create(ctx, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4}, dryRun)
+			_, err := r.server.API.DiscoveryV1().EndpointSlices(r.Namespace).Create(ctx, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4}, dryRun)
 			return err
 		},
 	}
@@ -316,7 +317,7 @@ func (r trial) deny(kind string) {
 func (r trial) makePod() {
 	r.t.Helper()
 	ctx := r.t.Context()
-	pods := r.cluster.client.CoreV1().Pods(r.Namespace)
+	pods := r.server.API.CoreV1().Pods(r.Namespace)
 	made := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "orders-0", Labels: map[string]string{"app": service}},
 		Spec: corev1.PodSpec{

@@ -51,7 +51,7 @@ var parts = []part{
 	{name: "tests of this program", dir: "ci/tools", packages: "./suite"},
 	{name: "tests of the embedded cluster: started, killed and looked at", dir: "tools/cluster", packages: "./..."},
 	{
-		name: "tests of the chart: rendered, refused, installed and called; permissions; guides followed", dir: ".",
+		name: "tests of the chart: rendered, refused, installed and called; permissions; GitOps; guides followed", dir: ".",
 		flags: []string{"-count=1", "-p=1"}, packages: "./tests/...",
 		// The first two are parts of their own, and make verify runs the others.
 		except: []string{"external-services/tests/transitions", "external-services/tests/parity", "external-services/tests/sbom", "external-services/tests/editor"},

@@ -3,7 +3,9 @@ package release
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"external-services/tests/internal/testenv"
@@ -72,4 +74,14 @@ func (r Release) Output(args ...string) (string, error) {
 func (r Release) Command(args ...string) *exec.Cmd {
 	args = append(args, "--kubeconfig", r.kubeconfig, "--namespace", r.Namespace)
 	return exec.CommandContext(context.WithoutCancel(r.t.Context()), r.program, args...)
+}
+
+// Values writes a values file that goes with the test.
+func Values(t testing.TB, text string) (files []string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{file}
 }

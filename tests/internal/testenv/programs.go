@@ -3,6 +3,8 @@ package testenv
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"testing"
 )
 
 // Binary returns the path of a program in .bin.
@@ -23,4 +25,15 @@ func UsePath(names ...string) error {
 		}
 	}
 	return os.Setenv("PATH", Path(".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// Run runs a program of .bin and returns all that it prints.
+func Run(t testing.TB, program string, args ...string) (string, error) {
+	t.Helper()
+	path, err := Binary(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
+	return string(out), err
 }
