@@ -22,10 +22,10 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"external-services/tests/importertest"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/helm"
 	"external-services/tools/importer"
-	"external-services/tools/importer/importertest"
 )
 
 var (

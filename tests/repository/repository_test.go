@@ -154,10 +154,10 @@ func TestModulesAreShared(t *testing.T) {
 }
 
 // The tools stay quick to build: they hold neither terratest nor the AWS SDK that
-// it brings. Helm has one importer.
+// it brings, and nothing of the tests. Helm has one importer.
 func TestDependenciesOfTheTools(t *testing.T) {
 	for _, dependency := range goList(t, "-deps", "./tools/...") {
-		if strings.Contains(dependency, "gruntwork-io") || strings.Contains(dependency, "aws") {
+		if strings.Contains(dependency, "gruntwork-io") || strings.Contains(dependency, "aws") || strings.HasPrefix(dependency, "external-services/tests/") {
 			t.Errorf("./tools/... depends on %s", dependency)
 		}
 	}

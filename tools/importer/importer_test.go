@@ -20,9 +20,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"pgregory.net/rapid"
 
+	"external-services/tests/importertest"
 	"external-services/tools/helm"
 	"external-services/tools/importer"
-	"external-services/tools/importer/importertest"
 	"external-services/tools/lint"
 )
 

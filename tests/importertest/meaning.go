@@ -1,5 +1,5 @@
-// Package importertest says what Services mean, and makes random ones, for the tests of
-// import.
+// Package importertest makes random Services and says what they mean, for the tests of the
+// importer here and in tools/importer.
 package importertest
 
 import (
