@@ -1,13 +1,12 @@
 package values
 
-// Format is a format of a string. In the schema it is a pattern with a title and a sentence for
-// editors (patternErrorMessage and errorMessage of the YAML language server, which validators ignore).
+// Format is a format of a string. The schema has its pattern and, for editors, a title and a sentence:
+// patternErrorMessage or errorMessage of the YAML language server, which validators ignore.
 type Format struct {
-	Title   string // what the string is, after "not a valid"
-	Pattern string
-	Write   string // what to write instead
-
-	MaxLength int // where the pattern cannot say it
+	Title     string // what the string is, after "not a valid"
+	Pattern   string
+	Write     string // what to write instead
+	MaxLength int    // if the pattern does not limit the length
 }
 
 // Parts of patterns. Go and ECMAScript read them alike.
@@ -23,50 +22,30 @@ const (
 	writeKey       = writeQualified + `, after a domain and "/" if it has one`
 )
 
-// KeyFormats are those of Formats that keys of maps have.
+// KeyFormats are the Formats of the keys of maps.
 var KeyFormats = []string{"namespace", "labelKey", "annotationKey", "resource"}
 
-// Formats are the formats that the tags "format" (of a string, or of the values of a map) and "keys"
-// (of the keys of a map) name. An optional field may be empty too. They are those of the Kubernetes
-// API (k8s.io/apimachinery/pkg/util/validation).
+// Formats are the formats of the Kubernetes API (k8s.io/apimachinery/pkg/util/validation) that struct
+// tags name: "format" for a string or the values of a map, "keys" for the keys of a map. An optional
+// string may also be empty.
 var Formats = map[string]Format{
 	"serviceName": {
 		Title:   "Service name",
 		Pattern: `^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`,
 		Write:   `at most 63 lower-case letters, digits and "-", with a letter first and no "-" last`,
 	},
-	"namespace": {
-		Title:   "namespace",
-		Pattern: `^` + label + `$`,
-		Write:   writeLabel,
-	},
-	"portName": {
-		Title:   "port name",
-		Pattern: `^` + label + `$`,
-		Write:   writeLabel,
-	},
-	"hostLabel": {
-		Title:   "host name",
-		Pattern: `^` + label + `$`,
-		Write:   writeLabel,
-	},
-	// The chart refuses a URL, an IP address and a name with a port, because it can say more, and
-	// so it does with what a template expands to.
+	"namespace": {Title: "namespace", Pattern: `^` + label + `$`, Write: writeLabel},
+	"portName":  {Title: "port name", Pattern: `^` + label + `$`, Write: writeLabel},
+	"hostLabel": {Title: "host name", Pattern: `^` + label + `$`, Write: writeLabel},
+	// The pattern accepts templates, URLs, IP addresses and names with a port: the chart checks the
+	// expanded name and explains more.
 	"hostName": {
 		Title:   "DNS name",
 		Pattern: `[{:/]|^[.0-9]*$|^(` + label + `[.])*` + label + `[.]?$`,
 		Write:   `lower-case letters, digits, "-" and ".", such as www.corp.example`,
 	},
-	"labelKey": {
-		Title:   "label key",
-		Pattern: `^(` + domain + `/)?` + qualified + `$`,
-		Write:   writeKey,
-	},
-	"labelValue": {
-		Title:   "label value",
-		Pattern: `^(` + qualified + `)?$`,
-		Write:   writeQualified,
-	},
+	"labelKey":   {Title: "label key", Pattern: `^(` + domain + `/)?` + qualified + `$`, Write: writeKey},
+	"labelValue": {Title: "label value", Pattern: `^(` + qualified + `)?$`, Write: writeQualified},
 	"annotationKey": {
 		Title:   "annotation key",
 		Pattern: `^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*/)?` + qualified + `$`,
@@ -82,10 +61,7 @@ var Formats = map[string]Format{
 		Pattern: `^(` + domain + `/)?` + qualified + `$`,
 		Write:   `a standard name such as http, or a name with a domain such as kubernetes.io/h2c`,
 	},
-	"port": {
-		Title: "port",
-		Write: `a number from 1 to 65535, without quotes`,
-	},
+	"port": {Title: "port", Write: `a number from 1 to 65535, without quotes`},
 	"containerPort": {
 		Title:   "container port name",
 		Pattern: `^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$`, MaxLength: 15,

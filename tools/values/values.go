@@ -1,18 +1,25 @@
-// Package values is the values API of the chart external-services as Go types.
+// Package values defines the values of the chart external-services as Go types.
 //
-// It is the one source of that API: values.schema.json, the chart's values.yaml and the tables of
-// its README are generated from these types, their tags and their comments. Users read the comment
-// of a field as its description, so it is an instruction: what to write, what unset means, the
-// limits. The tags say what is allowed of one value: jsonschema its range, format and keys its
-// format (formats.go). What needs two values is a rule of the chart, in templates/_rules.tpl.
+// The chart's values.schema.json, values.yaml and the tables of its README are generated from these
+// types, their tags and their comments. The comment of a field is the description that users read,
+// so it is an instruction: what to write, what unset means, the limits. The tag jsonschema limits the
+// range of one value; format and keys name its format (formats.go). Rules that need two values are
+// in the chart, in templates/_rules.tpl.
 package values
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
+
+// Source is the text of this file, for the comments.
+//
+//go:embed values.go
+var Source string
 
 // Values are the values of the chart external-services.
 type Values struct {
@@ -230,21 +237,22 @@ func (a *Address) UnmarshalJSON(data []byte) error {
 		*a = Address{}
 		return json.Unmarshal(data, &a.IP)
 	}
-	type long Address // without this method
-	if err := json.Unmarshal(data, (*long)(a)); err != nil {
+	if err := json.Unmarshal(data, (*longAddress)(a)); err != nil {
 		return fmt.Errorf("an address is a string or a map with the key ip: %w", err)
 	}
 	return nil
 }
 
-// MarshalJSON writes the short form where it says everything.
+// MarshalJSON writes the short form if only the IP is set.
 func (a Address) MarshalJSON() ([]byte, error) {
 	if a == (Address{IP: a.IP}) {
 		return json.Marshal(a.IP)
 	}
-	type long Address // without this method
-	return json.Marshal(long(a))
+	return json.Marshal(longAddress(a))
 }
+
+// longAddress is an Address without its methods.
+type longAddress Address
 
 // Port is one port of a mapping.
 type Port struct {
@@ -274,42 +282,35 @@ type Port struct {
 // PodPort is a port of a pod: its number or its name.
 type PodPort = intstr.IntOrString
 
-// Backend is what a Service reaches.
+// Backend selects the endpoints of a Service.
 type Backend string
 
-// The backends.
 const (
 	External Backend = "external"
 	Both     Backend = "both"
 	Cluster  Backend = "cluster"
 )
 
-// Enum returns the values a string of this type may take.
-func (Backend) Enum() []any { return []any{External, Both, Cluster} }
-
 // EndpointsKind is the kind of object that holds addresses.
 type EndpointsKind string
 
-// The kinds of object that hold addresses.
 const (
 	EndpointSlice   EndpointsKind = "EndpointSlice"
 	EndpointsLegacy EndpointsKind = "Endpoints"
 )
 
-// SessionAffinity is which connections go to the same address.
+// SessionAffinity decides which connections go to the same address.
 type SessionAffinity string
 
-// The session affinities.
 const (
 	AffinityNone     SessionAffinity = "None"
 	AffinityClientIP SessionAffinity = "ClientIP"
 )
 
-// TrafficDistribution is which addresses a client prefers.
+// TrafficDistribution decides which addresses a client prefers.
 type TrafficDistribution string
 
-// The traffic distributions. PreferClose is the older name of PreferSameZone, which
-// Kubernetes has since 1.34, as it has PreferSameNode.
+// PreferClose is the name of PreferSameZone before Kubernetes 1.34, which added PreferSameNode.
 const (
 	DistributeEvenly TrafficDistribution = ""
 	PreferClose      TrafficDistribution = "PreferClose"
@@ -317,44 +318,35 @@ const (
 	PreferSameNode   TrafficDistribution = "PreferSameNode"
 )
 
-// PullPolicy is when an image is pulled.
+// PullPolicy decides when an image is pulled.
 type PullPolicy string
 
-// The pull policies.
 const (
 	PullAlways       PullPolicy = "Always"
 	PullIfNotPresent PullPolicy = "IfNotPresent"
 	PullNever        PullPolicy = "Never"
 )
 
-// Enum returns the values a string of this type may take.
-func (PullPolicy) Enum() []any { return []any{PullAlways, PullIfNotPresent, PullNever} }
-
 // Protocol is the protocol of a port.
 type Protocol string
 
-// The protocols of a port.
 const (
 	TCP  Protocol = "TCP"
 	UDP  Protocol = "UDP"
 	SCTP Protocol = "SCTP"
 )
 
-// Enum returns the values a string of this type may take.
-func (EndpointsKind) Enum() []any { return []any{EndpointSlice, EndpointsLegacy} }
-
-// Enum returns the values a string of this type may take.
-func (SessionAffinity) Enum() []any { return []any{AffinityNone, AffinityClientIP} }
-
-// Enum returns the values a string of this type may take.
-func (TrafficDistribution) Enum() []any {
-	return []any{DistributeEvenly, PreferClose, PreferSameZone, PreferSameNode}
+// Enums lists the values that the strings of a type may take.
+var Enums = map[reflect.Type][]any{
+	reflect.TypeFor[Backend]():             {External, Both, Cluster},
+	reflect.TypeFor[EndpointsKind]():       {EndpointSlice, EndpointsLegacy},
+	reflect.TypeFor[SessionAffinity]():     {AffinityNone, AffinityClientIP},
+	reflect.TypeFor[TrafficDistribution](): {DistributeEvenly, PreferClose, PreferSameZone, PreferSameNode},
+	reflect.TypeFor[PullPolicy]():          {PullAlways, PullIfNotPresent, PullNever},
+	reflect.TypeFor[Protocol]():            {TCP, UDP, SCTP},
 }
 
-// Enum returns the values a string of this type may take.
-func (Protocol) Enum() []any { return []any{TCP, UDP, SCTP} }
-
-// Default returns the values of the chart when its user gives none.
+// Default returns the default values of the chart.
 func Default() Values {
 	return Values{
 		Enabled:            true,

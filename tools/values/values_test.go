@@ -2,7 +2,6 @@ package values_test
 
 import (
 	"encoding/json"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -65,34 +64,4 @@ func TestAddressForms(t *testing.T) {
 	if err := json.Unmarshal([]byte(`7`), &got); err == nil || !strings.Contains(err.Error(), "an address is a string or a map with the key ip") {
 		t.Errorf("7 gives the error %v", err)
 	}
-}
-
-func TestEveryTypeAndFieldHasAComment(t *testing.T) {
-	for _, typ := range []reflect.Type{
-		reflect.TypeFor[values.Values](), reflect.TypeFor[values.Endpoints](), reflect.TypeFor[values.Entry](),
-		reflect.TypeFor[values.Patch](), reflect.TypeFor[values.Mapping](), reflect.TypeFor[values.Address](), reflect.TypeFor[values.Port](),
-		reflect.TypeFor[values.Pairs](), reflect.TypeFor[values.Tests](), reflect.TypeFor[values.Image](), reflect.TypeFor[values.Resources](),
-		reflect.TypeFor[values.LocalReference](),
-	} {
-		for _, field := range append([]string{""}, fieldNames(typ)...) {
-			comment := values.Comment(typ, field)
-			if !strings.HasSuffix(comment, ".") || strings.Contains(comment, "\n\n") {
-				t.Errorf("%s.%s has the comment %q, want whole sentences", typ.Name(), field, comment)
-			}
-		}
-	}
-	if comment := values.Comment(reflect.TypeFor[strings.Builder](), ""); comment != "" {
-		t.Errorf("a type of another package has the comment %q", comment)
-	}
-}
-
-// fieldNames are the fields of a struct itself, without those of embedded ones.
-func fieldNames(typ reflect.Type) []string {
-	var names []string
-	for i := 0; typ.Kind() == reflect.Struct && i < typ.NumField(); i++ {
-		if field := typ.Field(i); !field.Anonymous {
-			names = append(names, field.Name)
-		}
-	}
-	return names
 }
