@@ -52,7 +52,7 @@ CHART_VERSION := $(shell sed -n 's/^version: //p' charts/external-services/Chart
 
 # The packages and fuzz targets that make fuzz runs one after the other.
 FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/helm:FuzzParse tools/helm:FuzzDecode \
-	tools/docs:FuzzInsert tools/importer:FuzzText tests/schema:FuzzLintMutations
+	tools/cmd/generate:FuzzInsert tools/importer:FuzzText tests/schema:FuzzLintMutations
 
 ##@ Use
 
@@ -110,9 +110,8 @@ bench: packages tools $(BIN)/kubectl $(BIN)/bench ## What the chart and the tool
 	@$(BIN)/bench $(if $(ROUNDS),-rounds $(ROUNDS)) $(BENCH)
 
 .PHONY: generate
-generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/bench $(BIN)/licenses ## Write what is generated: schema, values.yaml, README tables, annotations, golden files, the page of the benchmarks, the list of licences
-	$(BIN)/extsvc schema --write
-	$(BIN)/extsvc docs --write
+generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/bench $(BIN)/licenses ## Write what is generated: schema, values.yaml, README tables, annotations, golden files, the page of the benchmarks, the list of licences
+	$(BIN)/generate
 	go test -count=1 ./tests/render -run TestGolden -update
 	go test -count=1 ./tests/parity -run TestStricter -update
 	go test -count=1 ./tests/schema -run TestListOfRefusals -update
@@ -120,9 +119,8 @@ generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/bench $(BIN)/licenses ##
 	$(BIN)/licenses -write ci/licenses.txt $(PROGRAMS)
 
 .PHONY: verify
-verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/extsvc $(BIN)/licenses $(BIN)/editor/package.json ## Check that what is generated is up to date, and lint
-	$(BIN)/extsvc schema --check
-	$(BIN)/extsvc docs --check
+verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/licenses $(BIN)/editor/package.json ## Check that what is generated is up to date, and lint
+	$(BIN)/generate -check
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
 	go test -count=1 ./tests/parity -run TestStricter
 	go test -count=1 ./tests/schema -run TestListOfRefusals
@@ -159,7 +157,7 @@ clean: ## Take down the clusters and delete what was built
 ##@ Build
 
 .PHONY: tools
-tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
+tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/generate $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
 	@$(LATE_GC) $(BIN)/cluster build
 
 # All modules, so that their download is a step of its own.
@@ -200,8 +198,11 @@ $(BIN)/editor/package.json: ci/versions.env
 $(BIN)/kind: ci/tools/go.mod
 	@$(LATE_GC) $(PROGRESS) "kind $(KIND_VERSION)" go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' sigs.k8s.io/kind
 
-$(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts tools/docs))
+$(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts))
 	@$(LATE_GC) $(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
+
+$(BIN)/generate: $(GO_FILES) go.mod tools/cmd/generate/entries.yaml
+	@$(LATE_GC) $(PROGRESS) generate go build -v -o $@ ./tools/cmd/generate
 
 $(BIN)/probe $(BIN)/demo $(BIN)/bench: $(BIN)/%: $(GO_FILES) go.mod
 	@$(LATE_GC) $(PROGRESS) $* go build -v -ldflags '-s -w' -o $@ ./tests/cmd/$*
@@ -224,8 +225,8 @@ sbom: $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the bill of materials of exts
 	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -version v$(CHART_VERSION) -output dist/extsvc.cdx.json $(BIN)/extsvc
 
 .PHONY: release
-release: $(BIN)/helm4 $(BIN)/extsvc ## Sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
-	@ci/release.sh $(BIN)/helm4 $(BIN)/extsvc dist
+release: $(BIN)/helm4 $(BIN)/generate ## Sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
+	@ci/release.sh $(BIN)/helm4 $(BIN)/generate dist
 
 ##@ Help
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Releases the chart: packages and signs it, and pushes both to an OCI registry.
 #
-#   ci/release.sh HELM4 SLIM EXTSVC FOLDER
+#   ci/release.sh HELM4 GENERATE FOLDER
 #
 # with the environment variables
 #   REGISTRY         where the chart goes, such as oci://registry.example/charts, to which
@@ -17,7 +17,7 @@ refuse() {
   exit 1
 }
 
-helm=$1 extsvc=$2 folder=$3
+helm=$1 generate=$2 folder=$3
 changelog=charts/external-services/CHANGELOG.md
 version=$(sed -n 's/^version: //p' charts/external-services/Chart.yaml)
 
@@ -28,7 +28,7 @@ version=$(sed -n 's/^version: //p' charts/external-services/Chart.yaml)
 changed=$(git status --porcelain)
 [ -z "$changed" ] || refuse "the tree has changes that are not committed, so that nobody else could make the same archive: commit them or take them back"$'\n'"$changed"
 ! grep -q '^## Unreleased' "$changelog" || refuse "$changelog has changes under Unreleased: give them a version, and Chart.yaml the same"
-"$extsvc" docs --check # that the changelog has the version, and Chart.yaml what it says
+"$generate" -check # the changelog has the version, and Chart.yaml its changes
 
 if "$helm" show chart "$REGISTRY/external-services" --version "$version" >/dev/null 2>&1; then
   refuse "$REGISTRY/external-services has the version $version already, and a version never changes: write the next one into Chart.yaml and $changelog"

@@ -36,7 +36,7 @@ func newTree(t *testing.T) tree {
 	}
 	w.edit("Chart.yaml", func(text string) string { return withVersion(text, version) })
 	w.edit("CHANGELOG.md", func(string) string { return changelog })
-	w.run(binary(t, "extsvc"), "docs", "--write")
+	w.run(binary(t, "generate"))
 	w.run("git", "init", "--quiet")
 	w.commit()
 	return w
@@ -86,7 +86,7 @@ func (w tree) edit(name string, change func(text string) string) {
 
 // release runs what make release runs, with variables such as KEY=....
 func (w tree) release(r registry.Registry, variables ...string) (string, error) {
-	cmd := exec.Command("ci/release.sh", binary(w.t, "helm4"), binary(w.t, "extsvc"), "dist")
+	cmd := exec.Command("ci/release.sh", binary(w.t, "helm4"), binary(w.t, "generate"), "dist")
 	cmd.Dir = w.root
 	cmd.Env = append(r.Environment(), variables...)
 	out, err := cmd.CombinedOutput()
@@ -203,7 +203,7 @@ func TestReleaseRefuses(t *testing.T) {
 		"no changes": {"", func(w tree) {
 			w.edit("Chart.yaml", func(text string) string { return withVersion(text, "1000.0.1") })
 			w.commit()
-		}, `CHANGELOG.md has no section "## 1000.0.1", which is the version of Chart.yaml: write what changed`},
+		}, `CHANGELOG.md has no section "## 1000.0.1", the version of Chart.yaml: add one`},
 		"annotations out of date": {"", func(w tree) {
 			w.edit("CHANGELOG.md", func(text string) string { return text + "- One more.\n" })
 			w.commit()

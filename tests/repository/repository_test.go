@@ -183,7 +183,7 @@ func goList(t *testing.T, args ...string) []string {
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
-// What Artifact Hub shows of the chart; tools/docs has the annotations that are generated.
+// Artifact Hub shows these fields of the chart. tools/cmd/generate tests the generated annotations.
 func TestChartMetadata(t *testing.T) {
 	var chart struct {
 		Description string            `json:"description"`

@@ -1,7 +1,5 @@
-// Command extsvc is the companion of the chart external-services: it imports what is
-// there, lints values, renders the chart, says what an upgrade would do and what the
-// cluster makes of a release, and generates the chart's schema and documentation from
-// the Go types of its values.
+// Command extsvc is the companion of the chart external-services: it imports existing objects, lints
+// values, renders the chart, shows what an upgrade would change and checks a release in its cluster.
 package main
 
 import (
@@ -34,6 +32,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newTemplateCommand(), newSchemaCommand(), newDocsCommand())
+	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newTemplateCommand())
 	return cmd
 }

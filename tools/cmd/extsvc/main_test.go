@@ -8,9 +8,7 @@ import (
 	"testing"
 
 	"external-services/charts"
-	"external-services/tools/docs"
 	"external-services/tools/helm"
-	"external-services/tools/schema"
 )
 
 // run starts the program with arguments and gives what it prints.
@@ -118,66 +116,5 @@ func TestLint(t *testing.T) {
 				t.Errorf("%v\nprinted %s\nand %s\nwant %s\nand %s", err, out.String(), errs.String(), c.out, c.err)
 			}
 		})
-	}
-}
-
-func TestSchemaAndDocsArePrinted(t *testing.T) {
-	want, err := schema.Generate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for command, text := range map[string]string{"schema": string(want), "docs": docs.Tables()} {
-		if stdout, stderr, err := run(t, command); err != nil || stdout != text {
-			t.Errorf("%s: %v\n%s\nprinted %d bytes, want %d", command, err, stderr, len(stdout), len(text))
-		}
-	}
-}
-
-// What --write writes, --check accepts; any other text, it does not, and leaves alone.
-func TestWriteAndCheck(t *testing.T) {
-	for command, files := range map[string][]string{
-		"schema": {"values.schema.json"},
-		"docs":   {"README.md", "values.yaml", "Chart.yaml"},
-	} {
-		t.Run(command, func(t *testing.T) {
-			dir := t.TempDir()
-			write(t, filepath.Join(dir, "README.md"), docs.Begin+"\n"+docs.End+"\n")
-			write(t, filepath.Join(dir, "Chart.yaml"), "version: 1.0.0\nannotations:\n"+docs.BeginAnnotations+docs.EndAnnotations)
-			write(t, filepath.Join(dir, "CHANGELOG.md"), "## 1.0.0\n\n### Added\n\n- Services.\n")
-			if _, stderr, err := run(t, command, "--check", "--chart", dir); err == nil || !strings.Contains(stderr, files[0]+" is out of date: run make generate") {
-				t.Errorf("check before write: %v, %q", err, stderr)
-			}
-			if _, stderr, err := run(t, command, "--write", "--chart", dir); err != nil {
-				t.Fatalf("%v\n%s", err, stderr)
-			}
-			if _, stderr, err := run(t, command, "--check", "--chart", dir); err != nil {
-				t.Errorf("check after write: %v\n%s", err, stderr)
-			}
-			for _, file := range files {
-				path := filepath.Join(dir, file)
-				text, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				changed := strings.Replace(string(text), "Service", "Servce", 1)
-				if changed == string(text) {
-					t.Fatalf("%s does not hold the text to change", file)
-				}
-				write(t, path, changed)
-				if _, stderr, err := run(t, command, "--check", "--chart", dir); err == nil || !strings.Contains(stderr, file) {
-					t.Errorf("check of a changed %s: %v, %q", file, err, stderr)
-				}
-				if after, err := os.ReadFile(path); err != nil || string(after) != changed {
-					t.Errorf("check wrote %s: %v", file, err)
-				}
-				write(t, path, string(text))
-			}
-		})
-	}
-	if _, stderr, err := run(t, "schema", "--write", "--check"); err == nil || !strings.Contains(stderr, "[check write]") {
-		t.Errorf("both flags: %v, %q", err, stderr)
-	}
-	if _, stderr, err := run(t, "docs", "--write", "--chart", t.TempDir()); err == nil || !strings.Contains(stderr, "is missing: write it where the generated text begins") {
-		t.Errorf("no README: %v, %q", err, stderr)
 	}
 }

@@ -1,4 +1,4 @@
-package docs
+package main
 
 import (
 	"strings"
@@ -10,12 +10,12 @@ import (
 	"external-services/tools/values"
 )
 
-const chartYAML = "version: 1.1.0\nannotations:\n" + BeginAnnotations + "  old: text\n" + EndAnnotations + "sources: []\n"
+const chartYAML = "version: 1.1.0\nannotations:\n" + beginAnnotations + "  old: text\n" + endAnnotations + "sources: []\n"
 
-func TestChartYAML(t *testing.T) {
+func TestAnnotate(t *testing.T) {
 	const changelog = "# Changelog\n\n## Unreleased\n\n### Added\n\n- Not yet.\n\n## 1.1.0\n\n### Added\n\n- `key: value` is \"quoted\", and long enough to go on\n" +
 		"  in another line - which begins with a dash: a colon too.\n- #2\n\n### Fixed\n\n- It.\n\n## 1.0.0\n\n### Added\n\n- All.\n"
-	text, err := ChartYAML([]byte(chartYAML), []byte(changelog))
+	text, err := annotate([]byte(chartYAML), []byte(changelog))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,20 +54,21 @@ func TestChartYAML(t *testing.T) {
 	}
 }
 
-func TestChartYAMLRefuses(t *testing.T) {
+func TestAnnotateRefuses(t *testing.T) {
 	for changelog, want := range map[string]string{
-		"## 1.1\n\n### Added\n\n- A.\n":               `CHANGELOG.md has no section "## 1.1.0", which is the version of Chart.yaml`,
-		"## 1x1.0\n\n### Added\n\n- A.\n":             `CHANGELOG.md has no section "## 1.1.0"`,
-		"## 1.1.0\n\n## 1.0.0\n\n### Added\n\n- A.\n": "CHANGELOG.md says nothing of 1.1.0",
-		"## 1.1.0\n\n- A.\n":                          `the line "- A." in the section of 1.1.0: write a heading`,
-		"## 1.1.0\n\n### Addde\n\n- A.\n":             `the line "### Addde" in the section of 1.1.0: write a heading of ### Added, Changed`,
-		"## 1.1.0\n\n### Added\n\nA.\n":               `the line "A." in the section of 1.1.0`,
+		"## 1.1\n\n### Added\n\n- A.\n":                      `CHANGELOG.md has no section "## 1.1.0", the version of Chart.yaml: add one`,
+		"## 1x1.0\n\n### Added\n\n- A.\n":                    `CHANGELOG.md has no section "## 1.1.0"`,
+		"## 1.1.0\n\n## 1.0.0\n\n### Added\n\n- A.\n":        `CHANGELOG.md, section "## 1.1.0": no changes: add them`,
+		"## 1.1.0\n\n- A.\n":                                 `section "## 1.1.0": unexpected line "- A.": write a heading`,
+		"## 1.1.0\n\n### Addde\n\n- A.\n":                    `unexpected line "### Addde": write a heading (### Added, Changed`,
+		"## 1.1.0\n\n### Added\n\n- A.\n\n### Fixed\n  B.\n": `unexpected line "  B."`,
+		"## 1.1.0\n\n### Added\n\nA.\n":                      `section "## 1.1.0": unexpected line "A."`,
 	} {
-		if _, err := ChartYAML([]byte(chartYAML), []byte(changelog)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := annotate([]byte(chartYAML), []byte(changelog)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q gives the error %v, want %q", changelog, err, want)
 		}
 	}
-	if _, err := ChartYAML([]byte("version: 1.1.0\n"), []byte("## 1.1.0\n\n### Added\n\n- A.\n")); err == nil || !strings.Contains(err.Error(), "is missing: write it where the generated text begins") {
+	if _, err := annotate([]byte("version: 1.1.0\n"), []byte("## 1.1.0\n\n### Added\n\n- A.\n")); err == nil || !strings.Contains(err.Error(), `add the lines "  # generated from CHANGELOG.md`) {
 		t.Errorf("without markers the error is %v", err)
 	}
 }

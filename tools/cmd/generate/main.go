@@ -1,0 +1,70 @@
+// Command generate writes the generated files of the chart: values.schema.json, values.yaml, the
+// tables in README.md and the annotations in Chart.yaml. Their sources are tools/values, entries.yaml
+// and CHANGELOG.md. Run it in the root of the repository, or with make generate.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"external-services/tools/schema"
+)
+
+func main() {
+	check := flag.Bool("check", false, "write nothing, and fail if a file is out of date")
+	flag.Parse()
+	if err := generate(filepath.Join("charts", "external-services"), *check); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// generate writes or checks the generated files of a chart.
+func generate(chart string, check bool) error {
+	changelog, err := os.ReadFile(filepath.Join(chart, "CHANGELOG.md"))
+	if err != nil {
+		return err
+	}
+	update := func(name string, content func(old []byte) ([]byte, error)) error {
+		return updateFile(filepath.Join(chart, name), check, content)
+	}
+	return errors.Join(
+		update("values.schema.json", func([]byte) ([]byte, error) { return schema.Generate() }),
+		update("values.yaml", func([]byte) ([]byte, error) { return valuesYAML(), nil }),
+		update("README.md", func(old []byte) ([]byte, error) { return insertTables(old, tables()) }),
+		update("Chart.yaml", func(old []byte) ([]byte, error) { return annotate(old, changelog) }),
+	)
+}
+
+// updateFile writes a file if its content changes, or returns an error if check is set.
+func updateFile(path string, check bool, content func(old []byte) ([]byte, error)) error {
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, err := content(old)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
+	case bytes.Equal(old, text):
+		return nil
+	case check:
+		return fmt.Errorf("%s is out of date: run make generate and commit what it changes", path)
+	}
+	return os.WriteFile(path, text, 0o644)
+}
+
+// insert replaces the text between two markers.
+func insert(file []byte, begin, end, text string) ([]byte, error) {
+	before, rest, hasBegin := bytes.Cut(file, []byte(begin))
+	_, after, hasEnd := bytes.Cut(rest, []byte(end))
+	if !hasBegin || !hasEnd {
+		return nil, fmt.Errorf("add the lines %q and %q: the generated text goes between them", begin, end)
+	}
+	return fmt.Appendf(nil, "%s%s%s%s%s", before, begin, text, end, after), nil
+}
