@@ -341,9 +341,9 @@ func migrateAlias(t *testing.T, program, host, address string) {
 		for _, load := range loads {
 			load.Mark(step)
 		}
-		// What is asked for from now on is led right, and one who has asked just before has
-		// an answer that holds as long again.
-		time.Sleep(dnsTTL + 2*control.longest(t))
+		// Answers asked for after a TTL and the time of a change are right, and one asked for
+		// just before them is kept for another TTL: then all connections count.
+		time.Sleep(2*dnsTTL + 2*control.longest(t))
 		for _, load := range loads {
 			load.Mark(step + ": enough")
 		}
