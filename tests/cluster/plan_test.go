@@ -334,7 +334,7 @@ func TestPlanOfAnObjectThatIsNotOwned(t *testing.T) {
 			}
 			p := planOf(t, r, file)
 			said := wantHazards(t, p, plan.NotOwned)
-			if want := "plan-owned/taken: refused (not-owned): The Service plan-owned/taken exists and was not made by Helm"; !strings.HasPrefix(said, want) {
+			if want := "plan-owned/taken: refused (not-owned): The Service plan-owned/taken exists and was not created by Helm"; !strings.HasPrefix(said, want) {
 				t.Errorf("want %q in %s", want, said)
 			}
 			if out, err := r.Try("upgrade", file); err == nil || !strings.Contains(out, "cannot be imported into the current release") {

@@ -3,68 +3,46 @@ package check
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"external-services/tools/findings"
+	"external-services/tools/service"
 )
 
-// WriteText writes the report for a reader: a table of the entries, the connections that
-// were tried, and the findings; with colours, if these are wanted.
-func (r *Report) WriteText(w io.Writer, colours bool) error {
-	paint := func(text, result string) string {
-		if !colours {
-			return text
-		}
-		return "\x1b[" + colourOf[result] + "m" + text + "\x1b[0m"
-	}
+// WriteText writes a table of the entries, the connections that were tried, and the findings.
+func (r *Report) WriteText(w io.Writer, paint findings.Paint) error {
 	var out strings.Builder
 	if r.Release != nil {
-		fmt.Fprintf(&out, "The release %s in %s has the revision %d (%s).\n\n", r.Release.Name, r.Release.Namespace, r.Release.Revision, r.Release.Status)
+		fmt.Fprintf(&out, "%s\n\n", r.Release)
 	}
 	if len(r.Entries) == 0 {
-		out.WriteString("There is no entry to check.\n")
+		out.WriteString("No entry to check.\n")
 	} else {
 		table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ENTRY\tWANTED\tROUTES TO\tRESULT")
+		fmt.Fprintln(table, "ENTRY\tDESIRED\tROUTES TO\tRESULT")
 		for _, e := range r.Entries {
-			// The colour is in the last column: tabwriter counts its characters.
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", e.Key, e.Wanted, e.routesTo(), paint(string(e.Result), string(e.Result)))
+			// The colour is in the last column, because tabwriter counts its characters.
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", e.Key, e.Desired, e.routesTo(), paint(string(e.Result), e.Result.severity()))
 		}
 		table.Flush() // a strings.Builder takes everything
 		r.writeProbes(&out, paint)
 		r.writeCounts(&out)
 	}
-	for i, f := range r.Findings {
-		if i == 0 {
-			fmt.Fprintf(&out, "\nFINDINGS\n")
-		}
-		fmt.Fprintf(&out, "\n%s: %s (%s)\n", f.of(), paint(string(f.Severity), string(f.Severity)), f.Code)
-		fmt.Fprintf(&out, "  What is wrong  %s\n", f.What)
-		if f.Cause != "" {
-			fmt.Fprintf(&out, "  Likely cause   %s\n", f.Cause)
-		}
-		for i, step := range f.Fix {
-			label := ""
-			if i == 0 {
-				label = "What to do"
-			}
-			fmt.Fprintf(&out, "  %-13s  %s\n", label, step)
-		}
-	}
+	findings.WriteText(&out, r.Findings, paint)
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
-// colourOf are the terminal's colours of results and severities.
-var colourOf = map[string]string{
-	string(OK):      "32",
-	string(Unknown): "33",
-	string(Warned):  "33",
-	string(Failed):  "31",
+// severity is that of a result, for its colour.
+func (r Result) severity() findings.Severity {
+	return map[Result]findings.Severity{Unknown: findings.Warning, Warned: findings.Warning, Failed: findings.Error}[r]
 }
 
 // routesTo says in a few words what connections of the entry go to.
 func (e *Entry) routesTo() string {
-	counts, notReady := map[Class]int{}, map[Class]int{}
+	counts, notReady := map[service.Class]int{}, map[service.Class]int{}
 	for _, endpoint := range e.Endpoints {
 		counts[endpoint.Class]++
 		if !endpoint.Ready {
@@ -72,7 +50,7 @@ func (e *Entry) routesTo() string {
 		}
 	}
 	var parts []string
-	for _, class := range []Class{Ours, Pods, Stale, Foreign} {
+	for _, class := range []service.Class{service.Own, service.Pods, service.Stale, service.Foreign} {
 		if counts[class] == 0 {
 			continue
 		}
@@ -85,13 +63,12 @@ func (e *Entry) routesTo() string {
 	if len(e.Missing) > 0 {
 		parts = append(parts, fmt.Sprintf("%d missing", len(e.Missing)))
 	}
-	if r := e.Resolution; r != nil {
-		switch {
-		case r.Error != "":
-			parts = append(parts, "does not resolve")
-		default:
-			parts = append(parts, fmt.Sprintf("%s in %s", some(r.Addresses), latency(r.Millis)))
-		}
+	switch r := e.Resolution; {
+	case r == nil:
+	case r.Error != "":
+		parts = append(parts, "does not resolve")
+	default:
+		parts = append(parts, fmt.Sprintf("%s in %s", findings.Some(r.Addresses, ", "), latency(r.Millis)))
 	}
 	if len(parts) == 0 {
 		return "-"
@@ -101,21 +78,20 @@ func (e *Entry) routesTo() string {
 
 func latency(millis float64) string { return fmt.Sprintf("%.1f ms", millis) }
 
-func (r *Report) writeProbes(out *strings.Builder, paint func(text, result string) string) {
+func (r *Report) writeProbes(out *strings.Builder, paint findings.Paint) {
+	if !slices.ContainsFunc(r.Entries, func(e *Entry) bool { return len(e.Probes) > 0 }) {
+		return
+	}
+	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	first := true
+	fmt.Fprintln(table, "ENTRY\tADDRESS\tPORT\tLATENCY\tRESULT")
 	for _, e := range r.Entries {
 		for _, p := range e.Probes {
-			if first {
-				fmt.Fprintln(out)
-				fmt.Fprintln(table, "ENTRY\tADDRESS\tPORT\tLATENCY\tRESULT")
-				first = false
-			}
-			took, result := latency(p.Millis), paint(p.text(), string(p.result()))
+			took := latency(p.Millis)
 			if p.Skipped != "" {
 				took = "-"
 			}
-			fmt.Fprintf(table, "%s\t%s\t%d/%s\t%s\t%s\n", e.Key, p.Address, p.Port, p.Protocol, took, result)
+			fmt.Fprintf(table, "%s\t%s\t%d/%s\t%s\t%s\n", e.Key, p.Address, p.Port, p.Protocol, took, paint(p.text(), p.result().severity()))
 		}
 	}
 	table.Flush() // as above
@@ -127,20 +103,20 @@ func (p *Probe) result() Result {
 		return Unknown
 	case p.Error == "":
 		return OK
-	case p.severity == Warning:
+	case p.code == findings.TLSCertificate, p.code == findings.HTTPStatus:
 		return Warned
 	}
 	return Failed
 }
 
-// text is what came of a connection.
+// text is the result of a connection.
 func (p *Probe) text() string {
 	if p.Skipped != "" {
 		return p.Skipped
 	}
-	parts := []string{"connects"}
-	if p.code == Unreachable {
-		parts = nil
+	var parts []string
+	if p.code != findings.Unreachable {
+		parts = append(parts, "connects")
 	}
 	if p.TLS != "" {
 		parts = append(parts, p.TLS+" for "+p.ServerName)
@@ -148,7 +124,7 @@ func (p *Probe) text() string {
 	if p.Status != 0 {
 		parts = append(parts, fmt.Sprintf("HTTP status %d", p.Status))
 	}
-	if p.Error != "" {
+	if p.Error != "" && p.code != findings.HTTPStatus {
 		parts = append(parts, p.Error)
 	}
 	return strings.Join(parts, ", ")
@@ -163,7 +139,7 @@ func (r *Report) writeCounts(out *strings.Builder) {
 	for _, result := range []struct {
 		Result
 		text string
-	}{{Warned, "with warnings"}, {Failed, "with errors"}, {Unknown, "not wholly checked"}} {
+	}{{Warned, "with warnings"}, {Failed, "with errors"}, {Unknown, "not completely checked"}} {
 		if n := counts[result.Result]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, result.text))
 		}

@@ -6,9 +6,21 @@ import (
 	"strings"
 )
 
+// Paint colours a text by a severity, in which empty is that nothing was found.
+type Paint func(text string, severity Severity) string
+
+// Plain leaves texts as they are.
+func Plain(text string, _ Severity) string { return text }
+
+// Colour colours texts for a terminal.
+func Colour(text string, severity Severity) string {
+	code := map[Severity]int{Error: 31, Warning: 33, Hint: 36, "": 32}[severity]
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", code, text)
+}
+
 // WriteText writes findings as paragraphs: what each is about, its message, its cause and the
-// steps of its fix. Paint colours a severity for a terminal.
-func WriteText(w io.Writer, list []Finding, paint func(text string, severity Severity) string) {
+// steps of its fix.
+func WriteText(w io.Writer, list []Finding, paint Paint) {
 	for i, f := range list {
 		if i == 0 {
 			fmt.Fprint(w, "\nFINDINGS\n")

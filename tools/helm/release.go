@@ -12,6 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/cli"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -36,13 +37,12 @@ func OwnerOf(o metav1.Object) Owner {
 
 func (o Owner) String() string {
 	if o.Release == "" {
-		return "was not made by Helm"
+		return "was not created by Helm"
 	}
 	return fmt.Sprintf("belongs to the release %s in %s", o.Release, o.Namespace)
 }
 
-// ErrNoRelease is the error of Cluster.Deployed for a release that Helm would install
-// and not upgrade.
+// ErrNoRelease is the error of Cluster.Deployed for a release that Helm would install and not upgrade.
 var ErrNoRelease = errors.New("release not found")
 
 // ClusterOptions says which cluster and namespace, as the flags of helm do. What is
@@ -109,28 +109,48 @@ func (c *Cluster) Releases() ([]string, error) {
 
 // Deployed is a release as helm upgrade finds it.
 type Deployed struct {
-	Name      string
-	Namespace string
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
 
-	// Revision is the last one, and Status what became of it: deployed, failed,
-	// pending-upgrade and so on.
-	Revision int
-	Status   string
+	// Revision is the last one, and Status its status: deployed, failed, pending-upgrade and so on. They are 0
+	// and empty for a release that is not installed.
+	Revision int    `json:"revision"`
+	Status   string `json:"status"`
 
-	// Blocked says that helm upgrade refuses, as another operation is in progress or
-	// was killed.
-	Blocked bool
+	// Blocked says that helm upgrade refuses, because another operation is running or was interrupted.
+	Blocked bool `json:"-"`
 
 	current *release.Release
 }
 
-// Deployed reads a release from Helm's storage. The error is ErrNoRelease where none of
-// the name is there, or only an uninstalled one whose history was kept: then
-// helm upgrade --install installs it.
+// String describes the release in one sentence.
+func (d *Deployed) String() string {
+	if d.Revision == 0 {
+		return fmt.Sprintf("Release %s in namespace %s is not installed. To find a release in other namespaces, run helm list -A.", d.Name, d.Namespace)
+	}
+	return fmt.Sprintf("Release %s in namespace %s: revision %d, %s.", d.Name, d.Namespace, d.Revision, d.Status)
+}
+
+// Deployed reads a release from Helm's storage. The error is ErrNoRelease if no release has the name, or only an
+// uninstalled one whose history was kept: then helm upgrade --install installs it.
 func (c *Cluster) Deployed(name string) (*Deployed, error) {
 	if err := chartutil.ValidateReleaseName(name); err != nil {
 		return nil, fmt.Errorf("release name %q: %w", name, err)
 	}
+	deployed, err := c.deployed(name)
+	switch {
+	case errors.Is(err, ErrNoRelease):
+		return nil, fmt.Errorf("%w: %q in namespace %s; to find it, run helm list -A", ErrNoRelease, name, c.Namespace)
+	case apierrors.IsForbidden(err):
+		return nil, fmt.Errorf("read release %q: %w; ask for permission to list what Helm stores releases in, "+
+			"or use its values: extsvc check -f FILE, extsvc plan --from FILE", name, err)
+	case err != nil:
+		return nil, fmt.Errorf("read release %q: %w", name, err)
+	}
+	return deployed, nil
+}
+
+func (c *Cluster) deployed(name string) (*Deployed, error) {
 	last, err := c.config.Releases.Last(name)
 	if errors.Is(err, driver.ErrReleaseNotFound) {
 		return nil, ErrNoRelease
@@ -146,9 +166,8 @@ func (c *Cluster) Deployed(name string) (*Deployed, error) {
 		Blocked:   last.Info.Status.IsPending() || last.Info.Status == release.StatusUninstalling,
 		current:   last,
 	}
-	// As in Helm's action.Upgrade: what is compared with is the deployed revision, and
-	// where none is, a failed one. A pending one is compared too, so that there is more
-	// to say than that it has to be rolled back.
+	// As in Helm's action.Upgrade, the new objects are compared with the deployed revision, or with a failed one
+	// if none is deployed. A pending one is compared too, so that plan shows more than that it must be rolled back.
 	if last.Info.Status != release.StatusDeployed {
 		current, err := c.config.Releases.Deployed(name)
 		switch {
@@ -163,8 +182,14 @@ func (c *Cluster) Deployed(name string) (*Deployed, error) {
 	return deployed, nil
 }
 
-// Manifest returns the documents that helm upgrade compares the new ones with.
-func (d *Deployed) Manifest() string { return d.current.Manifest }
+// Mappings returns the objects of this chart that helm upgrade compares the new ones with.
+func (d *Deployed) Mappings() (*Result, error) {
+	result, err := DecodeMappings(d.current.Manifest)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest of release %q: %w", d.Name, err)
+	}
+	return result, nil
+}
 
 // Reuse says what helm upgrade does with the values of the release, as its flags do.
 // Without any of them, the values of the release count where no new ones are given.

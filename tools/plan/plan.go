@@ -1,117 +1,76 @@
-// Package plan says what an upgrade from some values of the chart to others changes,
-// what of it a live cluster does not take or not without failed connections, and the
-// safe way. It changes nothing.
+// Package plan says what an upgrade from some values of the chart to others changes, which parts of it the
+// cluster refuses or applies differently, and which interrupt connections. It changes nothing.
 package plan
 
 import (
 	"maps"
-	"slices"
 
+	"k8s.io/utils/ptr"
+
+	"external-services/tools/findings"
 	"external-services/tools/helm"
+	"external-services/tools/service"
 )
 
 // Plan is what an upgrade does.
 type Plan struct {
-	// Release is the release that the upgrade is of, null where two sets of values are
-	// compared.
-	Release *Release `json:"release"`
+	// Release is the release to upgrade, null if two sets of values are compared.
+	Release *helm.Deployed `json:"release"`
 
-	// Changes are the entries that change, by namespace and name.
+	// Changes are the mappings that change, by namespace and name.
 	Changes []Change `json:"changes"`
 
-	// Hazards are what does not go as the values say, or not without failed connections.
-	// Those of the whole release come first, then by namespace and name.
-	Hazards []Hazard `json:"hazards"`
-
-	// NotChecked is what could not be looked at, and so is no reason to feel safe.
-	NotChecked []NotChecked `json:"notChecked"`
+	// Findings are the problems of the upgrade, and what could not be read. Those of the release come first,
+	// the others by namespace and name.
+	Findings []findings.Finding `json:"findings"`
 }
 
-// Release is a live release.
-type Release struct {
-	Name      string `json:"name"`
-	Namespace string `json:"namespace"`
-
-	// Revision is the last one and Status its status, 0 and empty where the release is
-	// not installed yet.
-	Revision int    `json:"revision"`
-	Status   string `json:"status"`
-}
-
-// NotChecked is something that could not be read.
-type NotChecked struct {
-	What string `json:"what"` // such as: the pods of shop
-	Why  string `json:"why"`  // the error
-}
-
-// Exit codes of extsvc plan; 1 is an error.
-const (
-	ExitNoChange = 0
-	ExitChanges  = 2
-	ExitHazards  = 3
-)
-
-// ExitCode is the exit code that tells scripts what there is.
+// ExitCode is the exit code of extsvc plan.
 func (p *Plan) ExitCode() int {
-	switch {
-	case len(p.Hazards) > 0:
-		return ExitHazards
-	case len(p.Changes) > 0:
-		return ExitChanges
+	code := findings.ExitCode(p.Findings)
+	if code == findings.ExitOK && len(p.Changes) > 0 {
+		return findings.ExitNotice
 	}
-	return ExitNoChange
+	return code
 }
 
-// Has says whether the plan has a hazard of a code for an entry. For those of the whole
-// release the key is empty.
-func (p *Plan) Has(code Code, key Key) bool {
-	return slices.ContainsFunc(p.Hazards, func(h Hazard) bool { return h.Code == code && h.Key == key })
-}
-
-// Refused says whether the plan has a hazard that makes helm upgrade fail.
-func (p *Plan) Refused() bool {
-	return slices.ContainsFunc(p.Hazards, func(h Hazard) bool { return h.Effect == Refused })
-}
-
-// Compare plans an upgrade from the objects of one rendering to those of another,
-// without a look at a cluster.
-func Compare(now, then *helm.Result) *Plan {
-	return compare(now, then).finish()
-}
-
-func compare(now, then *helm.Result) *Plan {
-	p := &Plan{Changes: []Change{}, Hazards: []Hazard{}, NotChecked: []NotChecked{}}
-	before, after := States(now), States(then)
-	keys := map[Key]bool{}
-	for _, states := range []map[Key]*State{before, after} {
-		for key := range states {
-			keys[key] = true
+// Compare plans an upgrade from the objects of one rendering to those of another, without a cluster.
+func Compare(before, after *helm.Result) *Plan {
+	p := compare(before, after)
+	p.find(func(c Change) *service.Fixed {
+		if c.Before == nil {
+			return nil
 		}
-	}
-	for _, key := range slices.SortedFunc(maps.Keys(keys), compareKeys) {
-		change := Change{Key: key, Now: before[key], Then: after[key], Changes: []string{}}
-		switch {
-		case change.Now == nil:
-			change.Action = Add
-		case change.Then == nil:
-			change.Action = Remove
-		default:
-			change.Action = Modify
-			if change.Changes = differences(change.Now, change.Then); len(change.Changes) == 0 {
-				continue
-			}
-		}
-		p.Changes = append(p.Changes, change)
-	}
-	for _, change := range p.Changes {
-		p.Hazards = append(p.Hazards, change.hazards()...)
-	}
-	p.Hazards = append(p.Hazards, removals(p.Changes)...)
+		return ptr.To(c.Before.Fixed())
+	})
+	findings.Sort(p.Findings)
 	return p
 }
 
-// finish puts the hazards in order.
-func (p *Plan) finish() *Plan {
-	slices.SortStableFunc(p.Hazards, func(a, b Hazard) int { return compareKeys(a.Key, b.Key) })
+// find adds what the objects of the changes show. Fixed says what cannot change in the Service, nil if it does
+// not exist.
+func (p *Plan) find(fixed func(Change) *service.Fixed) {
+	for _, c := range p.Changes {
+		if c.After != nil {
+			p.add(c.conflict(fixed(c))...)
+		}
+		p.add(c.findings()...)
+	}
+	p.add(removals(p.Changes)...)
+}
+
+func (p *Plan) add(list ...findings.Finding) { p.Findings = append(p.Findings, list...) }
+
+// compare lists the changes.
+func compare(before, after *helm.Result) *Plan {
+	p := &Plan{Changes: []Change{}, Findings: []findings.Finding{}}
+	from, to := service.FromRendered(before), service.FromRendered(after)
+	all := maps.Clone(from)
+	maps.Copy(all, to)
+	for _, m := range service.Sorted(all) {
+		if change := newChange(m.Key, from[m.Key], to[m.Key]); change != nil {
+			p.Changes = append(p.Changes, *change)
+		}
+	}
 	return p
 }

@@ -20,9 +20,6 @@ type Difference struct {
 
 	// Routes says that connections depend on it.
 	Routes bool
-
-	// Defaulted says that the API server fills it in, and that the old mapping does not set it.
-	Defaulted bool
 }
 
 // Change says what an upgrade changes: "backend: external -> both".
@@ -80,10 +77,10 @@ func Diff(before, after *Mapping) []Difference {
 	d.text("selector", before.SelectorText(), after.SelectorText(), true)
 	for _, s := range Settings {
 		from, to := before.Settings[s.Name], after.Settings[s.Name]
-		if from != to {
-			d.list = append(d.list, Difference{Field: s.Name, Old: cmp.Or(printed(from), printed(s.Default)),
-				New: cmp.Or(printed(to), printed(s.Default)), Routes: s.Routes, Defaulted: s.Defaulted && from == nil})
+		if s.Defaulted && (from == nil || to == nil) {
+			continue
 		}
+		d.text(s.Name, cmp.Or(printed(from), printed(s.Default)), cmp.Or(printed(to), printed(s.Default)), s.Routes)
 	}
 	d.pairs("label", before.Labels, after.Labels)
 	d.pairs("annotation", before.Annotations, after.Annotations)

@@ -40,6 +40,14 @@ func ListEndpoints(ctx context.Context, client kubernetes.Interface, namespace s
 	})
 }
 
+// ListPods is ListServices for the pods of a selector.
+func ListPods(ctx context.Context, client kubernetes.Interface, namespace, selector string, each func(*corev1.Pod)) error {
+	return list(ctx, each, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		o.LabelSelector = selector
+		return client.CoreV1().Pods(namespace).List(ctx, o)
+	})
+}
+
 // ListNamespaces is ListServices for the namespaces themselves.
 func ListNamespaces(ctx context.Context, client kubernetes.Interface, each func(*corev1.Namespace)) error {
 	return list(ctx, each, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {

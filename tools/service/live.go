@@ -107,27 +107,27 @@ func FromLive(ctx context.Context, client kubernetes.Interface, desired []*Mappi
 	return r.Live, ctx.Err()
 }
 
-// Observed is the live mapping of an entry, read from its Service and from the slices and Endpoints with
-// the names of the desired one. It is nil if the Service is not there, or could not be read.
-func (l *Live) Observed(desired *Mapping) *Mapping {
-	service := l.Services[desired.Key]
-	if service == nil {
-		return nil
-	}
-	var own []*discoveryv1.EndpointSlice
-	for _, slice := range desired.Slices {
-		if there := l.Named[KeyOf(slice)]; there != nil {
-			own = append(own, there)
-		}
-	}
-	return NewMapping(service, own, l.Legacy[desired.Key])
-}
-
 // CouldRead says whether a resource was read in a namespace.
 func (l *Live) CouldRead(resource Resource, namespace string) bool {
 	return !slices.ContainsFunc(l.Unread, func(u Unread) bool {
 		return u.Resource == resource && slices.Contains(u.Namespaces, namespace)
 	})
+}
+
+// IsMissing says whether a namespace does not exist.
+func (l *Live) IsMissing(namespace string) bool {
+	_, missing := slices.BinarySearch(l.Missing, namespace)
+	return missing
+}
+
+// ReadPods lists the pods of a selector in a namespace. If it cannot, it says so in Unread and returns false.
+func (l *Live) ReadPods(ctx context.Context, client kubernetes.Interface, namespace string, selector map[string]string) ([]*corev1.Pod, bool) {
+	var pods []*corev1.Pod
+	err := ListPods(ctx, client, namespace, Pairs(selector), func(pod *corev1.Pod) { pods = append(pods, pod) })
+	if err != nil && l.CouldRead(PodObjects, namespace) {
+		l.Unread = append(l.Unread, Unread{PodObjects, "list", []string{namespace}, err})
+	}
+	return pods, err == nil
 }
 
 // reader reads a Live.

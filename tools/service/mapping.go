@@ -205,9 +205,12 @@ func (m *Mapping) ReadyAddresses() int {
 	return n
 }
 
-// Objects are the objects of the mapping by kind and name, such as "Service orders".
+// Objects are the objects of the mapping by kind and name, such as "Service orders". A nil mapping has none.
 func (m *Mapping) Objects() map[string]any {
 	objects := map[string]any{}
+	if m == nil {
+		return objects
+	}
 	if m.Service != nil {
 		objects["Service "+m.Service.Name] = m.Service
 	}

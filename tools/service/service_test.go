@@ -132,12 +132,12 @@ func TestFromLive(t *testing.T) {
 	if err != nil || len(live.Services) != 1 || len(live.Unread) != 0 || len(live.Missing) != 0 {
 		t.Fatalf("%v: %+v", err, live)
 	}
-	if differences := service.Diff(desired, live.Observed(desired)); len(differences) != 0 {
-		t.Errorf("%+v", differences)
+	if drift := live.Drift(desired); len(drift) != 0 {
+		t.Errorf("%+v", drift)
 	}
 
 	live, err = service.FromLive(t.Context(), fake.NewClientset(), []*service.Mapping{desired}, func(string) {})
-	if err != nil || !slices.Equal(live.Missing, []string{"shop"}) || live.Observed(desired) != nil {
+	if err != nil || !slices.Equal(live.Missing, []string{"shop"}) || !live.IsMissing("shop") || len(live.Drift(desired)) != 0 {
 		t.Errorf("%v: %+v", err, live)
 	}
 

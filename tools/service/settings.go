@@ -1,6 +1,8 @@
 package service
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 )
@@ -17,7 +19,7 @@ type Setting struct {
 	Spec string
 
 	// Default is the value of a Service that does not set it. Defaulted is a field that the API server
-	// fills in by itself: not setting it is no difference.
+	// fills in by itself: it is compared only if both Services set it.
 	Default   any
 	Defaulted bool
 
@@ -30,9 +32,9 @@ type Setting struct {
 
 // Settings are the settings, in the order in which differences list them.
 var Settings = []Setting{
-	{Name: "ipFamilies", Default: "", Defaulted: true, Routes: true, Get: func(s *corev1.ServiceSpec) any { return joined(s.IPFamilies) }},
+	{Name: "ipFamilies", Default: "", Defaulted: true, Routes: true, Get: func(s *corev1.ServiceSpec) any { return joined(s.IPFamilies, ",") }},
 	{Name: "ipFamilyPolicy", Default: "", Defaulted: true, Get: func(s *corev1.ServiceSpec) any { return string(ptr.Deref(s.IPFamilyPolicy, "")) }},
-	{Name: "externalIPs", Default: "", Routes: true, Get: func(s *corev1.ServiceSpec) any { return joined(s.ExternalIPs) }},
+	{Name: "externalIPs", Default: "", Routes: true, Get: func(s *corev1.ServiceSpec) any { return joined(s.ExternalIPs, ",") }},
 	{Name: "sessionAffinity", FromValues: true, Default: "None", Get: func(s *corev1.ServiceSpec) any { return string(s.SessionAffinity) }},
 	{Name: "sessionAffinityTimeoutSeconds", FromValues: true, Spec: "sessionAffinityConfig",
 		Default: int(corev1.DefaultClientIPServiceAffinitySeconds), Get: affinityTimeout},
@@ -56,15 +58,12 @@ func affinityTimeout(s *corev1.ServiceSpec) any {
 	return int(ptr.Deref(s.SessionAffinityConfig.ClientIP.TimeoutSeconds, 0))
 }
 
-func joined[T ~string](list []T) string {
-	text := ""
-	for i, item := range list {
-		if i > 0 {
-			text += ","
-		}
-		text += string(item)
+func joined[T ~string](list []T, separator string) string {
+	var texts []string
+	for _, item := range list {
+		texts = append(texts, string(item))
 	}
-	return text
+	return strings.Join(texts, separator)
 }
 
 // settingsOf reads the settings that are not the default.

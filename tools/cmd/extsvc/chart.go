@@ -6,8 +6,7 @@ import (
 	"external-services/tools/helm"
 )
 
-// chartFlags are the flags of the commands that put values into the chart, with the
-// names that helm has for them.
+// chartFlags are the flags of the commands that render values, named as in helm.
 type chartFlags struct {
 	path    string
 	release helm.Release
@@ -15,11 +14,23 @@ type chartFlags struct {
 }
 
 func (f *chartFlags) add(cmd *cobra.Command) {
+	addChartFlag(cmd, &f.path)
+	cmd.Flags().StringVarP(&f.release.Namespace, "namespace", "n", "default", "release namespace")
+	addValueFlags(cmd, &f.values)
+	options := func() helm.ClusterOptions { return helm.ClusterOptions{Namespace: f.release.Namespace} }
+	completeRelease(cmd, options)
+	completeNamespace(cmd, options)
+}
+
+func addChartFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "chart", "", "folder or archive of the chart (default: the one built into extsvc)")
+}
+
+// addValueFlags adds the flags of helm that set values.
+func addValueFlags(cmd *cobra.Command, values *helm.Values) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.path, "chart", "", "folder or archive of the chart (default: the one built into extsvc)")
-	flags.StringVarP(&f.release.Namespace, "namespace", "n", "default", "release namespace")
-	flags.StringArrayVarP(&f.values.ValueFiles, "values", "f", nil, "values file, or - for standard input; later ones win")
-	flags.StringArrayVar(&f.values.Values, "set", nil, "set a value: key=value")
-	flags.StringArrayVar(&f.values.StringValues, "set-string", nil, "set a value that stays a string: key=value")
-	flags.StringArrayVar(&f.values.JSONValues, "set-json", nil, "set a value written as JSON: key=json")
+	flags.StringArrayVarP(&values.ValueFiles, "values", "f", nil, "values file, or - for standard input; later files override earlier ones")
+	flags.StringArrayVar(&values.Values, "set", nil, "set a value: key=value")
+	flags.StringArrayVar(&values.StringValues, "set-string", nil, "set a value as a string: key=value")
+	flags.StringArrayVar(&values.JSONValues, "set-json", nil, "set a value as JSON: key=json")
 }

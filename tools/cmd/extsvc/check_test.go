@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"external-services/tools/findings"
 )
 
 func TestCheckSaysWhatIsWrong(t *testing.T) {
@@ -12,18 +14,18 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "name the release to check, or write the values to check as -f FILE"},
+		{nil, "name the release to check, or set the values to check: -f FILE"},
 		{[]string{"a", "b"}, "accepts at most 1 arg(s), received 2"},
-		{[]string{"a", "-o", "yaml"}, `"yaml" is no output format: write table or json`},
-		{[]string{"a", "--port", "80"}, "--port is for connections: write --connect, --tls or --http as well"},
-		{[]string{"a", "--server-name", "b"}, "--server-name is for connections"},
-		{[]string{"a", "--timeout", "0s"}, "--timeout and --concurrency must be more than 0"},
-		{[]string{"a", "--concurrency", "-1"}, "--timeout and --concurrency must be more than 0"},
-		{[]string{"a", "--watch=-1s"}, "--watch must be more than 0, such as 5s"},
+		{[]string{"a", "-o", "yaml"}, `unknown output format "yaml" (text, json)`},
+		{[]string{"a", "--port", "80"}, "--port and --server-name need --connect, --tls or --http"},
+		{[]string{"a", "--server-name", "b"}, "--port and --server-name need --connect, --tls or --http"},
+		{[]string{"a", "--timeout", "0s"}, "--timeout and --concurrency must be greater than 0"},
+		{[]string{"a", "--concurrency", "-1"}, "--timeout and --concurrency must be greater than 0"},
+		{[]string{"a", "--watch=-1s"}, "--watch must be greater than 0, such as 5s"},
 		{[]string{"a"}, "read the kubeconfig: stat " + missing},
 	} {
 		stdout, stderr, err := run(t, append([]string{"check", "--kubeconfig", missing}, c.args...)...)
-		if exitStatus(err) != 1 || stdout != "" || !strings.Contains(stderr, c.want) {
+		if exitStatus(err) != findings.ExitFailed || stdout != "" || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: exit code %d, want %q in %q", c.args, exitStatus(err), c.want, stderr)
 		}
 	}

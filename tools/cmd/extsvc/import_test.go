@@ -101,7 +101,7 @@ func TestImportExitCodes(t *testing.T) {
 		"none of the others can be":                                         {"-n", "shop", "-A"},
 		`context "none" does not exist`:                                     {"--context", "none"},
 	} {
-		if _, stderr, err := run(t, append([]string{"import"}, args...)...); err == nil || exitStatus(err) != 1 || !strings.Contains(stderr, want) {
+		if _, stderr, err := run(t, append([]string{"import"}, args...)...); err == nil || exitStatus(err) != 2 || !strings.Contains(stderr, want) {
 			t.Errorf("%q: %v, %q, want %q", args, err, stderr, want)
 		}
 	}

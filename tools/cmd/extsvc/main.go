@@ -7,13 +7,15 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"external-services/tools/findings"
 )
 
 func main() {
 	os.Exit(exitStatus(newRootCommand().Execute())) // cobra has printed an error
 }
 
-// exitStatus is what the program ends with: 1 for an error that names no code.
+// exitStatus is what the program ends with: 2 for an error that names no code.
 func exitStatus(err error) int {
 	var code exitCode
 	switch {
@@ -22,7 +24,7 @@ func exitStatus(err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	return 1
+	return findings.ExitFailed
 }
 
 func newRootCommand() *cobra.Command {

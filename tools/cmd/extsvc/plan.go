@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -11,121 +10,127 @@ import (
 	"external-services/tools/plan"
 )
 
-// exitCode ends the program with a code and without a message.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+// planCommand is extsvc plan.
+type planCommand struct {
+	options   plan.Options
+	from      helm.Values
+	fromChart string
+	output    output
+}
 
 func newPlanCommand() *cobra.Command {
-	var (
-		options   plan.Options
-		from      helm.Values
-		fromChart string
-		output    string
-		exitZero  bool
-	)
+	c := &planCommand{}
 	cmd := &cobra.Command{
 		Use:   "plan [RELEASE]",
-		Short: "Say what an upgrade changes, and what can go wrong",
-		Long: `Say what helm upgrade would change in the entries of a release, and for each hazard
-what will happen and the safe way. Nothing is changed: plan reads the release, and of
-what the values touch the Services, EndpointSlices, Endpoints, pods and namespaces.
-What it may not read, it names under NOT CHECKED. A release that is not installed yet
-is compared with nothing.
+		Short: "Show what an upgrade changes, and what can go wrong",
+		Long: `Show what helm upgrade would change in the entries of a release, and what can go
+wrong: what the cluster refuses or applies differently, and which connections fail. Each
+problem comes with a fix. plan changes nothing. It reads the release, and of the entries
+that change the Services, EndpointSlices, Endpoints, pods and namespaces. If it may not
+read something, it says so. A release that is not installed is compared with nothing.
 
-With --from, two sets of values are compared without a cluster.
+With --from, plan compares two sets of values, without a cluster.
 
 Exit codes:
   0  nothing changes
-  1  an error
-  2  entries change, without a hazard
-  3  there are hazards
-With --exit-zero, 2 and 3 are 0.`,
+  1  entries change, or there are warnings
+  2  plan could not do its work
+  3  there are errors: the upgrade fails, or connections fail or go to the wrong place
+With --exit-zero, 1 and 3 become 0.`,
 		Example: `  extsvc plan outside -n shop -f values.yaml
   extsvc plan outside -n shop --reuse-values --set overrides.orders.backend=both
   extsvc plan shop -n shop --chart charts/shop -f shop.yaml
   extsvc plan --from base.yaml --from staging.yaml -f base.yaml -f prod.yaml
-  extsvc plan outside -n shop -f values.yaml -o json | jq '.hazards[] | select(.effect == "refused")'`,
+  extsvc plan outside -n shop -f values.yaml -o json | jq '.findings[] | select(.effect == "refused")'`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "text" && output != "json" {
-				return fmt.Errorf("%q is no output format: write text or json", output)
-			}
-			if len(args) == 1 {
-				options.Release = args[0]
-			}
-			offline := false
-			for _, name := range []string{"from", "from-set", "from-set-string", "from-set-json", "from-chart"} {
-				offline = offline || cmd.Flags().Changed(name)
-			}
-			p, err := func() (*plan.Plan, error) {
-				if offline {
-					for _, name := range []string{"reuse-values", "reset-values", "reset-then-reuse-values", "kubeconfig", "context"} {
-						if cmd.Flags().Changed(name) {
-							return nil, fmt.Errorf("--%s is for a release in a cluster, and --from compares two sets of values without one: leave one of the two out", name)
-						}
-					}
-					return comparePlan(fromChart, options.Chart, helm.Release{Name: options.Release, Namespace: options.Cluster.Namespace}, from, options.Values)
-				}
-				if options.Release == "" {
-					return nil, errors.New("name the release to upgrade, or write the values to compare with as --from FILE")
-				}
-				return plan.Upgrade(cmd.Context(), options)
-			}()
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				encoder := json.NewEncoder(cmd.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				encoder.SetEscapeHTML(false)
-				err = encoder.Encode(p)
-			} else {
-				err = p.WriteText(cmd.OutOrStdout())
-			}
-			if code := p.ExitCode(); err == nil && code != 0 && !exitZero {
-				cmd.SilenceErrors = true
-				return exitCode(code)
-			}
-			return err
-		},
+		RunE: c.run,
 	}
-	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.StringArrayVarP(&options.Values.ValueFiles, "values", "f", nil, "new values file, or - for standard input; later ones win")
-	flags.StringArrayVar(&options.Values.Values, "set", nil, "set a new value: key=value")
-	flags.StringArrayVar(&options.Values.StringValues, "set-string", nil, "set a new value that stays a string: key=value")
-	flags.StringArrayVar(&options.Values.JSONValues, "set-json", nil, "set a new value written as JSON: key=json")
-	flags.StringVar(&options.Chart, "chart", "", "folder or archive of the chart to upgrade to (default: the one built into extsvc)")
-	flags.BoolVar(&options.Reuse.Reuse, "reuse-values", false, "as helm upgrade has it: lay the new values over those of the release")
-	flags.BoolVar(&options.Reuse.ResetThenReuse, "reset-then-reuse-values", false, "as helm upgrade has it: the same, with the defaults of the new chart")
-	flags.BoolVar(&options.Reuse.Reset, "reset-values", false, "as helm upgrade has it: use the defaults of the new chart where no values are given")
-	addClusterFlags(cmd, &options.Cluster)
-	flags.StringArrayVar(&from.ValueFiles, "from", nil, "values file to compare with instead of a release; later ones win")
-	flags.StringArrayVar(&from.Values, "from-set", nil, "set a value to compare with: key=value")
-	flags.StringArrayVar(&from.StringValues, "from-set-string", nil, "set a value to compare with that stays a string: key=value")
-	flags.StringArrayVar(&from.JSONValues, "from-set-json", nil, "set a value to compare with, written as JSON: key=json")
-	flags.StringVar(&fromChart, "from-chart", "", "chart of the values to compare with (default: that of --chart)")
-	flags.StringVarP(&output, "output", "o", "text", "text or json")
-	flags.BoolVar(&exitZero, "exit-zero", false, "exit with 0 also where there are changes or hazards")
-	cmd.MarkFlagsMutuallyExclusive("reuse-values", "reset-then-reuse-values", "reset-values")
+	c.addFlags(cmd)
+	completeRelease(cmd, func() helm.ClusterOptions { return c.options.Cluster })
 	return cmd
 }
 
-// comparePlan plans from one set of values to another, without a cluster.
-func comparePlan(fromChart, chart string, release helm.Release, from, to helm.Values) (*plan.Plan, error) {
-	if fromChart == "" {
-		fromChart = chart
+func (c *planCommand) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	addValueFlags(cmd, &c.options.Values)
+	addChartFlag(cmd, &c.options.Chart)
+	flags.BoolVar(&c.options.Reuse.Reuse, "reuse-values", false, "as in helm upgrade: set the new values over those of the release")
+	flags.BoolVar(&c.options.Reuse.ResetThenReuse, "reset-then-reuse-values", false, "as in helm upgrade: the same, with the defaults of the new chart")
+	flags.BoolVar(&c.options.Reuse.Reset, "reset-values", false, "as in helm upgrade: without values, use the defaults of the new chart")
+	addClusterFlags(cmd, &c.options.Cluster)
+	flags.StringArrayVar(&c.from.ValueFiles, "from", nil, "values file to compare with, instead of a release; later files override earlier ones")
+	flags.StringArrayVar(&c.from.Values, "from-set", nil, "set a value to compare with: key=value")
+	flags.StringArrayVar(&c.from.StringValues, "from-set-string", nil, "set a value to compare with as a string: key=value")
+	flags.StringArrayVar(&c.from.JSONValues, "from-set-json", nil, "set a value to compare with as JSON: key=json")
+	flags.StringVar(&c.fromChart, "from-chart", "", "folder or archive of the chart of the values to compare with (default: that of --chart)")
+	c.output.add(cmd, "text", "json")
+	ofRelease := []string{"reuse-values", "reset-then-reuse-values", "reset-values"}
+	cmd.MarkFlagsMutuallyExclusive(ofRelease...)
+	for _, from := range fromFlags {
+		for _, other := range append(ofRelease, "kubeconfig", "context") {
+			cmd.MarkFlagsMutuallyExclusive(from, other)
+		}
 	}
-	now, err := renderMappings(fromChart, release, from)
+}
+
+var fromFlags = []string{"from", "from-set", "from-set-string", "from-set-json", "from-chart"}
+
+func (c *planCommand) run(cmd *cobra.Command, args []string) error {
+	if err := c.output.validate(); err != nil {
+		return err
+	}
+	if len(args) == 1 {
+		c.options.Release = args[0]
+	}
+	p, err := c.plan(cmd)
 	if err != nil {
-		return nil, fmt.Errorf("the values to compare with: %w", err)
+		return err
 	}
-	then, err := renderMappings(chart, release, to)
+	if err := c.output.write(cmd.OutOrStdout(), p); err != nil {
+		return err
+	}
+	return c.output.exit(cmd, p.ExitCode())
+}
+
+func (c *planCommand) plan(cmd *cobra.Command) (*plan.Plan, error) {
+	if anyChanged(cmd, fromFlags...) {
+		return c.compare()
+	}
+	if c.options.Release == "" {
+		return nil, errors.New("name the release to upgrade, or set the values to compare with: --from FILE")
+	}
+	progress := newProgress(cmd.ErrOrStderr())
+	defer progress.end()
+	c.options.Progress = progress.say
+	return plan.Upgrade(cmd.Context(), c.options)
+}
+
+// anyChanged says whether any of the flags is set.
+func anyChanged(cmd *cobra.Command, flags ...string) bool {
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// compare plans from one set of values to another, without a cluster.
+func (c *planCommand) compare() (*plan.Plan, error) {
+	if c.fromChart == "" {
+		c.fromChart = c.options.Chart
+	}
+	release := helm.Release{Name: c.options.Release, Namespace: c.options.Cluster.Namespace}
+	before, err := renderMappings(c.fromChart, release, c.from)
 	if err != nil {
-		return nil, fmt.Errorf("the new values: %w", err)
+		return nil, fmt.Errorf("values to compare with: %w", err)
 	}
-	return plan.Compare(now, then), nil
+	after, err := renderMappings(c.options.Chart, release, c.options.Values)
+	if err != nil {
+		return nil, fmt.Errorf("new values: %w", err)
+	}
+	return plan.Compare(before, after), nil
 }
 
 func renderMappings(path string, release helm.Release, values helm.Values) (*helm.Result, error) {
@@ -133,9 +138,9 @@ func renderMappings(path string, release helm.Release, values helm.Values) (*hel
 	if err != nil {
 		return nil, err
 	}
-	c, err := helm.Open(path)
+	chart, err := helm.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return helm.Mappings(c, release, vals)
+	return helm.Mappings(chart, release, vals)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"external-services/tools/findings"
 	"external-services/tools/plan"
 )
 
@@ -24,14 +25,14 @@ func TestPlan(t *testing.T) {
 		code int
 		want string
 	}{
-		{"nothing", []string{"--from", now, "-f", now}, plan.ExitNoChange, "No entry changes.\n"},
-		{"a change", []string{"--from", now, "-f", now, "-f", prod}, plan.ExitChanges, "addresses: +10.0.4.12 -10.0.4.11\n"},
-		{"a change that --exit-zero allows", []string{"--from", now, "-f", now, "-f", prod, "--exit-zero"}, 0, "addresses: +10.0.4.12 -10.0.4.11\n"},
-		{"a setting", []string{"--from", now, "-f", now, "--set", "overrides.orders.backend=both"}, plan.ExitChanges, "backend: external -> both\n"},
-		{"a setting to compare with", []string{"--from", now, "--from-set", "overrides.orders.backend=both", "-f", now}, plan.ExitChanges, "backend: both -> external\n"},
-		{"a hazard", []string{"--from", now, "-f", now, "--set", "overrides.orders.headless=true"}, plan.ExitHazards, "default/orders: refused (clusterip-to-headless)\n"},
-		{"a hazard that --exit-zero allows", []string{"--from", now, "-f", now, "--set", "overrides.orders.headless=true", "--exit-zero"}, 0, "default/orders: refused (clusterip-to-headless)\n"},
-		{"a release namespace", []string{"outside", "-n", "shop", "--from", now}, plan.ExitHazards, "shop/orders: lost (entry-removed)\n"},
+		{"nothing", []string{"--from", now, "-f", now}, findings.ExitOK, "No entry changes.\n"},
+		{"a change", []string{"--from", now, "-f", now, "-f", prod}, findings.ExitNotice, "addresses: +10.0.4.12, -10.0.4.11\n"},
+		{"a change that --exit-zero allows", []string{"--from", now, "-f", now, "-f", prod, "--exit-zero"}, 0, "addresses: +10.0.4.12, -10.0.4.11\n"},
+		{"a setting", []string{"--from", now, "-f", now, "--set", "overrides.orders.backend=both"}, findings.ExitNotice, "backend: external -> both\n"},
+		{"a setting to compare with", []string{"--from", now, "--from-set", "overrides.orders.backend=both", "-f", now}, findings.ExitNotice, "backend: both -> external\n"},
+		{"an error", []string{"--from", now, "-f", now, "--set", "overrides.orders.headless=true"}, findings.ExitErrors, "default/orders: refused (clusterip-to-headless)\n"},
+		{"an error that --exit-zero allows", []string{"--from", now, "-f", now, "--set", "overrides.orders.headless=true", "--exit-zero"}, 0, "default/orders: refused (clusterip-to-headless)\n"},
+		{"a release namespace", []string{"outside", "-n", "shop", "--from", now}, findings.ExitErrors, "shop/orders: lost (entry-removed)\n"},
 		{"the chart of the repository", []string{"--from", now, "-f", now, "--chart", filepath.Join("..", "..", "..", "charts", "external-services")}, 0, "No entry changes.\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -47,10 +48,12 @@ func TestPlan(t *testing.T) {
 
 	stdout, _, err := run(t, "plan", "--from", now, "-f", now, "--set", "overrides.orders.headless=true", "-o", "json")
 	var p plan.Plan
-	if jsonErr := json.Unmarshal([]byte(stdout), &p); jsonErr != nil {
+	decoder := json.NewDecoder(strings.NewReader(stdout))
+	decoder.DisallowUnknownFields()
+	if jsonErr := decoder.Decode(&p); jsonErr != nil {
 		t.Fatalf("%v in\n%s", jsonErr, stdout)
 	}
-	if exitStatus(err) != plan.ExitHazards || !p.Has(plan.ClusterIPToHeadless, plan.Key{Namespace: "default", Name: "orders"}) || len(p.Changes) != 1 {
+	if exitStatus(err) != findings.ExitErrors || !findings.Has(p.Findings, findings.ClusterIPToHeadless, "default", "orders") || len(p.Changes) != 1 {
 		t.Errorf("exit code %d with\n%s", exitStatus(err), stdout)
 	}
 }
@@ -64,12 +67,12 @@ func TestPlanSaysWhatIsWrong(t *testing.T) {
 	// Nothing listens on port 1 of this host.
 	write(t, kubeconfig, `{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a}}], clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}]}`)
 	for want, args := range map[string][]string{
-		"name the release to upgrade, or write the values to compare with as --from FILE":                   {"-f", good},
-		`"yaml" is no output format: write text or json`:                                                    {"--from", good, "-o", "yaml"},
-		"--reuse-values is for a release in a cluster, and --from compares two sets of values without one":  {"--from", good, "--reuse-values"},
-		"--context is for a release in a cluster":                                                           {"--from", good, "--kube-context", "a"},
-		`the values to compare with: execution error`:                                                       {"--from", bad, "-f", good},
-		`the new values: execution error`:                                                                   {"--from", good, "-f", bad},
+		"name the release to upgrade, or set the values to compare with: --from FILE":                       {"-f", good},
+		`unknown output format "yaml" (text, json)`:                                                         {"--from", good, "-o", "yaml"},
+		"if any flags in the group [from reuse-values] are set none of the others can be":                   {"--from", good, "--reuse-values"},
+		"if any flags in the group [from context] are set none of the others can be":                        {"--from", good, "--kube-context", "a"},
+		`values to compare with: execution error`:                                                           {"--from", bad, "-f", good},
+		`new values: execution error`:                                                                       {"--from", good, "-f", bad},
 		`services[0] "orders": addresses or externalName is missing`:                                        {"--from", good, "-f", bad},
 		"open no/such/file: no such file or directory":                                                      {"--from", "no/such/file"},
 		`load the chart "no/such/chart"`:                                                                    {"--from", good, "--chart", "no/such/chart"},
@@ -77,12 +80,12 @@ func TestPlanSaysWhatIsWrong(t *testing.T) {
 		"if any flags in the group [reuse-values reset-then-reuse-values reset-values] are set none of the": {"a", "--reuse-values", "--reset-values"},
 		"stat no/such/kubeconfig: no such file or directory":                                                {"outside", "--kubeconfig", "no/such/kubeconfig"},
 		`context "other" does not exist`:                                                                    {"outside", "--kubeconfig", kubeconfig, "--context", "other"},
-		`read the release "outside"`:                                                                        {"outside", "--kubeconfig", kubeconfig},
+		`read release "outside": `:                                                                          {"outside", "--kubeconfig", kubeconfig},
 		`connect: connection refused`:                                                                       {"outside", "--kubeconfig", kubeconfig},
 		`release name "Outside": invalid release name`:                                                      {"Outside", "--kubeconfig", kubeconfig},
 	} {
 		stdout, stderr, err := run(t, append([]string{"plan"}, args...)...)
-		if exitStatus(err) != 1 || !strings.Contains(stderr, want) {
+		if exitStatus(err) != findings.ExitFailed || !strings.Contains(stderr, want) {
 			t.Errorf("%q gives the exit code %d and prints %q, want %q", args, exitStatus(err), stderr, want)
 		}
 		if stdout != "" {

@@ -11,15 +11,14 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal says whether a reader looks at what is written.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// progress says on a terminal what is being done, once that takes longer than a second.
+// progress says on a terminal what is being done, if that takes longer than a second.
 type progress struct {
-	out   io.Writer
+	out   io.Writer // nil if it is no terminal
 	start time.Time
 
 	mutex sync.Mutex
@@ -48,7 +47,7 @@ func (p *progress) say(what string) {
 	fmt.Fprint(p.out, eraseLine+strings.ToUpper(what[:1])+what[1:]+" ...")
 }
 
-// end takes away what was said.
+// end removes what say has printed.
 func (p *progress) end() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -1,0 +1,214 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/utils/ptr"
+
+	"external-services/tools/findings"
+	"external-services/tools/service"
+	"external-services/tools/values"
+)
+
+// ownObjects looks for the EndpointSlices and Endpoints of the entry.
+func (a *assessment) ownObjects() {
+	var missing []string
+	for _, slice := range a.Slices {
+		live := a.live.Named[service.KeyOf(slice)]
+		switch {
+		case live == nil:
+			missing = append(missing, "EndpointSlice "+slice.Name)
+		case service.ServiceOf(live) != a.Key:
+			a.add(findings.ServiceLabelMissing, findings.Args{
+				"slice": service.KeyOf(live).String(), "sliceName": live.Name, "label": serviceLabel(live),
+			})
+		}
+	}
+	if a.Endpoints != nil && a.live.CouldRead(service.LegacyObjects, a.Namespace) {
+		live := a.live.Legacy[a.Key]
+		switch {
+		case live == nil:
+			missing = append(missing, "Endpoints "+a.Name)
+		case len(live.Subsets) > 0 && !slices.ContainsFunc(a.live.Slices[a.Key], service.IsMirrored):
+			a.add(findings.EndpointsNotMirrored, nil)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	code := findings.EndpointsMissing
+	if len(a.live.Named) == 0 && len(a.live.Legacy) == 0 { // of any entry
+		code = findings.EndpointsMissingAll
+	}
+	a.add(code, findings.Args{"objects": findings.Some(missing, ", "), "apply": a.apply()})
+}
+
+// serviceLabel says what is wrong with the label by which an EndpointSlice names its Service.
+func serviceLabel(slice *discoveryv1.EndpointSlice) string {
+	if name, ok := slice.Labels[discoveryv1.LabelServiceName]; ok {
+		return fmt.Sprintf("has the label %s=%s", discoveryv1.LabelServiceName, name)
+	}
+	return "has no label " + discoveryv1.LabelServiceName
+}
+
+// routes lists where the cluster routes connections, and finds endpoints that should not be there. Observed is
+// the live Service, or the desired one if that could not be read.
+func (a *assessment) routes(observed *corev1.Service) {
+	desired := map[string]bool{}
+	for _, address := range a.Addresses {
+		desired[address.IP] = true
+	}
+	positions := map[Endpoint]int{} // by address and class
+	others := map[service.Class][]string{}
+	for _, slice := range a.live.Slices[a.Key] {
+		class := service.Classify(slice, a.live.Slices[a.Key], observed, a.Mapping)
+		if len(slice.Endpoints) > 0 {
+			others[class] = append(others[class], slice.Name)
+		}
+		for _, endpoint := range slice.Endpoints {
+			e := Endpoint{Address: endpoint.Addresses[0], Class: class}
+			if class == service.Own && !desired[e.Address] {
+				e.Class = service.Foreign // which is a drift of the slice
+			}
+			i, ok := positions[e]
+			if !ok {
+				i = len(a.entry.Endpoints)
+				positions[e] = i
+				a.entry.Endpoints = append(a.entry.Endpoints, e)
+				a.entry.Endpoints[i].Slice = slice.Name
+			}
+			a.entry.Endpoints[i].Ready = a.entry.Endpoints[i].Ready || service.IsReady(endpoint)
+		}
+	}
+	for _, address := range a.Addresses {
+		if _, ok := positions[Endpoint{Address: address.IP, Class: service.Own}]; !ok {
+			a.entry.Missing = append(a.entry.Missing, address.IP)
+		}
+	}
+	if names := others[service.Stale]; len(names) > 0 {
+		a.findings = append(a.findings, service.SliceFinding(findings.StaleEndpoints, a.Key, names))
+	}
+	if names := others[service.Foreign]; len(names) > 0 {
+		a.findings = append(a.findings, service.SliceFinding(findings.ForeignEndpoints, a.Key, names))
+	}
+}
+
+// portID is what kube-proxy matches the ports of a Service and of its endpoints by.
+type portID struct {
+	name     string
+	protocol corev1.Protocol
+}
+
+func idOf(p corev1.ServicePort) portID { return portID{p.Name, service.Protocol(p.Protocol)} }
+
+func portsOf(slice *discoveryv1.EndpointSlice) map[portID]bool {
+	ids := map[portID]bool{}
+	for _, p := range slice.Ports {
+		ids[portID{ptr.Deref(p.Name, ""), service.Protocol(ptr.Deref(p.Protocol, ""))}] = true
+	}
+	return ids
+}
+
+// ports finds ports of the Service that its endpoints do not have. Pods have a slice for each set of ports, and
+// one of them is enough.
+func (a *assessment) ports() {
+	if a.existing == nil {
+		return
+	}
+	var mismatched []string
+	ofPods := map[portID]bool{}
+	for _, slice := range a.live.Slices[a.Key] {
+		has := portsOf(slice)
+		switch {
+		case len(slice.Endpoints) == 0, service.IsMirrored(slice) && a.Endpoints == nil:
+			continue
+		case service.OfPods(slice):
+			for id := range has {
+				ofPods[id] = true
+			}
+			continue
+		}
+		for _, p := range a.existing.Spec.Ports {
+			if !has[idOf(p)] {
+				mismatched = append(mismatched, fmt.Sprintf("the Service has %s, EndpointSlice %s has %s", portText(p), slice.Name, slicePorts(slice)))
+			}
+		}
+	}
+	if len(mismatched) > 0 {
+		code := findings.PortNameMismatch
+		if a.existing.Spec.ClusterIP == corev1.ClusterIPNone {
+			code = findings.PortNameMismatchHeadless
+		}
+		a.add(code, findings.Args{"ports": findings.Some(mismatched, "; "), "restore": a.restore()})
+	}
+	if len(ofPods) > 0 && service.SelectsPods(a.existing) {
+		a.podPorts(ofPods)
+	}
+}
+
+func (a *assessment) podPorts(ofPods map[portID]bool) {
+	var missing []string
+	for _, p := range a.existing.Spec.Ports {
+		if !ofPods[idOf(p)] {
+			missing = append(missing, fmt.Sprintf("%s -> %s", portText(p), p.TargetPort.String()))
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	code := findings.PodPortMissing
+	if a.Backend == values.Both {
+		code = findings.PodPortMissingBoth
+	}
+	a.add(code, findings.Args{"ports": findings.Some(missing, ", ")})
+}
+
+func portText(p corev1.ServicePort) string {
+	return service.Port{Name: p.Name, Port: p.Port, Protocol: string(service.Protocol(p.Protocol))}.String()
+}
+
+func slicePorts(slice *discoveryv1.EndpointSlice) string {
+	var list []string
+	for _, p := range slice.Ports {
+		list = append(list, portText(corev1.ServicePort{Name: ptr.Deref(p.Name, ""), Port: ptr.Deref(p.Port, 0), Protocol: ptr.Deref(p.Protocol, "")}))
+	}
+	return cmp.Or(strings.Join(list, ", "), "none")
+}
+
+// readiness finds a Service without an endpoint that connections can go to.
+func (a *assessment) readiness(observed *corev1.Service) {
+	ready, podsReady, pods := 0, 0, 0
+	for _, e := range a.entry.Endpoints {
+		isPod := e.Class == service.Pods
+		if isPod {
+			pods++
+		}
+		if e.Ready {
+			ready++
+		}
+		if isPod && e.Ready {
+			podsReady++
+		}
+	}
+	if a.Backend != values.External && service.SelectsPods(observed) && podsReady == 0 {
+		code := findings.NoPods
+		if a.Backend == values.Both {
+			code = findings.NoPodsBoth
+		}
+		a.add(code, findings.Args{"count": strconv.Itoa(pods), "selector": service.Pairs(observed.Spec.Selector)})
+		return
+	}
+	explained := slices.ContainsFunc(a.findings, func(f findings.Finding) bool {
+		return f.Code == findings.EndpointsMissing || f.Code == findings.ServiceLabelMissing
+	})
+	unknown := a.Endpoints != nil && !a.live.CouldRead(service.LegacyObjects, a.Namespace)
+	if ready == 0 && !explained && !unknown && !a.IsAlias() {
+		a.add(findings.NoReadyEndpoint, findings.Args{"count": strconv.Itoa(len(a.entry.Endpoints))})
+	}
+}

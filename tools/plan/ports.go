@@ -1,0 +1,109 @@
+package plan
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+
+	"external-services/tools/findings"
+	"external-services/tools/service"
+)
+
+func (c Change) portFindings() []findings.Finding {
+	var list []findings.Finding
+	if names := renamedPorts(c.Before, c.After); len(names) > 0 && c.Before.HasClusterIP() && c.After.HasClusterIP() {
+		list = append(list, c.finding(findings.PortRenamed, findings.Args{"ports": findings.Some(names, ", ")}))
+	}
+	if code := patchedPorts(c.Before.Service, c.After.Service); code != "" {
+		list = append(list, c.finding(code, nil))
+	}
+	if ports := removedPorts(c.Before, c.After); len(ports) > 0 && !c.After.IsAlias() {
+		list = append(list, c.finding(findings.PortRemoved, findings.Args{"ports": findings.Some(ports, ", ")}))
+	}
+	return list
+}
+
+func sameNumber(a, b service.Port) bool { return a.Port == b.Port && a.Protocol == b.Protocol }
+
+// renamedPorts lists the ports that keep their number and protocol and get another name.
+func renamedPorts(before, after *service.Mapping) []string {
+	var names []string
+	for _, from := range before.Ports {
+		for _, to := range after.Ports {
+			if sameNumber(from, to) && from.Name != to.Name {
+				names = append(names, fmt.Sprintf("%s -> %s", cmp.Or(from.Name, "none"), cmp.Or(to.Name, "none")))
+			}
+		}
+	}
+	return names
+}
+
+func removedPorts(before, after *service.Mapping) []string {
+	var ports []string
+	for _, from := range before.Ports {
+		if !slices.ContainsFunc(after.Ports, func(to service.Port) bool { return sameNumber(from, to) }) {
+			ports = append(ports, from.String())
+		}
+	}
+	return ports
+}
+
+// patchedPorts says what is wrong with the ports of a Service that is patched on the client's side, as Helm 3
+// does: its strategic merge identifies a port by its number (kubernetes/kubernetes#39188). It is empty if they
+// come out right.
+func patchedPorts(before, after *corev1.Service) findings.Code {
+	live := before.DeepCopy()
+	for i := range live.Spec.Ports {
+		live.Spec.Ports[i].Protocol = service.Protocol(live.Spec.Ports[i].Protocol) // as the API server stores it
+	}
+	patched, err := patch(before, after, live)
+	if err != nil {
+		panic(err) // three objects of one linked API type: never at run time
+	}
+	switch {
+	case slices.Equal(sortedPorts(patched), sortedPorts(after)):
+		return ""
+	case len(patched.Spec.Ports) == 0:
+		return findings.PortsByNumberRefused
+	}
+	return findings.PortsByNumber
+}
+
+// patch changes a live Service by a three-way strategic merge.
+func patch(before, after, live *corev1.Service) (*corev1.Service, error) {
+	var documents [3][]byte
+	for i, object := range []*corev1.Service{before, after, live} {
+		var err error
+		if documents[i], err = json.Marshal(object); err != nil {
+			return nil, err
+		}
+	}
+	meta, err := strategicpatch.NewPatchMetaFromStruct(corev1.Service{})
+	if err != nil {
+		return nil, err
+	}
+	change, err := strategicpatch.CreateThreeWayMergePatch(documents[0], documents[1], documents[2], meta, true)
+	if err != nil {
+		return nil, err
+	}
+	text, err := strategicpatch.StrategicMergePatchUsingLookupPatchMeta(documents[2], change, meta)
+	if err != nil {
+		return nil, err
+	}
+	patched := &corev1.Service{}
+	return patched, json.Unmarshal(text, patched)
+}
+
+// sortedPorts are the names, numbers and protocols of a Service's ports.
+func sortedPorts(o *corev1.Service) []string {
+	var ports []string
+	for _, p := range o.Spec.Ports {
+		ports = append(ports, fmt.Sprintf("%s %d/%s", p.Name, p.Port, service.Protocol(p.Protocol)))
+	}
+	slices.Sort(ports)
+	return ports
+}

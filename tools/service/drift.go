@@ -1,0 +1,66 @@
+package service
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+)
+
+// Drift is how a live object differs from the desired one.
+type Drift struct {
+	Object      string // such as "Service orders"
+	Differences []Difference
+}
+
+// Drift compares the live objects of a mapping with the desired ones, each by itself. Objects that do not
+// exist are left out, and so are labels and annotations that others add to a Service, and the labels to ignore.
+func (l *Live) Drift(desired *Mapping, ignoreLabels ...string) []Drift {
+	var drifts []Drift
+	add := func(object string, differences []Difference) {
+		if len(differences) > 0 {
+			drifts = append(drifts, Drift{object, differences})
+		}
+	}
+	if live := l.Services[desired.Key]; live != nil {
+		add("Service "+desired.Name, diffServices(desired.Service, live, ignoreLabels))
+	}
+	for _, slice := range desired.Slices {
+		if live := l.Named[KeyOf(slice)]; live != nil {
+			add("EndpointSlice "+slice.Name, diffSlices(desired.Service, slice, live))
+		}
+	}
+	if live := l.Legacy[desired.Key]; live != nil {
+		add("Endpoints "+desired.Name, Diff(NewMapping(desired.Service, nil, desired.Endpoints), NewMapping(desired.Service, nil, live)))
+	}
+	return drifts
+}
+
+func diffServices(desired, live *corev1.Service, ignoreLabels []string) []Difference {
+	from, to := NewMapping(desired, nil, nil), NewMapping(live, nil, nil)
+	for _, key := range ignoreLabels {
+		delete(from.Labels, key)
+	}
+	deleteOthers(to.Labels, from.Labels)
+	deleteOthers(to.Annotations, from.Annotations)
+	return Diff(from, to)
+}
+
+// deleteOthers deletes the pairs whose keys are not in another map.
+func deleteOthers(pairs, other map[string]string) {
+	maps.DeleteFunc(pairs, func(key, _ string) bool {
+		_, ok := other[key]
+		return !ok
+	})
+}
+
+// diffSlices compares two slices of one Service. It compares no names of ports: those of the live Service
+// and of the slice must match, whatever they are.
+func diffSlices(service *corev1.Service, desired, live *discoveryv1.EndpointSlice) []Difference {
+	differences := Diff(NewMapping(service, []*discoveryv1.EndpointSlice{desired}, nil), NewMapping(service, []*discoveryv1.EndpointSlice{live}, nil))
+	const managedBy = discoveryv1.LabelManagedBy
+	if from, to := desired.Labels[managedBy], live.Labels[managedBy]; from != to {
+		differences = append(differences, Difference{Field: "label " + managedBy, Old: from, New: to})
+	}
+	return differences
+}

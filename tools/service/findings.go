@@ -1,0 +1,71 @@
+package service
+
+import (
+	"strconv"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"external-services/tools/findings"
+	"external-services/tools/helm"
+)
+
+// The findings that plan and check share.
+
+// ReleaseFindings says what the last operation of a release means for the next one.
+func ReleaseFindings(r *helm.Deployed) []findings.Finding {
+	var code findings.Code
+	switch {
+	case r.Status == "pending-install", r.Status == "uninstalling":
+		code = findings.ReleasePendingUninstall
+	case r.Blocked:
+		code = findings.ReleasePending
+	case r.Status == "failed":
+		code = findings.ReleaseFailed
+	default:
+		return nil
+	}
+	return []findings.Finding{findings.New(code, "", "", findings.Args{
+		"release": r.Name, "releaseNamespace": r.Namespace, "status": r.Status, "revision": strconv.Itoa(r.Revision),
+	})}
+}
+
+// Findings are the namespaces that do not exist, and what could not be read.
+func (l *Live) Findings() []findings.Finding {
+	var list []findings.Finding
+	for _, u := range l.Unread {
+		list = append(list, u.finding())
+	}
+	for _, namespace := range l.Missing {
+		list = append(list, findings.New(findings.NamespaceMissing, namespace, "", nil))
+	}
+	return list
+}
+
+func (u Unread) finding() findings.Finding {
+	code, about, group := findings.NotChecked, "", `""`
+	if apierrors.IsForbidden(u.Err) {
+		code = findings.NotCheckedForbidden
+	}
+	if len(u.Namespaces) == 1 {
+		about = u.Namespaces[0]
+	}
+	if u.Group != "" {
+		group = u.Group
+	}
+	where := findings.Some(u.Namespaces, ", ")
+	what := u.Kind + " of " + where
+	if u.Resource == Namespaces {
+		what = "namespace " + where
+	}
+	return findings.New(code, about, "", findings.Args{
+		"what": what, "where": where, "why": u.Err.Error(), "verb": u.Verb, "resource": u.Name, "group": group,
+	})
+}
+
+// SliceFinding is a finding about EndpointSlices of a Service.
+func SliceFinding(code findings.Code, key Key, names []string) findings.Finding {
+	return findings.New(code, key.Namespace, key.Name, findings.Args{
+		"slices": findings.Some(names, ", "), "sliceNames": strings.Join(names, " "),
+	})
+}
