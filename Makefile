@@ -115,6 +115,7 @@ generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/bench $(BIN)/licenses 
 	go test -count=1 ./tests/render -run TestGolden -update
 	go test -count=1 ./tests/parity -run TestStricter -update
 	go test -count=1 ./tests/schema -run TestListOfRefusals -update
+	go test -count=1 ./tests/repository -run TestTablesOfFindings -update
 	$(BIN)/bench -write
 	$(BIN)/licenses -write ci/licenses.txt $(PROGRAMS)
 
@@ -124,6 +125,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/licenses $(BIN)/edi
 	go test -count=1 ./tests/render -run 'TestGolden|TestNoStrayGolden'
 	go test -count=1 ./tests/parity -run TestStricter
 	go test -count=1 ./tests/schema -run TestListOfRefusals
+	go test -count=1 ./tests/repository -run TestTablesOfFindings
 	go test -count=1 ./tests/bench -run TestPage
 	go test -count=1 ./tests/sbom
 	go test -count=1 ./tests/editor

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,7 +33,9 @@ import (
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/check"
+	"external-services/tools/findings"
 	"external-services/tools/helm"
+	"external-services/tools/service"
 )
 
 // runCheck runs extsvc check with a kubeconfig: in a pod, as a pod's program sees it, or
@@ -57,7 +60,7 @@ func runCheck(t *testing.T, pod, kubeconfig string, args ...string) (r check.Rep
 			}
 		}
 	}
-	command := append([]string{extsvc, "check", "--kubeconfig", kubeconfig}, args...)
+	command := append([]string{extsvc, "check", "-o", "json", "--kubeconfig", kubeconfig}, args...)
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	if pod != "" {
 		command = append([]string{"env", "KUBERNETES_SERVICE_HOST=10.96.0.1"}, command...)
@@ -67,8 +70,10 @@ func runCheck(t *testing.T, pod, kubeconfig string, args ...string) (r check.Rep
 	cmd.Stderr = &stderr
 	out, _ := cmd.Output() // the exit code says what failed
 	code = cmd.ProcessState.ExitCode()
-	if code != 1 {
-		if err := json.Unmarshal(out, &r); err != nil {
+	if code != findings.ExitFailed {
+		decoder := json.NewDecoder(bytes.NewReader(out))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&r); err != nil {
 			t.Fatalf("%q: exit code %d: %v\n%s\n%s", args, code, err, out, stderr.String())
 		}
 	}
@@ -78,14 +83,14 @@ func runCheck(t *testing.T, pod, kubeconfig string, args ...string) (r check.Rep
 
 // checkOf checks a release as the administrator, until the codes of the findings are
 // those that are wanted: the controllers take their time.
-func checkOf(t *testing.T, pod string, r release.Release, args []string, want ...check.Code) (report check.Report) {
+func checkOf(t *testing.T, pod string, r release.Release, args []string, want ...findings.Code) (report check.Report) {
 	t.Helper()
 	slices.Sort(want)
 	eventually(t, defaultWait, fmt.Sprintf("check finds %q", want), func() error {
 		var code int
 		var stderr string
 		report, code, stderr = runCheck(t, pod, cluster.Kubeconfig, append([]string{r.Name, "-n", r.Namespace}, args...)...)
-		if code == 1 || code != report.ExitCode() || stderr != "" {
+		if code == findings.ExitFailed || code != report.ExitCode() || stderr != "" {
 			t.Fatalf("exit code %d: %s", code, stderr)
 		}
 		if got := codesOf(report); !slices.Equal(got, want) {
@@ -96,7 +101,7 @@ func checkOf(t *testing.T, pod string, r release.Release, args []string, want ..
 	return report
 }
 
-func codesOf(r check.Report) (codes []check.Code) {
+func codesOf(r check.Report) (codes []findings.Code) {
 	for _, f := range r.Findings {
 		codes = append(codes, f.Code)
 	}
@@ -117,8 +122,8 @@ func entryOf(t *testing.T, r check.Report, name string) *check.Entry {
 }
 
 // classes are the addresses of each class of an entry's endpoints.
-func classes(e *check.Entry) map[check.Class][]string {
-	found := map[check.Class][]string{}
+func classes(e *check.Entry) map[service.Class][]string {
+	found := map[service.Class][]string{}
 	for _, endpoint := range e.Endpoints {
 		found[endpoint.Class] = append(found[endpoint.Class], endpoint.Address)
 		slices.Sort(found[endpoint.Class])
@@ -171,14 +176,14 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 			if report.Release.Status != "deployed" || len(report.Entries) != 10 {
 				t.Errorf("%+v", report)
 			}
-			for name, want := range map[string]map[check.Class][]string{
+			for name, want := range map[string]map[service.Class][]string{
 				"alias":    {},
-				"outside":  {check.Ours: {"192.168.90.1", "192.168.90.2"}},
-				"mirrored": {check.Ours: {"192.168.90.1"}},
-				"parked":   {check.Ours: {"192.168.90.1"}},
-				"both":     {check.Ours: {"192.168.90.1"}, check.Pods: {ip}},
-				"pods":     {check.Pods: {ip}},
-				"dual":     {check.Ours: {"192.168.90.1", "2001:db8:90::1"}},
+				"outside":  {service.Own: {"192.168.90.1", "192.168.90.2"}},
+				"mirrored": {service.Own: {"192.168.90.1"}},
+				"parked":   {service.Own: {"192.168.90.1"}},
+				"both":     {service.Own: {"192.168.90.1"}, service.Pods: {ip}},
+				"pods":     {service.Pods: {ip}},
+				"dual":     {service.Own: {"192.168.90.1", "2001:db8:90::1"}},
 			} {
 				e := entryOf(t, report, name)
 				if got := classes(e); !maps.EqualFunc(got, want, slices.Equal) || e.Result != check.OK || len(e.Missing) > 0 {
@@ -206,7 +211,7 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 			if p := entryOf(t, report, "outside").Probes[0]; p.Status != 200 || p.ServerName != "outside."+namespace+".svc" {
 				t.Errorf("HTTP: %+v", p)
 			}
-			checkOf(t, pod, r, []string{"--entry", "outside", "--tls"}, check.TLSFailed)
+			checkOf(t, pod, r, []string{"--entry", "outside", "--tls"}, findings.TLSFailed)
 
 			before := versions(t)
 			checkOf(t, "", r, []string{"--no-resolve"})
@@ -218,7 +223,7 @@ func TestCheckOfAHealthyRelease(t *testing.T) {
 			}
 			// Values that were not applied.
 			report, code, stderr := runCheck(t, pod, cluster.Kubeconfig, "-n", namespace, "-f", files[0], "--set", "overrides.outside.addresses={192.168.90.2}")
-			if got := codesOf(report); code != check.ExitErrors || !slices.Equal(got, []check.Code{check.Drift}) {
+			if got := codesOf(report); code != findings.ExitErrors || !slices.Equal(got, []findings.Code{findings.Drift}) {
 				t.Errorf("other values: exit code %d, %s: %v", code, stderr, report.Findings)
 			}
 		})
@@ -297,7 +302,7 @@ func TestCheckNamesTraps(t *testing.T) {
 		spoil func()
 		mend  func() // as check says
 		args  []string
-		want  []check.Code
+		want  []findings.Code
 		says  string
 		code  int
 	}{
@@ -311,53 +316,53 @@ func TestCheckNamesTraps(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			mend: upgrade, code: check.ExitErrors,
-			want: []check.Code{check.EndpointsMissing, check.EndpointsMissing, check.EndpointsMissing},
+			mend: upgrade, code: findings.ExitErrors,
+			want: []findings.Code{findings.EndpointsMissing, findings.EndpointsMissing, findings.EndpointsMissing},
 			says: "resource.exclusions",
 		},
 		{
-			name: "a slice deleted", spoil: func() { remove("web-ipv4-0") }, mend: upgrade, code: check.ExitErrors,
-			want: []check.Code{check.EndpointsMissing}, says: "The EndpointSlice web-ipv4-0 of check-traps/web is missing",
+			name: "a slice deleted", spoil: func() { remove("web-ipv4-0") }, mend: upgrade, code: findings.ExitErrors,
+			want: []findings.Code{findings.EndpointsMissing}, says: "of check-traps/web, which is missing EndpointSlice web-ipv4-0",
 		},
 		{
-			name: "the label of the Service stripped", code: check.ExitErrors,
+			name: "the label of the Service stripped", code: findings.ExitErrors,
 			spoil: func() {
 				patch("EndpointSlice", "web-ipv4-0", `[{"op": "remove", "path": "/metadata/labels/kubernetes.io~1service-name"}]`)
 			},
 			mend: func() {
 				patch("EndpointSlice", "web-ipv4-0", `[{"op": "add", "path": "/metadata/labels/kubernetes.io~1service-name", "value": "web"}]`)
 			},
-			want: []check.Code{check.ServiceLabelMissing}, says: "kubectl label endpointslice web-ipv4-0 -n check-traps --overwrite kubernetes.io/service-name=web",
+			want: []findings.Code{findings.ServiceLabelMissing}, says: "kubectl label endpointslice web-ipv4-0 -n check-traps --overwrite kubernetes.io/service-name=web",
 		},
 		{
-			name: "the port of the slice renamed", code: check.ExitErrors,
+			name: "the port of the slice renamed", code: findings.ExitErrors,
 			spoil: func() {
 				patch("EndpointSlice", "web-ipv4-0", `[{"op": "replace", "path": "/ports/0/name", "value": "other"}]`)
 			},
-			mend: upgrade, want: []check.Code{check.PortNameMismatch}, says: `port "tcp" (80/TCP) of the Service is not in the EndpointSlice web-ipv4-0, which has "other" (7000/TCP)`,
+			mend: upgrade, want: []findings.Code{findings.PortNameMismatch}, says: "the Service has tcp 80, EndpointSlice web-ipv4-0 has other 7000",
 		},
 		{
-			name: "the port of the Service changed", code: check.ExitErrors,
+			name: "the port of the Service changed", code: findings.ExitErrors,
 			spoil: func() { patch("Service", "web", `[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]`) },
 			mend: func() {
 				patch("Service", "web", `[{"op": "replace", "path": "/spec/ports/0/port", "value": 80}]`)
 			},
-			want: []check.Code{check.Drift}, says: "ports: tcp 80/TCP -> 7000 is missing, tcp 81/TCP -> 7000 is too much",
+			want: []findings.Code{findings.Drift}, says: "ports: missing tcp 80, unexpected tcp 81",
 		},
 		{
-			name: "an address changed", code: check.ExitErrors,
+			name: "an address changed", code: findings.ExitErrors,
 			spoil: func() {
 				patch("EndpointSlice", "web-ipv4-0", `[{"op": "replace", "path": "/endpoints/0/addresses/0", "value": "192.168.91.8"}]`)
 			},
-			mend: upgrade, want: []check.Code{check.Drift}, says: "192.168.91.1 is missing, 192.168.91.8 is too much",
+			mend: upgrade, want: []findings.Code{findings.Drift}, says: "addresses: missing 192.168.91.1, unexpected 192.168.91.8",
 		},
 		{
-			name: "the selector removed", code: check.ExitErrors,
+			name: "the selector removed", code: findings.ExitErrors,
 			spoil: func() { patch("Service", "both", `[{"op": "remove", "path": "/spec/selector"}]`) },
-			mend:  upgrade, want: []check.Code{check.Drift, check.StaleEndpoints}, says: "selector is none instead of app=checked",
+			mend:  upgrade, want: []findings.Code{findings.Drift, findings.StaleEndpoints}, says: "selector is none, expected app=checked",
 		},
 		{
-			name: "a release without the selector", code: check.ExitErrors,
+			name: "a release without the selector", code: findings.ExitErrors,
 			spoil: func() {
 				r.Do("upgrade", values(t, strings.NewReplacer(", podPort: web", "", ", backend: both, selector: {app: checked}", "").Replace(healthy)))
 			},
@@ -368,7 +373,7 @@ func TestCheckNamesTraps(t *testing.T) {
 				}
 				report, _, _ := runCheck(t, pod, cluster.Kubeconfig, r.Name, "-n", namespace)
 				for _, e := range entryOf(t, report, "both").Endpoints {
-					if e.Class != check.Stale {
+					if e.Class != service.Stale {
 						continue
 					}
 					if err := slicesOf.Delete(ctx, e.Slice, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
@@ -378,10 +383,10 @@ func TestCheckNamesTraps(t *testing.T) {
 				checkOf(t, pod, r, nil)
 				upgrade()
 			},
-			want: []check.Code{check.StaleEndpoints}, says: "kubectl delete endpoints both -n check-traps --ignore-not-found",
+			want: []findings.Code{findings.StaleEndpoints}, says: "kubectl delete endpoints both -n check-traps --ignore-not-found",
 		},
 		{
-			name: "headless, and not to be", code: check.ExitErrors,
+			name: "headless, and not to be", code: findings.ExitErrors,
 			spoil: func() {
 				r.Do("upgrade", values(t, kept("headless: true")))
 				r.Do("upgrade", values(t, kept("headless: false")))
@@ -389,7 +394,7 @@ func TestCheckNamesTraps(t *testing.T) {
 			mend: func() {
 				// An upgrade as after another drift mends nothing.
 				r.Do("upgrade", values(t, kept("headless: false")))
-				checkOf(t, pod, r, nil, check.Drift)
+				checkOf(t, pod, r, nil, findings.Drift)
 				if err := services.Delete(ctx, "kept", metav1.DeleteOptions{}); err != nil {
 					t.Fatal(err)
 				}
@@ -397,95 +402,95 @@ func TestCheckNamesTraps(t *testing.T) {
 				checkOf(t, pod, r, nil)
 				upgrade()
 			},
-			want: []check.Code{check.Drift}, says: "kubectl delete service kept -n check-traps",
+			want: []findings.Code{findings.Drift}, says: "kubectl delete service kept -n check-traps",
 		},
 		{
-			name: "an upgrade that is refused", code: check.ExitWarnings,
+			name: "an upgrade that is refused", code: findings.ExitNotice,
 			spoil: func() {
 				if out, err := r.Try("upgrade", files, "--set", "overrides.web.headless=true", "--set", "overrides.web.ports[0].name=tcp", "--set", "overrides.web.ports[0].port=7000"); err == nil {
 					t.Fatalf("helm upgrade makes a Service headless: %s", out)
 				}
 			},
-			mend: upgrade, want: []check.Code{check.ReleaseFailed}, says: "of the release trapped failed",
+			mend: upgrade, want: []findings.Code{findings.ReleaseFailed}, says: "of the release trapped failed",
 		},
 		{
-			name: "a foreign slice", code: check.ExitWarnings,
+			name: "a foreign slice", code: findings.ExitNotice,
 			spoil: func() { makeSlice(outside("foreign", map[string]string{discoveryv1.LabelServiceName: "web"})) },
 			mend:  func() { remove("foreign") },
-			want:  []check.Code{check.ForeignEndpoints}, says: "kubectl delete endpointslice foreign -n check-traps",
+			want:  []findings.Code{findings.ForeignEndpoints}, says: "kubectl delete endpointslice foreign -n check-traps",
 		},
 		{
-			name: "an alias of an IP address", code: check.ExitErrors,
+			name: "an alias of an IP address", code: findings.ExitErrors,
 			spoil: func() {
 				patch("Service", "alias", `[{"op": "replace", "path": "/spec/externalName", "value": "192.168.91.1"}]`)
 			},
-			mend: upgrade, want: []check.Code{check.Drift, check.ExternalNameIP}, says: "addresses: [192.168.91.1]",
+			mend: upgrade, want: []findings.Code{findings.Drift, findings.ExternalNameIP}, says: "addresses: [192.168.91.1]",
 		},
 		{
-			name: "a Service deleted", code: check.ExitErrors,
+			name: "a Service deleted", code: findings.ExitErrors,
 			spoil: func() {
 				if err := services.Delete(ctx, "alias", metav1.DeleteOptions{}); err != nil {
 					t.Fatal(err)
 				}
 			},
-			mend: upgrade, want: []check.Code{check.ServiceMissing}, says: "There is no Service check-traps/alias",
+			mend: upgrade, want: []findings.Code{findings.ServiceMissing}, says: "The Service check-traps/alias does not exist",
 		},
 		{
-			name: "a Service of somebody else", code: check.ExitErrors,
+			name: "a Service of somebody else", code: findings.ExitErrors,
 			spoil: func() {
 				patch("Service", "alias", `[{"op": "replace", "path": "/metadata/annotations/meta.helm.sh~1release-name", "value": "other"}]`)
 			},
 			mend: func() {
 				patch("Service", "alias", `[{"op": "replace", "path": "/metadata/annotations/meta.helm.sh~1release-name", "value": "trapped"}]`)
 			},
-			want: []check.Code{check.NotOwned}, says: "belongs to the release other in check-traps",
+			want: []findings.Code{findings.NotOwned}, says: "belongs to the release other in check-traps",
 		},
 		{
-			name: "an alias that does not resolve", code: check.ExitErrors,
+			name: "an alias that does not resolve", code: findings.ExitErrors,
 			spoil: func() {
 				r.Do("upgrade", values(t, strings.Replace(healthy, "check-traps.example", "nowhere.example", 1)))
 			},
-			mend: upgrade, want: []check.Code{check.ExternalNameUnresolvable}, says: "DNS does not know the name",
+			mend: upgrade, want: []findings.Code{findings.ExternalNameUnresolvable}, says: "DNS does not know the name",
 		},
 		{
-			name: "no pod", code: check.ExitErrors,
+			name: "no pod", code: findings.ExitErrors,
 			spoil: func() {
 				r.Do("upgrade", values(t, healthy+"- {name: podless, ports: [{port: 80}], backend: cluster, selector: {app: nothing}}"))
 			},
-			mend: upgrade, want: []check.Code{check.NoPods}, says: "every connection fails until one is",
+			mend: upgrade, want: []findings.Code{findings.NoPods}, says: "every connection fails until one is",
 		},
 		{
-			name: "no pod, and addresses", code: check.ExitWarnings,
+			name: "no pod, and addresses", code: findings.ExitNotice,
 			spoil: func() { r.Do("upgrade", files, "--set", "overrides.both.selector.app=nothing") },
-			mend:  upgrade, want: []check.Code{check.NoPods}, says: "every connection goes outside until one is",
+			mend:  upgrade, want: []findings.Code{findings.NoPods}, says: "every connection goes outside until one is",
 		},
 		{
-			name: "a port that no pod has", code: check.ExitErrors,
+			name: "a port that no pod has", code: findings.ExitNotice,
 			spoil: func() {
 				r.Do("upgrade", values(t, strings.Replace(healthy, "podPort: web", "podPort: other", 1)))
 			},
-			mend: upgrade, want: []check.Code{check.PodPortMissing}, says: "80/TCP -> other",
+			mend: upgrade, want: []findings.Code{findings.PodPortMissing}, says: "tcp 80 -> other, so every connection to it keeps going outside",
 		},
 		{
-			name: "no address ready", code: check.ExitErrors,
+			name: "no address ready", code: findings.ExitErrors,
 			spoil: func() {
 				patch("EndpointSlice", "web-ipv4-0", `[{"op": "replace", "path": "/endpoints/0/conditions/ready", "value": false}]`)
 			},
-			mend: upgrade, want: []check.Code{check.Drift, check.NoReadyEndpoint}, says: "192.168.91.1 (not ready) is too much",
+			mend: upgrade, want: []findings.Code{findings.Drift, findings.NoReadyEndpoint}, says: "address 192.168.91.1: ready is false, expected true",
 		},
 		{
-			name: "a host that does not answer", code: check.ExitErrors, args: []string{"--connect", "--timeout", "300ms"},
+			name: "a host that does not answer", code: findings.ExitErrors, args: []string{"--connect", "--timeout", "300ms"},
 			spoil: func() {
 				r.Do("upgrade", values(t, healthy+"- {name: down, addresses: [192.168.91.1, 192.168.91.200], ports: [{port: 7000}]}"))
 			},
-			mend: upgrade, want: []check.Code{check.Unreachable}, says: "192.168.91.200:7000 (",
+			mend: upgrade, want: []findings.Code{findings.Unreachable}, says: "192.168.91.200:7000 (",
 		},
 		{
-			name: "a port that nobody serves", code: check.ExitErrors, args: []string{"--connect"},
+			name: "a port that nobody serves", code: findings.ExitErrors, args: []string{"--connect"},
 			spoil: func() {
 				r.Do("upgrade", values(t, healthy+"- {name: closed, addresses: [192.168.91.1], ports: [{port: 7999}]}"))
 			},
-			mend: upgrade, want: []check.Code{check.Unreachable}, says: "192.168.91.1:7999 (connection refused)",
+			mend: upgrade, want: []findings.Code{findings.Unreachable}, says: "192.168.91.1:7999 (connection refused)",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -506,8 +511,8 @@ func TestCheckNamesTraps(t *testing.T) {
 
 	// Outside of the cluster, a name that does not resolve may be one for pods only.
 	r.Do("upgrade", values(t, strings.Replace(healthy, "check-traps.example", "nowhere.invalid", 1)))
-	report := checkOf(t, "", r, []string{"--timeout", "1s"}, check.ExternalNameUnresolvable)
-	if report.ExitCode() != check.ExitWarnings {
+	report := checkOf(t, "", r, []string{"--timeout", "1s"}, findings.ExternalNameUnresolvable)
+	if report.ExitCode() != findings.ExitNotice {
 		t.Errorf("exit code %d of %v", report.ExitCode(), report.Findings)
 	}
 }
@@ -525,10 +530,10 @@ func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
 	checkOf(t, "", r, nil)
 	kubeconfig := makeReader(t, namespace, "check-reader", "services", "secrets")
 	report, code, stderr := runCheck(t, "", kubeconfig, r.Name, "-n", namespace)
-	if got := codesOf(report); code != check.ExitWarnings || !slices.Equal(got, []check.Code{check.NotChecked}) {
+	if got := codesOf(report); code != findings.ExitNotice || !slices.Equal(got, []findings.Code{findings.NotChecked}) {
 		t.Fatalf("exit code %d, %s: %v", code, stderr, report.Findings)
 	}
-	if f := report.Findings[0]; !strings.Contains(f.What, "endpoints is forbidden") || f.Fix[0] != `Grant the verb list for the resource endpoints of the API group "" in check-role.` {
+	if f := report.Findings[0]; !strings.Contains(f.Message, "endpoints is forbidden") || f.Fix[0] != `Allow the verb list on the resource endpoints of the API group "" in check-role.` {
 		t.Errorf("%+v", f)
 	}
 	if e := entryOf(t, report, "a"); e.Result != check.Unknown {
@@ -544,20 +549,20 @@ func TestCheckWithARoleThatLacksEndpoints(t *testing.T) {
 	}
 	eventually(t, defaultWait, "check says that EndpointSlices are forbidden", func() error {
 		report, code, stderr := runCheck(t, "", kubeconfig, r.Name, "-n", namespace)
-		if got := codesOf(report); code != check.ExitWarnings || !slices.Equal(got, []check.Code{check.NotChecked, check.NotChecked}) ||
-			report.Findings[0].Fix[0] != "Grant the verb list for the resource endpointslices of the API group discovery.k8s.io in check-role." {
+		if got := codesOf(report); code != findings.ExitNotice || !slices.Equal(got, []findings.Code{findings.NotChecked, findings.NotChecked}) ||
+			report.Findings[0].Fix[0] != "Allow the verb list on the resource endpointslices of the API group discovery.k8s.io in check-role." {
 			return fmt.Errorf("exit code %d, %s: %v", code, stderr, report.Findings)
 		}
 		return nil
 	})
-	if _, code, stderr := runCheck(t, "", makeReader(t, namespace, "check-nothing", "services"), r.Name, "-n", namespace); code != 1 || !strings.Contains(stderr, "or check its values with -f FILE") {
+	if _, code, stderr := runCheck(t, "", makeReader(t, namespace, "check-nothing", "services"), r.Name, "-n", namespace); code != findings.ExitFailed || !strings.Contains(stderr, "extsvc check -f FILE") {
 		t.Errorf("without secrets: exit code %d, %s", code, stderr)
 	}
-	if _, code, stderr := runCheck(t, "", cluster.Kubeconfig, "nothing", "-n", namespace); code != 1 || !strings.Contains(stderr, `there is no release "nothing" in the namespace check-role`) {
+	if _, code, stderr := runCheck(t, "", cluster.Kubeconfig, "nothing", "-n", namespace); code != findings.ExitFailed || !strings.Contains(stderr, `release not found: "nothing" in namespace check-role`) {
 		t.Errorf("of a release that is not there: exit code %d, %s", code, stderr)
 	}
 	report, code, _ = runCheck(t, "", cluster.Kubeconfig, "-n", "check-nowhere", "--set-json", `services=[{"name": "a", "externalName": "a.example"}]`, "--no-resolve")
-	if got := codesOf(report); code != check.ExitErrors || !slices.Equal(got, []check.Code{check.NamespaceMissing}) {
+	if got := codesOf(report); code != findings.ExitErrors || !slices.Equal(got, []findings.Code{findings.NamespaceMissing}) {
 		t.Errorf("without the namespace: exit code %d, %v", code, report.Findings)
 	}
 }
@@ -590,7 +595,7 @@ func TestCheckWithRolesInNamespaces(t *testing.T) {
 		if i == len(names)-1 { // without the last one
 			eventually(t, defaultWait, "check says that one namespace is left out", func() error {
 				report, code, stderr := runCheck(t, "", kubeconfig, "spread", "-n", names[0], "-f", file, "--no-resolve")
-				if got := codesOf(report); code != check.ExitWarnings || !slices.Equal(got, []check.Code{check.NotChecked}) || report.Findings[0].Namespace != name {
+				if got := codesOf(report); code != findings.ExitNotice || !slices.Equal(got, []findings.Code{findings.NotChecked}) || report.Findings[0].Namespace != name {
 					return fmt.Errorf("exit code %d, %s: %v", code, stderr, report.Findings)
 				}
 				return nil
@@ -605,7 +610,7 @@ func TestCheckWithRolesInNamespaces(t *testing.T) {
 	}
 	eventually(t, defaultWait, "check may list in every namespace", func() error {
 		report, code, stderr := runCheck(t, "", kubeconfig, "spread", "-n", names[0], "-f", file, "--no-resolve")
-		if code != check.ExitHealthy || len(report.Entries) != 4 {
+		if code != findings.ExitOK || len(report.Entries) != 4 {
 			return fmt.Errorf("exit code %d, %s: %v", code, stderr, report.Findings)
 		}
 		return nil
@@ -635,9 +640,9 @@ func terminal(t *testing.T) (program, reader *os.File) {
 	return program, reader
 }
 
-// On a terminal, check prints a table, in colours unless these are unwanted, and with
-// --watch again and again until it is interrupted, from when on its exit code is that of
-// the last report. Shells complete the name of a release.
+// On a terminal, check prints a table, in colours unless NO_COLOR is set, and with --watch again and again
+// until it is interrupted, and then ends with the exit code of the last report. Shells complete the names of
+// releases, namespaces, entries and formats.
 func TestCheckOnATerminal(t *testing.T) {
 	onlyAPI(t)
 	const namespace = "check-terminal"
@@ -678,13 +683,13 @@ func TestCheckOnATerminal(t *testing.T) {
 		cmd.Wait() // the exit code says what failed
 		return said, cmd.ProcessState.ExitCode()
 	}
-	if said, code := show("NO_COLOR=", nil); code != check.ExitHealthy || !strings.Contains(said, "check-terminal/a  external: 10.60.0.1  1 ours     \x1b[32mok\x1b[0m") {
+	if said, code := show("NO_COLOR=", nil); code != findings.ExitOK || !strings.Contains(said, "check-terminal/a  external: 10.60.0.1  1 own      \x1b[32mok\x1b[0m") {
 		t.Errorf("exit code %d:\n%s", code, said)
 	}
-	if said, code := show("NO_COLOR=1", nil); code != check.ExitHealthy || strings.Contains(said, "\x1b") || !strings.Contains(said, "1 ours     ok") {
+	if said, code := show("NO_COLOR=1", nil); code != findings.ExitOK || strings.Contains(said, "\x1b") || !strings.Contains(said, "1 own      ok") {
 		t.Errorf("without colours: exit code %d:\n%q", code, said)
 	}
-	if said, code := show("NO_COLOR=", nil, "-o", "json"); code != check.ExitHealthy || !strings.Contains(said, `"findings": []`) {
+	if said, code := show("NO_COLOR=", nil, "-o", "json"); code != findings.ExitOK || !strings.Contains(said, `"findings": []`) {
 		t.Errorf("as JSON: exit code %d:\n%s", code, said)
 	}
 	removed := false
@@ -698,15 +703,29 @@ func TestCheckOnATerminal(t *testing.T) {
 		}
 		return strings.Contains(said, "(endpoints-missing)")
 	}, "--watch=200ms")
-	if code != check.ExitErrors || strings.Count(said, "\x1b[H\x1b[2J") < 2 {
+	if code != findings.ExitErrors || strings.Count(said, "\x1b[H\x1b[2J") < 2 {
 		t.Errorf("watching: exit code %d:\n%q", code, said)
 	}
 	if _, code := show("NO_COLOR=", nil, "--exit-zero"); code != 0 {
 		t.Errorf("with --exit-zero: %d", code)
 	}
-	out, err := exec.CommandContext(t.Context(), extsvc, "__complete", "check", "-n", namespace, "--kubeconfig", cluster.Kubeconfig, "").Output()
-	if err != nil || !strings.HasPrefix(string(out), "shown\n:4") {
-		t.Errorf("completion: %v\n%s", err, out)
+	for want, args := range map[string][]string{
+		"shown\n:4":      {"-n", namespace, ""},
+		"a\n:4":          {r.Name, "-n", namespace, "--entry", ""},
+		namespace + "\n": {"-n", ""},
+		"text\njson\n:4": {"-o", ""},
+	} {
+		args = append([]string{"__complete", "check", "--kubeconfig", cluster.Kubeconfig}, args...)
+		out, err := exec.CommandContext(t.Context(), extsvc, args...).Output()
+		if err != nil || !strings.Contains("\n"+string(out), "\n"+want) {
+			t.Errorf("%q completes to %v, want %q\n%s", args, err, want, out)
+		}
+	}
+
+	// Another program reads the same table, without colours.
+	out, err := exec.CommandContext(t.Context(), extsvc, "check", r.Name, "-n", namespace, "--kubeconfig", cluster.Kubeconfig, "--exit-zero").Output()
+	if err != nil || strings.Contains(string(out), "\x1b") || !strings.Contains(string(out), "\nENTRY ") {
+		t.Errorf("in a pipe: %v\n%s", err, out)
 	}
 }
 
@@ -856,7 +875,7 @@ func TestCheckOfManyServices(t *testing.T) {
 		var err error
 		start := time.Now()
 		memory := peak(func() {
-			report, err = check.Objects(t.Context(), counted, c.objects, nil, check.Options{})
+			report, err = check.Objects(t.Context(), counted, c.objects, nil, check.Options{Progress: func(string) {}})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -883,7 +902,7 @@ func BenchmarkCheck(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		memory = max(memory, peak(func() {
-			if _, err := check.Objects(b.Context(), counted, objects, nil, check.Options{}); err != nil {
+			if _, err := check.Objects(b.Context(), counted, objects, nil, check.Options{Progress: func(string) {}}); err != nil {
 				b.Fatal(err)
 			}
 		}))

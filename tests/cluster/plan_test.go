@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"external-services/tests/internal/account"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
+	"external-services/tools/findings"
 	"external-services/tools/plan"
 )
 
@@ -43,8 +45,10 @@ func runPlan(t *testing.T, kubeconfig, release, namespace string, files []string
 	cmd.Stderr = &stderr
 	out, _ := cmd.Output() // the exit code says what failed
 	code = cmd.ProcessState.ExitCode()
-	if code != 1 {
-		if err := json.Unmarshal(out, &p); err != nil {
+	if code != findings.ExitFailed {
+		decoder := json.NewDecoder(bytes.NewReader(out))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&p); err != nil {
 			t.Fatalf("%q: exit code %d: %v\n%s\n%s", args, code, err, out, stderr.String())
 		}
 	}
@@ -55,24 +59,25 @@ func runPlan(t *testing.T, kubeconfig, release, namespace string, files []string
 func planOf(t *testing.T, r release.Release, files []string, args ...string) plan.Plan {
 	t.Helper()
 	p, code, stderr := runPlan(t, cluster.Kubeconfig, r.Name, r.Namespace, files, args...)
-	if code == 1 || code != p.ExitCode() || stderr != "" || len(p.NotChecked) > 0 {
-		t.Fatalf("exit code %d: %s, %+v", code, stderr, p.NotChecked)
+	unread := slices.ContainsFunc(p.Findings, func(f findings.Finding) bool { return f.Code == findings.NotChecked })
+	if code == findings.ExitFailed || code != p.ExitCode() || stderr != "" || unread {
+		t.Fatalf("exit code %d: %s, %+v", code, stderr, p.Findings)
 	}
 	return p
 }
 
-// wantHazards fails when a plan has other hazards than those named, as codes in order. It
-// returns what they say.
-func wantHazards(t *testing.T, p plan.Plan, want ...plan.Code) (said string) {
+// wantFindings fails if a plan has other findings than those named, as codes in order. It returns what they
+// say.
+func wantFindings(t *testing.T, p plan.Plan, want ...findings.Code) (said string) {
 	t.Helper()
-	var got []plan.Code
-	for _, hazard := range p.Hazards {
-		got = append(got, hazard.Code)
-		said += hazard.String() + "\n"
+	var got []findings.Code
+	for _, f := range p.Findings {
+		got = append(got, f.Code)
+		said += f.String() + "\n"
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("hazards %q, want %q:\n%s", got, want, said)
+		t.Errorf("findings %q, want %q:\n%s", got, want, said)
 	}
 	return said
 }
@@ -125,16 +130,16 @@ func TestPlan(t *testing.T) {
 		t.Run(program+"/life", func(t *testing.T) {
 			r := releaseOf(t, program, "planned", namespace)
 			p := planOf(t, r, entry(addresses))
-			if p.Release.Revision != 0 || len(p.Changes) != 1 || p.Changes[0].Action != plan.Add || p.ExitCode() != plan.ExitChanges {
+			if p.Release.Revision != 0 || len(p.Changes) != 1 || p.Changes[0].Action != plan.Add || p.ExitCode() != findings.ExitNotice {
 				t.Errorf("of a release that is not there: %+v", p)
 			}
 			start(t, addresses+selector)
 			p = planOf(t, r, entry(addresses+selector))
-			if p.Release.Revision != 1 || p.Release.Status != "deployed" || p.ExitCode() != plan.ExitNoChange {
+			if p.Release.Revision != 1 || p.Release.Status != "deployed" || p.ExitCode() != findings.ExitOK {
 				t.Errorf("without a change: %+v", p)
 			}
 			// As helm upgrade does: no values at all are those of the release.
-			if p := planOf(t, r, nil); p.ExitCode() != plan.ExitNoChange {
+			if p := planOf(t, r, nil); p.ExitCode() != findings.ExitOK {
 				t.Errorf("without values: %+v", p)
 			}
 			if p := planOf(t, r, nil, "--reset-values"); len(p.Changes) != 1 || p.Changes[0].Action != plan.Remove {
@@ -145,20 +150,20 @@ func TestPlan(t *testing.T) {
 				if len(p.Changes) != 1 || !slices.Contains(p.Changes[0].Changes, "backend: external -> both") {
 					t.Errorf("with %s: %+v", flag, p.Changes)
 				}
-				wantHazards(t, p)
+				wantFindings(t, p)
 			}
-			wantHazards(t, planOf(t, r, nil, "--reuse-values", "--set", "overrides.e.backend=both", "--set", "overrides.e.selector.app=other"), plan.NoReadyPods)
-			wantHazards(t, planOf(t, r, entry("addresses: [10.60.0.1], ports: [{name: dns, port: 53, podPort: dns-tcp}], backend: both"+selector)))
-			wantHazards(t, planOf(t, r, entry("addresses: [10.60.0.1], ports: [{name: dns, port: 53, podPort: other}], backend: both"+selector)), plan.PodPortMissing)
+			wantFindings(t, planOf(t, r, nil, "--reuse-values", "--set", "overrides.e.backend=both", "--set", "overrides.e.selector.app=other"), findings.NoPods)
+			wantFindings(t, planOf(t, r, entry("addresses: [10.60.0.1], ports: [{name: dns, port: 53, podPort: dns-tcp}], backend: both"+selector)))
+			wantFindings(t, planOf(t, r, entry("addresses: [10.60.0.1], ports: [{name: dns, port: 53, podPort: other}], backend: both"+selector)), findings.PodPortMissing)
 			p = planOf(t, r, values(t, "services: [{name: e, namespace: plan-nowhere, "+addresses+"}]"))
-			wantHazards(t, p, plan.EntryRenamed, plan.NamespaceMissing)
+			wantFindings(t, p, findings.EntryRenamed, findings.NamespaceMissing)
 		})
 
 		// What the API server refuses is half done, and a rollback undoes that.
 		t.Run(program+"/headless", func(t *testing.T) {
 			r := start(t, "ports: [{name: dns, port: 53}], backend: cluster"+selector)
 			files := entry(addresses + headless)
-			wantHazards(t, planOf(t, r, files), plan.ClusterIPToHeadless, plan.SelectorRemoved, plan.WithoutBoth)
+			wantFindings(t, planOf(t, r, files), findings.ClusterIPToHeadless, findings.SelectorRemoved, findings.WithoutBoth)
 			refused(t, r, files, "may not change once set")
 			ours := func() bool {
 				_, err := client.DiscoveryV1().EndpointSlices(namespace).Get(ctx, "e-ipv4-0", metav1.GetOptions{})
@@ -175,31 +180,31 @@ func TestPlan(t *testing.T) {
 
 			r = start(t, addresses+headless)
 			files = entry(addresses)
-			wantHazards(t, planOf(t, r, files), plan.HeadlessToClusterIP)
+			wantFindings(t, planOf(t, r, files), findings.HeadlessToClusterIP)
 			r.Do("upgrade", files)
 			if service().Spec.ClusterIP != corev1.ClusterIPNone {
 				t.Error("a headless Service gets a ClusterIP")
 			}
 			// The release says that there is a ClusterIP; the live Service does not.
-			wantHazards(t, planOf(t, r, entry(addresses+headless)))
+			wantFindings(t, planOf(t, r, entry(addresses+headless)))
 			r.Do("upgrade", entry(addresses+headless))
 		})
 
 		t.Run(program+"/families", func(t *testing.T) {
 			needIPv6(t)
 			r := start(t, six)
-			wantHazards(t, planOf(t, r, entry(addresses)), plan.FamilyChange)
+			wantFindings(t, planOf(t, r, entry(addresses)), findings.FamilyChange)
 			refused(t, r, entry(addresses), "Invalid value")
 			r.Do("upgrade", entry(dual))
 			// The values do not say that IPv6 came first; the live Service does.
-			wantHazards(t, planOf(t, r, entry(addresses)), plan.FamilyChange)
+			wantFindings(t, planOf(t, r, entry(addresses)), findings.FamilyChange)
 			refused(t, r, entry(addresses), "Invalid value")
-			wantHazards(t, planOf(t, r, entry(six)))
+			wantFindings(t, planOf(t, r, entry(six)))
 			r.Do("upgrade", entry(six))
 			r.Uninstall()
 
 			r = start(t, addresses+headless)
-			wantHazards(t, planOf(t, r, entry(six+headless)))
+			wantFindings(t, planOf(t, r, entry(six+headless)))
 			r.Do("upgrade", entry(six+headless))
 		})
 
@@ -210,17 +215,17 @@ func TestPlan(t *testing.T) {
 				_, err := client.CoreV1().Endpoints(namespace).Get(ctx, "e", metav1.GetOptions{})
 				return err
 			})
-			wantHazards(t, planOf(t, r, entry(endpoints)), plan.EndpointsExist)
+			wantFindings(t, planOf(t, r, entry(endpoints)), findings.EndpointsExist)
 			refused(t, r, entry(endpoints), "cannot be imported into the current release")
 			// Without the selector, the object stays; the values alone do not tell.
 			r.Do("upgrade", entry(addresses))
-			wantHazards(t, planOf(t, r, entry(endpoints)), plan.EndpointsExist)
+			wantFindings(t, planOf(t, r, entry(endpoints)), findings.EndpointsExist)
 			refused(t, r, entry(endpoints), "cannot be imported into the current release")
 			//nolint:staticcheck // as above
 			if err := client.CoreV1().Endpoints(namespace).Delete(ctx, "e", metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			wantHazards(t, planOf(t, r, entry(endpoints)))
+			wantFindings(t, planOf(t, r, entry(endpoints)))
 			r.Do("upgrade", entry(endpoints))
 		})
 
@@ -245,15 +250,15 @@ func TestPlan(t *testing.T) {
 				return nil
 			})
 			alias := entry("externalName: e.example")
-			wantHazards(t, planOf(t, r, alias), plan.DNSAnswers, plan.SelectorRemoved)
+			wantFindings(t, planOf(t, r, alias), findings.DNSAnswers, findings.SelectorRemoved)
 			r.Do("upgrade", alias)
-			wantHazards(t, planOf(t, r, entry(addresses)), plan.DNSAnswers, plan.StaleEndpoints)
+			wantFindings(t, planOf(t, r, entry(addresses)), findings.DNSAnswers, findings.StaleEndpoints)
 			r.Do("upgrade", entry(addresses))
 			if len(podSlices()) != 1 {
 				t.Error("the endpoints of the pod are gone, and plan said they stay")
 			}
 			// The way out that plan names.
-			wantHazards(t, planOf(t, r, entry(addresses+selector)))
+			wantFindings(t, planOf(t, r, entry(addresses+selector)))
 			r.Do("upgrade", entry(addresses+selector))
 			eventually(t, defaultWait, "the endpoints of the pod are cleared away", func() error {
 				if names := podSlices(); len(names) > 0 {
@@ -268,9 +273,9 @@ func TestPlan(t *testing.T) {
 		t.Run(program+"/ports", func(t *testing.T) {
 			r := start(t, tcpAndUDP)
 			p := planOf(t, r, entry(udp))
-			wantHazards(t, p, plan.PortRemoved, plan.PortsByNumber)
-			if !p.Refused() {
-				t.Errorf("plan does not say that the upgrade is refused: %+v", p.Hazards)
+			wantFindings(t, p, findings.PortRemoved, findings.PortsByNumber)
+			if !slices.ContainsFunc(p.Findings, func(f findings.Finding) bool { return f.Effect == findings.Refused }) {
+				t.Errorf("plan does not say that the upgrade is refused: %+v", p.Findings)
 			}
 			if program == "helm" {
 				refused(t, r, entry(udp), "spec.ports: Required value")
@@ -285,7 +290,7 @@ func TestPlan(t *testing.T) {
 		r := releaseOf(t, "helm", "mapped", namespace)
 		t.Cleanup(r.Uninstall)
 		r.Do("install", entry(addresses))
-		if p := planOf(t, r, entry(addresses)); p.Release.Revision != 1 || p.ExitCode() != plan.ExitNoChange {
+		if p := planOf(t, r, entry(addresses)); p.Release.Revision != 1 || p.ExitCode() != findings.ExitOK {
 			t.Errorf("without a change: %+v", p)
 		}
 	})
@@ -302,7 +307,7 @@ func TestPlan(t *testing.T) {
 		}
 		want := []string{"dns/TCP", "dns-udp/UDP"}
 		three.Do("install", entry(addresses))
-		wantHazards(t, planOf(t, three, entry(tcpAndUDP)), plan.PortsByNumber)
+		wantFindings(t, planOf(t, three, entry(tcpAndUDP)), findings.PortsByNumber)
 		four.Do("upgrade", entry(tcpAndUDP))
 		if got := ports(); slices.Equal(got, want) {
 			t.Errorf("Helm 4 as it is does right: %q", got)
@@ -327,13 +332,13 @@ func TestPlanOfAnObjectThatIsNotOwned(t *testing.T) {
 			r := releaseOf(t, program, "planned", namespace)
 			t.Cleanup(r.Uninstall)
 			r.Do("install", values(t, "services: [{name: mine, externalName: mine.example}]"))
-			wantHazards(t, planOf(t, r, file))
+			wantFindings(t, planOf(t, r, file))
 			taken := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "taken"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
 			if _, err := client.CoreV1().Services(namespace).Create(t.Context(), taken, metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			p := planOf(t, r, file)
-			said := wantHazards(t, p, plan.NotOwned)
+			said := wantFindings(t, p, findings.NotOwned)
 			if want := "plan-owned/taken: refused (not-owned): The Service plan-owned/taken exists and was not created by Helm"; !strings.HasPrefix(said, want) {
 				t.Errorf("want %q in %s", want, said)
 			}
@@ -341,12 +346,12 @@ func TestPlanOfAnObjectThatIsNotOwned(t *testing.T) {
 				t.Errorf("helm upgrade: %v\n%s", err, out)
 			}
 			r.Do("upgrade", file, "--take-ownership")
-			if p := planOf(t, r, file); p.ExitCode() != plan.ExitNoChange {
+			if p := planOf(t, r, file); p.ExitCode() != findings.ExitOK {
 				t.Errorf("after taking it over: %+v", p)
 			}
 			other := releaseOf(t, program, "other", namespace)
 			p = planOf(t, other, file)
-			said = wantHazards(t, p, plan.NotOwned, plan.NotOwned, plan.NotOwned)
+			said = wantFindings(t, p, findings.NotOwned, findings.NotOwned, findings.NotOwned)
 			if want := "belongs to the release planned in plan-owned"; strings.Count(said, want) != 3 {
 				t.Errorf("want %q three times in %s", want, said)
 			}
@@ -380,10 +385,10 @@ func TestPlanOfAnApplication(t *testing.T) {
 			r := releaseOf(t, program, "application", namespace)
 			t.Cleanup(r.Uninstall)
 			r.Run("install", r.Name, parent)
-			if _, code, stderr := runPlan(t, cluster.Kubeconfig, r.Name, namespace, nil); code != 1 || !strings.Contains(stderr, `the release "application" is of the chart application: write the folder or archive of that chart as --chart`) {
+			if _, code, stderr := runPlan(t, cluster.Kubeconfig, r.Name, namespace, nil); code != findings.ExitFailed || !strings.Contains(stderr, `release "application" is of the chart application: set --chart to the folder or archive of that chart`) {
 				t.Errorf("without the chart: %d %s", code, stderr)
 			}
-			if p := planOf(t, r, nil, "--chart", parent); p.ExitCode() != plan.ExitNoChange {
+			if p := planOf(t, r, nil, "--chart", parent); p.ExitCode() != findings.ExitOK {
 				t.Errorf("without a change: %+v", p)
 			}
 			p := planOf(t, r, nil, "--chart", parent, "--set", "partners.enabled=false", "--set", "global.region=us-2")
@@ -394,7 +399,7 @@ func TestPlanOfAnApplication(t *testing.T) {
 			if want := []string{"change orders-db", "remove payments", "remove warehouse"}; !slices.Equal(got, want) {
 				t.Errorf("changes %q, want %q", got, want)
 			}
-			wantHazards(t, p, plan.EntryRemoved, plan.EntryRemoved)
+			wantFindings(t, p, findings.EntryRemoved, findings.EntryRemoved)
 
 			upgrade := r.Command("upgrade", r.Name, parent)
 			if err := upgrade.Start(); err != nil {
@@ -411,12 +416,12 @@ func TestPlanOfAnApplication(t *testing.T) {
 				t.Fatal(err)
 			}
 			upgrade.Wait() // killed
-			wantHazards(t, planOf(t, r, nil, "--chart", parent), plan.ReleasePending)
+			wantFindings(t, planOf(t, r, nil, "--chart", parent), findings.ReleasePending)
 			if out, err := r.Output("upgrade", r.Name, parent); err == nil || !strings.Contains(out, "another operation") {
 				t.Errorf("helm upgrade: %v\n%s", err, out)
 			}
 			r.Run("rollback", r.Name)
-			wantHazards(t, planOf(t, r, nil, "--chart", parent))
+			wantFindings(t, planOf(t, r, nil, "--chart", parent))
 		})
 	}
 }
@@ -425,9 +430,10 @@ func TestPlanOfAnApplication(t *testing.T) {
 // read, it names.
 func TestPlanOnlyReads(t *testing.T) {
 	onlyAPI(t)
-	const namespace, other = "plan-reads", "plan-reads-too"
+	const namespace, other, empty = "plan-reads", "plan-reads-too", "plan-reads-empty"
 	makeNamespace(t, namespace)
 	makeNamespace(t, other)
+	makeNamespace(t, empty)
 	makeReadyPod(t, namespace, "planned", map[string]string{"app": "planned"}, "10.244.99.2", "web")
 	r := releaseOf(t, "helm", "planned", namespace)
 	t.Cleanup(r.Uninstall)
@@ -438,7 +444,8 @@ func TestPlanOnlyReads(t *testing.T) {
 	files := values(t, `services:
 - {name: a, backend: both, addresses: [10.60.0.1, 10.60.0.2], ports: [{port: 80, podPort: web}], selector: {app: planned}}
 - {name: b, namespace: plan-reads-too, externalName: other.example}
-- {name: d, addresses: [10.60.0.3], ports: [{port: 80}], headless: true}`)
+- {name: d, addresses: [10.60.0.3], ports: [{port: 80}], headless: true}
+- {name: e, namespace: plan-reads-empty, addresses: [10.60.0.4], ports: [{port: 80}], endpointsKind: Endpoints}`)
 
 	everything := []string{"services", "endpoints", "pods", "secrets", "namespaces"}
 	// The administrator may write, so that a write would show; the reader may not, so that
@@ -458,41 +465,45 @@ func TestPlanOnlyReads(t *testing.T) {
 		if len(after) != len(before) {
 			t.Errorf("%s: %d objects before, %d after", user, len(before), len(after))
 		}
-		if code != plan.ExitHazards || stderr != "" || len(p.NotChecked) > 0 || len(p.Changes) != 4 {
+		if code != findings.ExitErrors || stderr != "" || len(p.Changes) != 5 {
 			t.Errorf("%s: exit code %d, %q, %+v", user, code, stderr, p)
 		}
-		wantHazards(t, p, plan.EntryRemoved, plan.RollbackStale)
+		wantFindings(t, p, findings.EntryRemoved, findings.RollbackStale)
 	}
 
 	for name, c := range map[string]struct {
 		without string
 		want    []string
 	}{
-		"pods":       {"pods", []string{"the pods app=planned of " + namespace}},
-		"namespaces": {"namespaces", []string{"whether the namespace " + namespace + " exists", "whether the namespace " + other + " exists"}},
-		"services":   {"services", []string{"the Services of " + namespace, "the Services of " + other}},
-		"endpoints":  {"endpoints", []string{"the Endpoints of " + namespace, "the Endpoints of " + other}},
+		"pods":       {"pods", []string{"Could not read the pods of " + namespace}},
+		"namespaces": {"namespaces", []string{"Could not read the namespace " + empty}},
+		"services":   {"services", []string{"Could not read the Services of " + namespace + ", " + empty + ", " + other}},
+		"endpoints":  {"endpoints", []string{"Could not read the Endpoints of " + empty}},
 	} {
 		t.Run("without "+name, func(t *testing.T) {
 			resources := slices.DeleteFunc(slices.Clone(everything), func(s string) bool { return s == c.without })
 			p, code, stderr := runPlan(t, makeReader(t, namespace, "without-"+name, resources...), r.Name, namespace, files)
 			var got []string
-			for _, part := range p.NotChecked {
-				got = append(got, part.What)
-				if !strings.Contains(part.Why, "is forbidden") {
-					t.Errorf("%s: %s", part.What, part.Why)
+			for _, f := range p.Findings {
+				if f.Code != findings.NotChecked {
+					continue
+				}
+				message, why, _ := strings.Cut(f.Message, ": ")
+				got = append(got, message)
+				if !strings.Contains(why, "is forbidden") || len(f.Fix) != 1 || !strings.Contains(f.Fix[0], "the resource "+c.without) {
+					t.Errorf("%+v", f)
 				}
 			}
 			slices.Sort(got)
 			slices.Sort(c.want)
-			if code != plan.ExitHazards || stderr != "" || !slices.Equal(got, c.want) {
+			if code != findings.ExitErrors || stderr != "" || !slices.Equal(got, c.want) {
 				t.Errorf("exit code %d, %q, not checked %q, want %q", code, stderr, got, c.want)
 			}
-			wantHazards(t, p, plan.EntryRemoved, plan.RollbackStale)
+			wantFindings(t, p, findings.EntryRemoved, findings.NotChecked, findings.RollbackStale)
 		})
 	}
 	_, code, stderr := runPlan(t, makeReader(t, namespace, "without-secrets", "services"), r.Name, namespace, files)
-	if want := `read the release "planned": `; code != 1 || !strings.Contains(stderr, want) || !strings.Contains(stderr, "is forbidden") || !strings.Contains(stderr, "extsvc plan --from") {
+	if want := `read release "planned": `; code != findings.ExitFailed || !strings.Contains(stderr, want) || !strings.Contains(stderr, "is forbidden") || !strings.Contains(stderr, "extsvc plan --from") {
 		t.Errorf("without secrets: exit code %d, %s", code, stderr)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tools/check"
+	"external-services/tools/findings"
 )
 
 // apply applies an object on the server, as a GitOps controller does.
@@ -74,17 +75,17 @@ func TestArgoCDExclusions(t *testing.T) {
 				return report
 			}
 			report := found()
-			_, shown, _ := strings.Cut(guides.Block(t, "walls.md", "text", "(endpoints-missing)"), "What is wrong  ")
+			_, shown, _ := strings.Cut(guides.Block(t, "walls.md", "text", "(endpoints-missing)"), "Problem  ")
 			shown, _, _ = strings.Cut(shown, "\n") // what follows is left out there
 			shown = strings.ReplaceAll(shown, " shop/", " "+namespace+"/")
-			if !slices.ContainsFunc(report.Findings, func(f check.Finding) bool { return f.What == shown }) {
+			if !slices.ContainsFunc(report.Findings, func(f findings.Finding) bool { return f.Message == shown }) {
 				t.Errorf("the guide shows %q, and check says %v", shown, report.Findings)
 			}
 			if len(report.Findings) != 2 {
 				t.Errorf("%d findings, want 2: %v", len(report.Findings), report.Findings)
 			}
 			for _, f := range report.Findings {
-				if f.Code != check.EndpointsMissing || f.Severity != check.Error || !strings.Contains(f.Cause, "resource.exclusions") || !strings.Contains(strings.Join(f.Fix, " "), "argocd-cm") {
+				if f.Code != findings.EndpointsMissing || f.Severity != findings.Error || !strings.Contains(f.Cause, "resource.exclusions") || !strings.Contains(strings.Join(f.Fix, " "), "argocd-cm") {
 					t.Errorf("%+v", f)
 				}
 			}

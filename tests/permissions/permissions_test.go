@@ -218,6 +218,7 @@ func (s server) read(t *testing.T, id string, roles map[string][]rbacv1.PolicyRu
 - {name: a, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], selector: {app: a}}
 - {name: b, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], endpointsKind: Endpoints}
 `, entries)
+	added := before + fmt.Sprintf("- {name: c, namespace: %s, externalName: c.example}\n", entries)
 	release.Of(t, "helm", "r", home, s.Kubeconfig).Do("install", release.Values(t, before))
 	testenv.Eventually(t, "the Endpoints are mirrored", func() error {
 		slices, err := s.API.DiscoveryV1().EndpointSlices(entries).List(t.Context(), metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=b"})
@@ -231,6 +232,7 @@ func (s server) read(t *testing.T, id string, roles map[string][]rbacv1.PolicyRu
 	for _, command := range [][]string{
 		{"check", "r", "-n", home, "-o", "json"},
 		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, before)[0], "--set", "overrides.a.backend=both"},
+		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, added)[0]},
 		{"import", "-n", entries},
 	} {
 		out, err := testenv.Run(t, "extsvc", append(command, "--kubeconfig", kubeconfig)...)

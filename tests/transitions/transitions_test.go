@@ -19,6 +19,7 @@ import (
 
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/plan"
 )
@@ -126,23 +127,25 @@ func (r trial) predicts(to state, want outcome) {
 		Cluster: helm.ClusterOptions{Kubeconfig: r.server.Kubeconfig, Namespace: r.Namespace},
 		Release: releaseName,
 		Values:  helm.Values{ValueFiles: r.values(to)},
+
+		Progress: func(string) {},
 	})
 	if err != nil {
 		r.t.Errorf("extsvc plan: %v", err)
 		return
 	}
-	for result, effect := range map[string]plan.Effect{refused: plan.Refused, kept: plan.Kept, stale: plan.Stale} {
+	for result, effect := range map[string]findings.Effect{refused: findings.Refused, kept: findings.Kept, stale: findings.Stale} {
 		if want.result == refused && result != refused {
 			continue // what would come of it if it were not
 		}
-		says := slices.ContainsFunc(p.Hazards, func(h plan.Hazard) bool { return h.Effect == effect && h.Code != plan.RollbackStale })
+		says := slices.ContainsFunc(p.Findings, func(f findings.Finding) bool { return f.Effect == effect && f.Code != findings.RollbackStale })
 		if says != (want.result == result) {
-			r.t.Errorf("%s comes of it, and extsvc plan has the hazards %+v", want.result, p.Hazards)
+			r.t.Errorf("%s comes of it, and extsvc plan has the findings %+v", want.result, p.Findings)
 		}
 	}
 	back := undone(r.from, to, r.program).result
-	if wants := r.from.name != "externalName" && !r.from.selector && want.result != refused && (back == stale || back == refused); p.Has(plan.RollbackStale, plan.Key{Namespace: r.Namespace, Name: service}) != wants {
-		r.t.Errorf("a rollback leaves endpoints of pods behind: %t, and extsvc plan has the hazards %+v", wants, p.Hazards)
+	if wants := r.from.name != "externalName" && !r.from.selector && want.result != refused && (back == stale || back == refused); findings.Has(p.Findings, findings.RollbackStale, r.Namespace, service) != wants {
+		r.t.Errorf("a rollback leaves endpoints of pods behind: %t, and extsvc plan has the findings %+v", wants, p.Findings)
 	}
 }
 

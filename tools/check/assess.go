@@ -98,7 +98,7 @@ func (a *assessment) apply() string {
 // restore says how to undo a change.
 func (a *assessment) restore() string {
 	if a.release == nil {
-		return "Apply the values again."
+		return a.apply()
 	}
 	return fmt.Sprintf("Undo the change, or run helm upgrade %s -n %s with the same values, with Helm 4 and --force-conflicts.",
 		a.release.Name, a.release.Namespace)
@@ -110,14 +110,12 @@ func (a *assessment) otherOwner() string {
 	const chart = "app.kubernetes.io/name"
 	owner := helm.OwnerOf(a.existing)
 	switch {
-	case a.release == nil && a.existing.Labels[chart] == a.Service.Labels[chart]:
-		return ""
-	case a.release == nil:
+	case a.release != nil && owner != helm.Owner{Release: a.release.Name, Namespace: a.release.Namespace}:
+		return owner.String()
+	case a.release == nil && a.existing.Labels[chart] != a.Service.Labels[chart]:
 		return "was not created by this chart"
-	case owner == helm.Owner{Release: a.release.Name, Namespace: a.release.Namespace}:
-		return ""
 	}
-	return owner.String()
+	return ""
 }
 
 // ownLabels name the release and the version of the chart, which values do not.

@@ -183,20 +183,16 @@ func slicePorts(slice *discoveryv1.EndpointSlice) string {
 
 // readiness finds a Service without an endpoint that connections can go to.
 func (a *assessment) readiness(observed *corev1.Service) {
-	ready, podsReady, pods := 0, 0, 0
+	ready, pods := map[service.Class]int{}, 0
 	for _, e := range a.entry.Endpoints {
-		isPod := e.Class == service.Pods
-		if isPod {
+		if e.Class == service.Pods {
 			pods++
 		}
 		if e.Ready {
-			ready++
-		}
-		if isPod && e.Ready {
-			podsReady++
+			ready[e.Class]++
 		}
 	}
-	if a.Backend != values.External && service.SelectsPods(observed) && podsReady == 0 {
+	if a.Backend != values.External && service.SelectsPods(observed) && ready[service.Pods] == 0 {
 		code := findings.NoPods
 		if a.Backend == values.Both {
 			code = findings.NoPodsBoth
@@ -208,7 +204,7 @@ func (a *assessment) readiness(observed *corev1.Service) {
 		return f.Code == findings.EndpointsMissing || f.Code == findings.ServiceLabelMissing
 	})
 	unknown := a.Endpoints != nil && !a.live.CouldRead(service.LegacyObjects, a.Namespace)
-	if ready == 0 && !explained && !unknown && !a.IsAlias() {
+	if len(ready) == 0 && !explained && !unknown && !a.IsAlias() {
 		a.add(findings.NoReadyEndpoint, findings.Args{"count": strconv.Itoa(len(a.entry.Endpoints))})
 	}
 }

@@ -41,14 +41,11 @@ func (l *look) ownership(c Change) {
 		if before[kind+" "+live.GetName()] != nil || l.owns(live) {
 			return
 		}
-		if kind == "Endpoints" {
-			if l.has(findings.EndpointsExist, c) {
-				return
-			}
-			if s := l.live.Services[c.Key]; s != nil && l.owns(s) { // left from when the Service had a selector
+		if s := l.live.Services[c.Key]; kind == "Endpoints" && s != nil && l.owns(s) { // Kubernetes created them
+			if !findings.Has(l.plan.Findings, findings.EndpointsExist, c.Namespace, c.Name) {
 				l.plan.add(c.finding(findings.EndpointsExist, nil))
-				return
 			}
+			return
 		}
 		l.plan.add(c.finding(findings.NotOwned, findings.Args{
 			"kind": kind, "object": service.KeyOf(live).String(), "owner": helm.OwnerOf(live).String(),
@@ -69,10 +66,6 @@ func (l *look) ownership(c Change) {
 
 func (l *look) owns(o metav1.Object) bool {
 	return helm.OwnerOf(o) == helm.Owner{Release: l.plan.Release.Name, Namespace: l.plan.Release.Namespace}
-}
-
-func (l *look) has(code findings.Code, c Change) bool {
-	return findings.Has(l.plan.Findings, code, c.Namespace, c.Name)
 }
 
 // stale finds endpoints of pods at a Service that has no selector anymore, and will have none: Kubernetes keeps

@@ -13,20 +13,6 @@ import (
 	"external-services/tools/service"
 )
 
-func (c Change) portFindings() []findings.Finding {
-	var list []findings.Finding
-	if names := renamedPorts(c.Before, c.After); len(names) > 0 && c.Before.HasClusterIP() && c.After.HasClusterIP() {
-		list = append(list, c.finding(findings.PortRenamed, findings.Args{"ports": findings.Some(names, ", ")}))
-	}
-	if code := patchedPorts(c.Before.Service, c.After.Service); code != "" {
-		list = append(list, c.finding(code, nil))
-	}
-	if ports := removedPorts(c.Before, c.After); len(ports) > 0 && !c.After.IsAlias() {
-		list = append(list, c.finding(findings.PortRemoved, findings.Args{"ports": findings.Some(ports, ", ")}))
-	}
-	return list
-}
-
 func sameNumber(a, b service.Port) bool { return a.Port == b.Port && a.Protocol == b.Protocol }
 
 // renamedPorts lists the ports that keep their number and protocol and get another name.

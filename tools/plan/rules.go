@@ -14,16 +14,44 @@ import (
 // findings are the problems of a change that the values show.
 func (c Change) findings() []findings.Finding {
 	var list []findings.Finding
-	if c.After != nil && losesAddresses(c.Before, c.After) {
+	before, after := c.Before, c.After
+	if after != nil && losesAddresses(before, after) {
 		list = append(list, c.finding(findings.NoReadyAddress, nil))
 	}
-	if c.Before == nil || c.After == nil {
+	if before == nil || after == nil {
 		return list
 	}
-	list = append(list, c.backendFindings()...)
-	list = append(list, c.selectorFindings()...)
-	list = append(list, c.aliasFindings()...)
-	return append(list, c.portFindings()...)
+	wasAlias, isAlias := before.IsAlias(), after.IsAlias()
+	hadSelector, hasSelector := service.HasSelector(before.Service), service.HasSelector(after.Service)
+	isCutover := before.Backend != after.Backend && before.Backend != values.Both && after.Backend != values.Both
+	renamed, removed, patched := renamedPorts(before, after), removedPorts(before, after), patchedPorts(before.Service, after.Service)
+	args := findings.Args{
+		"old": string(before.Backend), "new": string(after.Backend), "externalName": cmp.Or(after.ExternalName, before.ExternalName),
+		"names": findings.Some(renamed, ", "), "ports": findings.Some(removed, ", "),
+	}
+	for _, rule := range []struct {
+		applies bool
+		code    findings.Code
+	}{
+		{hadSelector && after.Endpoints != nil, findings.EndpointsExist},
+		{hasSelector && before.Endpoints != nil, findings.EndpointsOverwritten},
+		{isCutover && !wasAlias && !isAlias, findings.WithoutBoth},
+		{before.HasPods() && !hasSelector && !isAlias, findings.SelectorRemoved},
+		{before.HasPods() && !hasSelector && isAlias, findings.SelectorRemovedAlias},
+		{after.HasPods() && !hadSelector && !wasAlias, findings.RollbackStale},
+		{isAlias && before.HasClusterIP(), findings.DNSAnswers},
+		{isAlias && before.Headless, findings.DNSAnswersFromHeadless},
+		{wasAlias && !isAlias, findings.DNSAnswersFromAlias},
+		{len(renamed) > 0 && before.HasClusterIP() && after.HasClusterIP(), findings.PortRenamed},
+		{patched == findings.PortsByNumber, findings.PortsByNumber},
+		{patched == findings.PortsByNumberRefused, findings.PortsByNumberRefused},
+		{len(removed) > 0 && !isAlias, findings.PortRemoved},
+	} {
+		if rule.applies {
+			list = append(list, c.finding(rule.code, args))
+		}
+	}
+	return list
 }
 
 // losesAddresses says whether connections go to addresses of which none is ready, and did not before.
@@ -46,50 +74,6 @@ func (c Change) conflict(fixed *service.Fixed) []findings.Finding {
 		return nil
 	}
 	return []findings.Finding{c.finding(code, findings.Args{"old": fixed.Families(), "new": strings.Join(c.After.Families, " and ")})}
-}
-
-func (c Change) backendFindings() []findings.Finding {
-	before, after := c.Before, c.After
-	backends := []values.Backend{before.Backend, after.Backend}
-	if before.IsAlias() || after.IsAlias() || before.Backend == after.Backend || slices.Contains(backends, values.Both) {
-		return nil
-	}
-	return []findings.Finding{c.finding(findings.WithoutBoth, findings.Args{"old": string(before.Backend), "new": string(after.Backend)})}
-}
-
-func (c Change) selectorFindings() []findings.Finding {
-	var list []findings.Finding
-	before, after := c.Before, c.After
-	had, has := service.HasSelector(before.Service), service.HasSelector(after.Service)
-	if had && after.Endpoints != nil {
-		list = append(list, c.finding(findings.EndpointsExist, nil))
-	}
-	if has && before.Endpoints != nil {
-		list = append(list, c.finding(findings.EndpointsOverwritten, nil))
-	}
-	switch {
-	case before.HasPods() && !has && after.IsAlias():
-		list = append(list, c.finding(findings.SelectorRemovedAlias, nil))
-	case before.HasPods() && !has:
-		list = append(list, c.finding(findings.SelectorRemoved, nil))
-	case after.HasPods() && !had && !before.IsAlias():
-		list = append(list, c.finding(findings.RollbackStale, nil))
-	}
-	return list
-}
-
-func (c Change) aliasFindings() []findings.Finding {
-	before, after := c.Before, c.After
-	args := findings.Args{"externalName": cmp.Or(after.ExternalName, before.ExternalName)}
-	switch {
-	case before.IsAlias() == after.IsAlias():
-		return nil
-	case before.IsAlias():
-		return []findings.Finding{c.finding(findings.DNSAnswersFromAlias, args)}
-	case before.Headless:
-		return []findings.Finding{c.finding(findings.DNSAnswersFromHeadless, args)}
-	}
-	return []findings.Finding{c.finding(findings.DNSAnswers, args)}
 }
 
 // removals are the mappings that are removed, or renamed if an added one reaches the same.
