@@ -385,7 +385,7 @@ func TestPlanOfAnApplication(t *testing.T) {
 			r := releaseOf(t, program, "application", namespace)
 			t.Cleanup(r.Uninstall)
 			r.Run("install", r.Name, parent)
-			if _, code, stderr := runPlan(t, cluster.Kubeconfig, r.Name, namespace, nil); code != findings.ExitFailed || !strings.Contains(stderr, `release "application" is of the chart application: set --chart to the folder or archive of that chart`) {
+			if _, code, stderr := runPlan(t, cluster.Kubeconfig, r.Name, namespace, nil); code != findings.ExitFailed || !strings.Contains(stderr, `release "application" is of the chart application: set --chart to its folder or archive`) {
 				t.Errorf("without the chart: %d %s", code, stderr)
 			}
 			if p := planOf(t, r, nil, "--chart", parent); p.ExitCode() != findings.ExitOK {

@@ -92,7 +92,8 @@ func (a *assessment) apply() string {
 	if a.release == nil {
 		return "Apply the values again."
 	}
-	return fmt.Sprintf("Run helm upgrade %s -n %s with the same values, which creates what is missing.", a.release.Name, a.release.Namespace)
+	return fmt.Sprintf("Run helm upgrade %s -n %s with the same values, which creates what is missing.",
+		a.release.Name, a.release.Namespace)
 }
 
 // restore says how to undo a change.
@@ -108,10 +109,9 @@ func (a *assessment) restore() string {
 // this chart.
 func (a *assessment) otherOwner() string {
 	const chart = "app.kubernetes.io/name"
-	owner := helm.OwnerOf(a.existing)
 	switch {
-	case a.release != nil && owner != helm.Owner{Release: a.release.Name, Namespace: a.release.Namespace}:
-		return owner.String()
+	case a.release != nil && !a.release.Owns(a.existing):
+		return helm.OwnerOf(a.existing).String()
 	case a.release == nil && a.existing.Labels[chart] != a.Service.Labels[chart]:
 		return "was not created by this chart"
 	}

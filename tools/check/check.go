@@ -159,7 +159,9 @@ func read(cluster *helm.Cluster, o Options) (*helm.Result, *helm.Deployed, error
 
 // Objects checks objects against a cluster. The release is nil for objects of no release: then only their chart
 // is compared, not their owner.
-func Objects(ctx context.Context, client kubernetes.Interface, objects *helm.Result, release *helm.Deployed, o Options) (*Report, error) {
+func Objects(
+	ctx context.Context, client kubernetes.Interface, objects *helm.Result, release *helm.Deployed, o Options,
+) (*Report, error) {
 	desired, err := selectEntries(service.FromRendered(objects), o.Entries)
 	if err != nil {
 		return nil, err
@@ -182,7 +184,7 @@ func selectEntries(mappings map[service.Key]*service.Mapping, names []string) ([
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(mappings)), named(name)) {
-			return nil, fmt.Errorf("no entry is named %q: use the name of an entry, or its namespace and name, such as shop/orders", name)
+			return nil, fmt.Errorf("no entry is named %q: use a name, or a namespace and name such as shop/orders", name)
 		}
 	}
 	return slices.DeleteFunc(service.Sorted(mappings), func(m *service.Mapping) bool {
@@ -193,7 +195,12 @@ func selectEntries(mappings map[service.Key]*service.Mapping, names []string) ([
 // finish sorts the findings, and sets the results of the entries.
 func (r *Report) finish(live *service.Live) {
 	findings.Sort(r.Findings)
-	worst := map[service.Key]Result{}
+	worst, incomplete := map[service.Key]Result{}, map[string]bool{}
+	for _, u := range live.Unread {
+		for _, namespace := range u.Namespaces {
+			incomplete[namespace] = true
+		}
+	}
 	for i, f := range r.Findings {
 		r.Findings[i].Effect = "" // that of an upgrade
 		key := service.Key{Namespace: f.Namespace, Name: f.Entry}
@@ -206,13 +213,8 @@ func (r *Report) finish(live *service.Live) {
 		switch {
 		case worst[service.Key{Namespace: e.Namespace}] == Failed:
 			e.Result = Failed
-		case e.Result == OK && !readable(live, e.Namespace):
+		case e.Result == OK && incomplete[e.Namespace]:
 			e.Result = Unknown
 		}
 	}
-}
-
-func readable(live *service.Live, namespace string) bool {
-	return live.CouldRead(service.Services, namespace) && live.CouldRead(service.EndpointSlices, namespace) &&
-		live.CouldRead(service.LegacyObjects, namespace)
 }

@@ -200,6 +200,10 @@ func TestAssess(t *testing.T) {
 		{"no pod", cluster, func(f *live) { pods(f) }, []string{"error no-pods"}, "-", "every connection fails"},
 		{"no pod, and addresses", both, func(f *live) { pods(f) }, []string{"warning no-pods"}, "1 own", "goes outside"},
 		{"no pod has the port", cluster, func(f *live) { f.add(sliceOf(key, "web-x", service.PodEndpoints, "b", "10.244.0.1")) }, []string{"error pod-port-missing"}, "1 pods", "tcp 80 -> 80"},
+		{"no pod has a port", both, func(f *live) {
+			pods(f, "10.244.0.1")
+			f.Slices[key][1].Ports = nil
+		}, []string{"warning pod-port-missing"}, "1 own, 1 pods", "keeps going outside"},
 		{"only some pods have the port", cluster, func(f *live) {
 			pods(f, "10.244.0.2")
 			f.add(sliceOf(key, "web-y", service.PodEndpoints, "b", "10.244.0.1"))
@@ -388,7 +392,7 @@ func TestResolve(t *testing.T) {
 	}{{"", findings.Warning}, {"10.96.0.1", findings.Error}} {
 		t.Setenv("KUBERNETES_SERVICE_HOST", c.host)
 		assessed := assess(entries, &asStored(entries).Live, release).Entries
-		options := ProbeOptions{Resolve: true, resolver: names{"there.example.": {"10.0.0.2", "10.0.0.1"}}}
+		options := ProbeOptions{Resolve: true, Timeout: DefaultTimeout, Concurrency: DefaultConcurrency, resolver: names{"there.example.": {"10.0.0.2", "10.0.0.1"}}}
 		list := options.run(t.Context(), assessed, func(string) {})
 		if len(list) != 1 || list[0].Severity != c.want || list[0].Code != findings.ExternalNameUnresolvable || list[0].Entry != "b" {
 			t.Errorf("host %q: %v", c.host, list)
@@ -453,7 +457,7 @@ func TestConnect(t *testing.T) {
 				Addresses: []service.Address{{IP: ip, Ready: true}, {IP: "192.0.2.1"}},
 				Ports:     []service.Port{{Port: 80, TargetPort: int32(port), Protocol: "TCP"}, {Port: 53, TargetPort: 53, Protocol: "UDP"}},
 			}}
-			c.options.Timeout = 5 * time.Second
+			c.options.Timeout, c.options.Concurrency = 5*time.Second, DefaultConcurrency
 			c.options.roots = secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 			var got []string
 			for _, f := range c.options.run(t.Context(), []*Entry{entry}, func(string) {}) {
@@ -499,7 +503,7 @@ func TestConnectOnce(t *testing.T) {
 			Addresses: []service.Address{{IP: "127.0.0.1", Ready: true}}, Ports: []service.Port{{Port: port, Protocol: "TCP"}},
 		}})
 	}
-	if list := (ProbeOptions{Connect: true}).run(t.Context(), shown, func(string) {}); len(list) > 0 {
+	if list := (ProbeOptions{Connect: true, Timeout: DefaultTimeout, Concurrency: DefaultConcurrency}).run(t.Context(), shown, func(string) {}); len(list) > 0 {
 		t.Error(list)
 	}
 	for _, e := range shown {

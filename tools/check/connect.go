@@ -20,12 +20,12 @@ import (
 
 func millis(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }
 
-func (o ProbeOptions) resolve(ctx context.Context, name string, r *Resolution) {
+func (o ProbeOptions) resolve(ctx context.Context, r *Resolution) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	start := time.Now()
 	// With a dot at the end: the search list does not apply to an ExternalName.
-	addresses, err := o.resolver.LookupHost(ctx, strings.TrimSuffix(name, ".")+".")
+	addresses, err := o.resolver.LookupHost(ctx, strings.TrimSuffix(r.Name, ".")+".")
 	r.Millis = millis(start)
 	var dns *net.DNSError
 	switch {

@@ -99,22 +99,6 @@ func (a *assessment) routes(observed *corev1.Service) {
 	}
 }
 
-// portID is what kube-proxy matches the ports of a Service and of its endpoints by.
-type portID struct {
-	name     string
-	protocol corev1.Protocol
-}
-
-func idOf(p corev1.ServicePort) portID { return portID{p.Name, service.Protocol(p.Protocol)} }
-
-func portsOf(slice *discoveryv1.EndpointSlice) map[portID]bool {
-	ids := map[portID]bool{}
-	for _, p := range slice.Ports {
-		ids[portID{ptr.Deref(p.Name, ""), service.Protocol(ptr.Deref(p.Protocol, ""))}] = true
-	}
-	return ids
-}
-
 // ports finds ports of the Service that its endpoints do not have. Pods have a slice for each set of ports, and
 // one of them is enough.
 func (a *assessment) ports() {
@@ -122,21 +106,20 @@ func (a *assessment) ports() {
 		return
 	}
 	var mismatched []string
-	ofPods := map[portID]bool{}
+	var ofPods []service.Port
+	reachesPods := false
+	ports := service.NewMapping(a.existing, nil, nil).Ports
 	for _, slice := range a.live.Slices[a.Key] {
-		has := portsOf(slice)
+		has := slicePorts(slice)
 		switch {
 		case len(slice.Endpoints) == 0, service.IsMirrored(slice) && a.Endpoints == nil:
-			continue
 		case service.OfPods(slice):
-			for id := range has {
-				ofPods[id] = true
-			}
-			continue
-		}
-		for _, p := range a.existing.Spec.Ports {
-			if !has[idOf(p)] {
-				mismatched = append(mismatched, fmt.Sprintf("the Service has %s, EndpointSlice %s has %s", portText(p), slice.Name, slicePorts(slice)))
+			reachesPods = service.SelectsPods(a.existing)
+			ofPods = append(ofPods, has...)
+		default:
+			for _, port := range without(ports, has) {
+				text := fmt.Sprintf("the Service has %s, EndpointSlice %s has %s", port, slice.Name, cmp.Or(join(has), "none"))
+				mismatched = append(mismatched, text)
 			}
 		}
 	}
@@ -147,38 +130,37 @@ func (a *assessment) ports() {
 		}
 		a.add(code, findings.Args{"ports": findings.Some(mismatched, "; "), "restore": a.restore()})
 	}
-	if len(ofPods) > 0 && service.SelectsPods(a.existing) {
-		a.podPorts(ofPods)
-	}
-}
-
-func (a *assessment) podPorts(ofPods map[portID]bool) {
-	var missing []string
-	for _, p := range a.existing.Spec.Ports {
-		if !ofPods[idOf(p)] {
-			missing = append(missing, fmt.Sprintf("%s -> %s", portText(p), p.TargetPort.String()))
+	if missing := without(ports, ofPods); reachesPods && len(missing) > 0 {
+		code := findings.PodPortMissing
+		if a.Backend == values.Both {
+			code = findings.PodPortMissingBoth
 		}
+		a.add(code, findings.Args{"ports": service.PodPorts(missing)})
 	}
-	if len(missing) == 0 {
-		return
-	}
-	code := findings.PodPortMissing
-	if a.Backend == values.Both {
-		code = findings.PodPortMissingBoth
-	}
-	a.add(code, findings.Args{"ports": findings.Some(missing, ", ")})
 }
 
-func portText(p corev1.ServicePort) string {
-	return service.Port{Name: p.Name, Port: p.Port, Protocol: string(service.Protocol(p.Protocol))}.String()
-}
-
-func slicePorts(slice *discoveryv1.EndpointSlice) string {
-	var list []string
+func slicePorts(slice *discoveryv1.EndpointSlice) []service.Port {
+	var ports []service.Port
 	for _, p := range slice.Ports {
-		list = append(list, portText(corev1.ServicePort{Name: ptr.Deref(p.Name, ""), Port: ptr.Deref(p.Port, 0), Protocol: ptr.Deref(p.Protocol, "")}))
+		protocol := string(service.Protocol(ptr.Deref(p.Protocol, "")))
+		ports = append(ports, service.Port{Name: ptr.Deref(p.Name, ""), Port: ptr.Deref(p.Port, 0), Protocol: protocol})
 	}
-	return cmp.Or(strings.Join(list, ", "), "none")
+	return ports
+}
+
+// without are the ports that others do not have. kube-proxy matches them by name and protocol.
+func without(ports, others []service.Port) []service.Port {
+	return slices.DeleteFunc(slices.Clone(ports), func(p service.Port) bool {
+		return slices.ContainsFunc(others, func(o service.Port) bool { return o.Name == p.Name && o.Protocol == p.Protocol })
+	})
+}
+
+func join(ports []service.Port) string {
+	var texts []string
+	for _, p := range ports {
+		texts = append(texts, p.String())
+	}
+	return strings.Join(texts, ", ")
 }
 
 // readiness finds a Service without an endpoint that connections can go to.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -36,7 +37,7 @@ type ProbeOptions struct {
 	Ports []int
 
 	// Timeout is that of each resolution, connection, handshake and request, and Concurrency how many are tried at
-	// a time. Zero is the default.
+	// a time.
 	Timeout     time.Duration
 	Concurrency int
 
@@ -47,7 +48,7 @@ type ProbeOptions struct {
 	roots *x509.CertPool
 }
 
-// The defaults of ProbeOptions.
+// The defaults of the program.
 const (
 	DefaultTimeout     = 3 * time.Second
 	DefaultConcurrency = 20
@@ -86,12 +87,6 @@ func InCluster() bool { return os.Getenv("KUBERNETES_SERVICE_HOST") != "" }
 // run resolves and connects, and writes the results to the entries. Entries share names and addresses, such as
 // one that is mapped into many namespaces: each is tried once.
 func (o ProbeOptions) run(ctx context.Context, entries []*Entry, progress func(string)) []findings.Finding {
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
-	}
-	if o.Concurrency == 0 {
-		o.Concurrency = DefaultConcurrency
-	}
 	if o.resolver == nil {
 		o.resolver = net.DefaultResolver
 	}
@@ -121,7 +116,7 @@ func (o ProbeOptions) resolveAll(ctx context.Context, entries []*Entry, progress
 		}
 		e.Resolution = resolutions[name]
 	}
-	each(ctx, o.Concurrency, resolutions, "resolve names", progress, func(name string, r *Resolution) { o.resolve(ctx, name, r) })
+	each(ctx, o.Concurrency, resolutions, "resolve names", progress, func(_ string, r *Resolution) { o.resolve(ctx, r) })
 }
 
 func (o ProbeOptions) connectAll(ctx context.Context, entries []*Entry, progress func(string)) {
@@ -136,22 +131,15 @@ func (o ProbeOptions) connectAll(ctx context.Context, entries []*Entry, progress
 			if len(o.Ports) > 0 && !slices.Contains(o.Ports, int(port.Port)) {
 				continue
 			}
-			number := port.TargetPort
-			if number == 0 {
-				number = port.Port
-			}
 			for _, address := range e.outside() {
-				probe := &Probe{Address: address.ip, Port: number, Protocol: port.Protocol}
+				probe := &Probe{Address: address.ip, Port: cmp.Or(port.TargetPort, port.Port), Protocol: port.Protocol}
 				if port.Protocol != string(corev1.ProtocolTCP) {
 					probe.Skipped = "not tried: not every server answers " + port.Protocol
 					e.Probes = append(e.Probes, probe)
 					continue
 				}
-				if probe.ServerName = o.ServerName; probe.ServerName == "" {
-					probe.ServerName = address.name
-				}
-				if !o.TLS && o.HTTP == "" {
-					probe.ServerName = ""
+				if o.TLS || o.HTTP != "" {
+					probe.ServerName = cmp.Or(o.ServerName, address.name)
 				}
 				t := target{probe.Address, probe.Port, probe.ServerName}
 				if probes[t] == nil {
@@ -165,7 +153,9 @@ func (o ProbeOptions) connectAll(ctx context.Context, entries []*Entry, progress
 }
 
 // each calls a function with each pair of a map, some at a time, and returns when all have returned.
-func each[K comparable, V any](ctx context.Context, concurrency int, items map[K]V, what string, progress func(string), do func(K, V)) {
+func each[K comparable, V any](
+	ctx context.Context, concurrency int, items map[K]V, what string, progress func(string), do func(K, V),
+) {
 	var group sync.WaitGroup
 	slots := make(chan struct{}, concurrency)
 	n := 0
@@ -232,7 +222,8 @@ func (e *Entry) resolutionFindings() []findings.Finding {
 	if !InCluster() {
 		code = findings.ExternalNameFromOutside
 	}
-	return []findings.Finding{findings.New(code, e.Namespace, e.Name, findings.Args{"target": e.Resolution.Name, "why": e.Resolution.Error})}
+	args := findings.Args{"target": e.Resolution.Name, "why": e.Resolution.Error}
+	return []findings.Finding{findings.New(code, e.Namespace, e.Name, args)}
 }
 
 // probeFindings says which connections of the entry fail, in one finding for each kind of failure.

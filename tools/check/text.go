@@ -91,22 +91,22 @@ func (r *Report) writeProbes(out *strings.Builder, paint findings.Paint) {
 			if p.Skipped != "" {
 				took = "-"
 			}
-			fmt.Fprintf(table, "%s\t%s\t%d/%s\t%s\t%s\n", e.Key, p.Address, p.Port, p.Protocol, took, paint(p.text(), p.result().severity()))
+			fmt.Fprintf(table, "%s\t%s\t%d/%s\t%s\t%s\n",
+				e.Key, p.Address, p.Port, p.Protocol, took, paint(p.text(), p.severity()))
 		}
 	}
 	table.Flush() // as above
 }
 
-func (p *Probe) result() Result {
+// severity is that of a connection, for its colour.
+func (p *Probe) severity() findings.Severity {
 	switch {
-	case p.Skipped != "":
-		return Unknown
-	case p.Error == "":
-		return OK
-	case p.code == findings.TLSCertificate, p.code == findings.HTTPStatus:
-		return Warned
+	case p.Skipped != "", p.code == findings.TLSCertificate, p.code == findings.HTTPStatus:
+		return findings.Warning
+	case p.Error != "":
+		return findings.Error
 	}
-	return Failed
+	return ""
 }
 
 // text is the result of a connection.
@@ -135,12 +135,12 @@ func (r *Report) writeCounts(out *strings.Builder) {
 	for _, e := range r.Entries {
 		counts[e.Result]++
 	}
-	parts := []string{fmt.Sprintf("%d ok", counts[OK])}
+	var parts []string
 	for _, result := range []struct {
 		Result
 		text string
-	}{{Warned, "with warnings"}, {Failed, "with errors"}, {Unknown, "not completely checked"}} {
-		if n := counts[result.Result]; n > 0 {
+	}{{OK, "ok"}, {Warned, "with warnings"}, {Failed, "with errors"}, {Unknown, "not completely checked"}} {
+		if n := counts[result.Result]; n > 0 || result.Result == OK {
 			parts = append(parts, fmt.Sprintf("%d %s", n, result.text))
 		}
 	}

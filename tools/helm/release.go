@@ -182,6 +182,9 @@ func (c *Cluster) deployed(name string) (*Deployed, error) {
 	return deployed, nil
 }
 
+// Owns says whether an object is the release's.
+func (d *Deployed) Owns(o metav1.Object) bool { return OwnerOf(o) == Owner{d.Name, d.Namespace} }
+
 // Mappings returns the objects of this chart that helm upgrade compares the new ones with.
 func (d *Deployed) Mappings() (*Result, error) {
 	result, err := DecodeMappings(d.current.Manifest)

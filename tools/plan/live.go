@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -36,23 +35,23 @@ func (l *look) fixed(c Change) *service.Fixed {
 
 // ownership finds objects that Helm would create, and that already exist.
 func (l *look) ownership(c Change) {
-	before := c.Before.Objects()
+	before, stored := c.Before.Objects(), l.live.Services[c.Key]
 	check := func(kind string, live metav1.Object) {
-		if before[kind+" "+live.GetName()] != nil || l.owns(live) {
-			return
-		}
-		if s := l.live.Services[c.Key]; kind == "Endpoints" && s != nil && l.owns(s) { // Kubernetes created them
+		switch {
+		case before[kind+" "+live.GetName()] != nil, l.plan.Release.Owns(live):
+		case kind == "Endpoints" && stored != nil && l.plan.Release.Owns(stored):
+			// Kubernetes created them for a selector, perhaps one that the Service no longer has.
 			if !findings.Has(l.plan.Findings, findings.EndpointsExist, c.Namespace, c.Name) {
 				l.plan.add(c.finding(findings.EndpointsExist, nil))
 			}
-			return
+		default:
+			l.plan.add(c.finding(findings.NotOwned, findings.Args{
+				"kind": kind, "object": service.KeyOf(live).String(), "owner": helm.OwnerOf(live).String(),
+			}))
 		}
-		l.plan.add(c.finding(findings.NotOwned, findings.Args{
-			"kind": kind, "object": service.KeyOf(live).String(), "owner": helm.OwnerOf(live).String(),
-		}))
 	}
-	if live := l.live.Services[c.Key]; live != nil {
-		check("Service", live)
+	if stored != nil {
+		check("Service", stored)
 	}
 	for _, slice := range c.After.Slices {
 		if live := l.live.Named[service.KeyOf(slice)]; live != nil {
@@ -62,10 +61,6 @@ func (l *look) ownership(c Change) {
 	if live := l.live.Legacy[c.Key]; live != nil {
 		check("Endpoints", live)
 	}
-}
-
-func (l *look) owns(o metav1.Object) bool {
-	return helm.OwnerOf(o) == helm.Owner{Release: l.plan.Release.Name, Namespace: l.plan.Release.Namespace}
 }
 
 // stale finds endpoints of pods at a Service that has no selector anymore, and will have none: Kubernetes keeps
@@ -114,18 +109,14 @@ func (c Change) podFindings(pods []*corev1.Pod) []findings.Finding {
 	if len(ready) == 0 {
 		return []findings.Finding{c.finding(noPods, findings.Args{"count": count, "selector": c.After.SelectorText()})}
 	}
-	var missing []string
-	for _, port := range c.After.Ports {
+	missing := slices.DeleteFunc(slices.Clone(c.After.Ports), func(port service.Port) bool {
 		_, err := strconv.Atoi(port.PodPort)
-		isName := err != nil
-		if isName && !slices.ContainsFunc(ready, func(pod *corev1.Pod) bool { return hasPort(pod, port) }) {
-			missing = append(missing, fmt.Sprintf("%s -> %s", port, port.PodPort))
-		}
-	}
+		return err == nil || slices.ContainsFunc(ready, func(pod *corev1.Pod) bool { return hasPort(pod, port) })
+	})
 	if len(missing) == 0 {
 		return nil
 	}
-	return []findings.Finding{c.finding(noPort, findings.Args{"ports": findings.Some(missing, ", ")})}
+	return []findings.Finding{c.finding(noPort, findings.Args{"ports": service.PodPorts(missing)})}
 }
 
 func isReady(pod *corev1.Pod) bool {

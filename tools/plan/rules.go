@@ -2,7 +2,7 @@ package plan
 
 import (
 	"cmp"
-	"reflect"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,10 +24,12 @@ func (c Change) findings() []findings.Finding {
 	wasAlias, isAlias := before.IsAlias(), after.IsAlias()
 	hadSelector, hasSelector := service.HasSelector(before.Service), service.HasSelector(after.Service)
 	isCutover := before.Backend != after.Backend && before.Backend != values.Both && after.Backend != values.Both
-	renamed, removed, patched := renamedPorts(before, after), removedPorts(before, after), patchedPorts(before.Service, after.Service)
+	renamed, removed := renamedPorts(before, after), removedPorts(before, after)
+	patched := patchedPorts(before.Service, after.Service)
 	args := findings.Args{
-		"old": string(before.Backend), "new": string(after.Backend), "externalName": cmp.Or(after.ExternalName, before.ExternalName),
-		"names": findings.Some(renamed, ", "), "ports": findings.Some(removed, ", "),
+		"old": string(before.Backend), "new": string(after.Backend),
+		"externalName": cmp.Or(after.ExternalName, before.ExternalName),
+		"names":        findings.Some(renamed, ", "), "ports": findings.Some(removed, ", "),
 	}
 	for _, rule := range []struct {
 		applies bool
@@ -73,7 +75,8 @@ func (c Change) conflict(fixed *service.Fixed) []findings.Finding {
 	if code == "" {
 		return nil
 	}
-	return []findings.Finding{c.finding(code, findings.Args{"old": fixed.Families(), "new": strings.Join(c.After.Families, " and ")})}
+	args := findings.Args{"old": fixed.Families(), "new": strings.Join(c.After.Families, " and ")}
+	return []findings.Finding{c.finding(code, args)}
 }
 
 // removals are the mappings that are removed, or renamed if an added one reaches the same.
@@ -83,8 +86,9 @@ func removals(changes []Change) []findings.Finding {
 		if c.Action != Remove {
 			continue
 		}
+		isNewName := func(other Change) bool { return other.Action == Add && sameTarget(c.Before, other.After) }
 		f := c.finding(findings.EntryRemoved, nil)
-		if i := slices.IndexFunc(changes, func(other Change) bool { return other.Action == Add && sameTarget(c.Before, other.After) }); i >= 0 {
+		if i := slices.IndexFunc(changes, isNewName); i >= 0 {
 			f = c.finding(findings.EntryRenamed, findings.Args{"other": changes[i].Key.String()})
 		}
 		list = append(list, f)
@@ -93,5 +97,5 @@ func removals(changes []Change) []findings.Finding {
 }
 
 func sameTarget(a, b *service.Mapping) bool {
-	return a.ExternalName == b.ExternalName && reflect.DeepEqual(a.Addresses, b.Addresses) && reflect.DeepEqual(a.Selector, b.Selector)
+	return a.ExternalName == b.ExternalName && slices.Equal(a.Addresses, b.Addresses) && maps.Equal(a.Selector, b.Selector)
 }

@@ -65,7 +65,7 @@ func render(cluster *helm.Cluster, deployed *helm.Deployed, o Options) (before, 
 	before = &helm.Result{}
 	if deployed != nil {
 		if o.Chart == "" && deployed.Chart() != chart.Name() {
-			return nil, nil, fmt.Errorf("release %q is of the chart %s: set --chart to the folder or archive of that chart", o.Release, deployed.Chart())
+			return nil, nil, fmt.Errorf("release %q is of the chart %s: set --chart to its folder or archive", o.Release, deployed.Chart())
 		}
 		if before, err = deployed.Mappings(); err != nil {
 			return nil, nil, err

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -61,6 +62,15 @@ func (u Unread) finding() findings.Finding {
 	return findings.New(code, about, "", findings.Args{
 		"what": what, "where": where, "why": u.Err.Error(), "verb": u.Verb, "resource": u.Name, "group": group,
 	})
+}
+
+// PodPorts prints the ports of a Service and of its pods, for the findings about them.
+func PodPorts(ports []Port) string {
+	var texts []string
+	for _, p := range ports {
+		texts = append(texts, fmt.Sprintf("%s -> %s", p, p.PodPort))
+	}
+	return findings.Some(texts, ", ")
 }
 
 // SliceFinding is a finding about EndpointSlices of a Service.
