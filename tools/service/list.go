@@ -35,7 +35,6 @@ func ListEndpointSlices(ctx context.Context, client kubernetes.Interface, namesp
 // ListEndpoints is ListServices for Endpoints.
 func ListEndpoints(ctx context.Context, client kubernetes.Interface, namespace string, each func(*Endpoints)) error {
 	return list(ctx, each, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		//lint:ignore SA1019 people have Endpoints, and the chart renders them on request
 		return client.CoreV1().Endpoints(namespace).List(ctx, o)
 	})
 }
