@@ -63,6 +63,19 @@ type Position struct {
 	Key  string `json:"key,omitempty"`
 }
 
+// String is the position as file:line:column, or as the flag and what it sets.
+func (p Position) String() string {
+	switch {
+	case p.Flag != "" && p.Key != "":
+		return p.Flag + ": " + p.Key
+	case p.Flag != "":
+		return p.Flag
+	case p.Line == 0:
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
 // Finding is what a command reports.
 type Finding struct {
 	Code     Code     `json:"code"`
