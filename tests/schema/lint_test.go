@@ -13,12 +13,14 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/testenv"
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/lint"
 )
 
-// lintTexts lints texts as values files over each other, with the chart of the repository.
-func lintTexts(t testing.TB, texts ...string) *lint.Report {
+// lintTexts lints texts as values files over each other, with the chart of the repository, and
+// returns the errors.
+func lintTexts(t testing.TB, texts ...string) []findings.Finding {
 	t.Helper()
 	chart, err := helm.Load(testenv.Chart())
 	if err != nil {
@@ -28,42 +30,42 @@ func lintTexts(t testing.TB, texts ...string) *lint.Report {
 	for i, text := range texts {
 		options.Files = append(options.Files, lint.File{Name: fmt.Sprintf("%d.yaml", i), Text: []byte(text)})
 	}
-	report, err := lint.Run(options)
+	list, err := lint.Run(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report
+	return slices.DeleteFunc(list, func(f findings.Finding) bool { return f.Severity != findings.Error })
 }
 
-// Lint has a fault exactly for what helm refuses: the invalid cases are those that
-// TestInvalidValues sees refused. Every fault has a line, and what the chart says stands
-// in it word for word.
+// Lint finds an error exactly in what helm refuses: the invalid cases are those that
+// TestInvalidValues sees refused. Every error has a line, and the words of the chart.
 func TestLintAgreesOnInvalidValues(t *testing.T) {
 	for _, c := range testenv.InvalidCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			report := lintTexts(t, c.Values)
+			list := lintTexts(t, c.Values)
 			if c.API != "" {
-				if len(report.Faults) > 0 {
-					t.Errorf("lint refuses what helm accepts: %v", report.Faults)
+				if len(list) > 0 {
+					t.Errorf("lint refuses what helm accepts: %v", list)
 				}
 				return
 			}
-			if len(report.Faults) == 0 {
-				t.Fatalf("lint finds no fault in what helm refuses:\n%s", c.Values)
+			if len(list) == 0 {
+				t.Fatalf("lint finds no error in what helm refuses:\n%s", c.Values)
 			}
 			var all strings.Builder
-			for _, f := range report.Faults {
+			for _, f := range list {
 				if f.Line == 0 || f.Column == 0 || f.File == "" {
 					t.Errorf("no position: %+v", f)
 				}
-				if f.Reason == "" || f.Fix == "" {
-					t.Errorf("no reason or no fix: %+v", f)
+				if f.Message == "" || len(f.Fix) == 0 {
+					t.Errorf("no message or no fix: %+v", f)
 				}
-				if strings.ContainsAny(f.Message(), "^\\\n") && !strings.ContainsAny(c.Values, "^\\\n") {
-					t.Errorf("a regular expression or a line break: %s", f.Message())
+				text := lint.Sentence(f)
+				if strings.ContainsAny(text, "^\\\n") && !strings.ContainsAny(c.Values, "^\\\n") {
+					t.Errorf("a regular expression or a line break: %s", text)
 				}
-				fmt.Fprintln(&all, f.Message())
+				fmt.Fprintln(&all, text)
 			}
 			if c.Chart == "" {
 				return
@@ -75,8 +77,8 @@ func TestLintAgreesOnInvalidValues(t *testing.T) {
 			if len(want) > 50 {
 				return
 			}
-			if len(report.Faults) != len(want) {
-				t.Errorf("%d faults, the chart has %d:\n%s\n%s", len(report.Faults), len(want), all.String(), c.Chart)
+			if len(list) != len(want) {
+				t.Errorf("%d errors, the chart has %d:\n%s\n%s", len(list), len(want), all.String(), c.Chart)
 			}
 			for _, text := range want {
 				// lint has a form of its own for the entry, and may know the address
@@ -99,8 +101,8 @@ func TestLintAgreesOnValidValues(t *testing.T) {
 	for _, c := range validCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			if report := lintTexts(t, c.Values); len(report.Faults) > 0 {
-				t.Errorf("%v\n%s", report.Faults, c.Values)
+			if list := lintTexts(t, c.Values); len(list) > 0 {
+				t.Errorf("%v\n%s", list, c.Values)
 			}
 		})
 	}
@@ -119,15 +121,15 @@ func TestLintAgreesOnValidValues(t *testing.T) {
 				}
 				texts = append(texts, string(text))
 			}
-			if report := lintTexts(t, texts...); len(report.Faults) > 0 {
-				t.Errorf("%v", report.Faults)
+			if list := lintTexts(t, texts...); len(list) > 0 {
+				t.Errorf("%v", list)
 			}
 		})
 	}
 }
 
-// The chart in an application's chart: its values stand under the alias, in the
-// application's own file, and in what is laid over it.
+// The chart in an application's chart: its values are under the alias, in the application's own
+// file and in those over it.
 func TestLintOfAnApplication(t *testing.T) {
 	path, err := testenv.Application(t.TempDir())
 	if err != nil {
@@ -140,23 +142,23 @@ func TestLintOfAnApplication(t *testing.T) {
 		}
 		return c
 	}
-	report, err := lint.Run(lint.Options{Chart: chart(), ChartName: "shop/values.yaml"})
-	if err != nil || len(report.Faults) > 0 {
-		t.Fatalf("%v, %v", err, report)
+	list, err := lint.Run(lint.Options{Chart: chart(), ChartName: "shop/values.yaml"})
+	if err != nil || slices.ContainsFunc(list, func(f findings.Finding) bool { return f.Severity == findings.Error }) {
+		t.Fatalf("%v, %v", err, list)
 	}
 	text := "databases:\n  services:\n    - {name: Orders, externalName: a.example}\n    - {nme: x}\n  commonLabels: {a b: c}\n"
-	report, err = lint.Run(lint.Options{Chart: chart(), ChartName: "shop/values.yaml", Files: []lint.File{{Name: "over.yaml", Text: []byte(text)}}})
+	list, err = lint.Run(lint.Options{Chart: chart(), ChartName: "shop/values.yaml", Files: []lint.File{{Name: "over.yaml", Text: []byte(text)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := report.Print(&out, "text"); err != nil {
+	if err := lint.Print(&out, list, "text"); err != nil {
 		t.Fatal(err)
 	}
 	want := `over.yaml:3:14: entry "Orders": name: "Orders" is not a valid Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last
 over.yaml:4:7: databases.services[1].name: is missing: write a string, such as mysql-test
 over.yaml:4:7: databases.services[1].addresses or externalName: is missing: write the IP addresses outside under addresses, or the DNS name outside as externalName
-over.yaml:4:8: databases.services[1].nme: is not a key of an entry: write name
+over.yaml:4:8: databases.services[1].nme: is an unknown key: write name
 over.yaml:5:18: databases.commonLabels["a b"]: "a b" is not a valid label key: write at most 63 letters, digits, "-", "_" and ".", with a letter or digit first and last, after a domain and "/" if it has one
 `
 	if out.String() != want {
@@ -213,9 +215,9 @@ func TestLintAgreesOnMutations(t *testing.T) {
 	for i := range count {
 		values := mutated(t, random, texts)
 		_, stderr, err := template(t, values)
-		report := lintTexts(t, values)
-		if (err == nil) != (len(report.Faults) == 0) {
-			t.Errorf("mutation %d of seed %d: helm says %v, %s\nlint says %v\nof\n%s", i, seed, err, stderr, report.Faults, values)
+		list := lintTexts(t, values)
+		if (err == nil) != (len(list) == 0) {
+			t.Errorf("mutation %d of seed %d: helm says %v, %s\nlint says %v\nof\n%s", i, seed, err, stderr, list, values)
 		}
 		if err != nil {
 			refused++
@@ -236,7 +238,7 @@ func FuzzLintMutations(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		values := mutated(t, rand.New(rand.NewPCG(seed, 1)), texts)
-		report := lintTexts(t, values)
+		list := lintTexts(t, values)
 		vals, err := helm.Parse([]byte(values))
 		if err != nil {
 			t.Fatal(err)
@@ -246,12 +248,12 @@ func FuzzLintMutations(f *testing.F) {
 			t.Fatal(err)
 		}
 		_, err = helm.Render(chart, helm.Release{}, vals)
-		if (err == nil) != (len(report.Faults) == 0) {
-			t.Errorf("helm says %v\nlint says %v\nof\n%s", err, report.Faults, values)
+		if (err == nil) != (len(list) == 0) {
+			t.Errorf("helm says %v\nlint says %v\nof\n%s", err, list, values)
 		}
-		for _, fault := range report.Faults {
-			if fault.Line == 0 || fault.Fix == "" {
-				t.Errorf("no position or no fix: %+v\nof\n%s", fault, values)
+		for _, f := range list {
+			if f.Line == 0 || len(f.Fix) == 0 {
+				t.Errorf("no position or no fix: %+v\nof\n%s", f, values)
 			}
 		}
 	})

@@ -17,7 +17,7 @@ import (
 type Part struct {
 	// Path has the keys that lead to its values: none for the chart itself, and those of the charts on the way
 	// for a subchart, by their aliases.
-	Path []string
+	Path []any
 
 	// Schema is the text of its values.schema.json.
 	Schema []byte
@@ -55,6 +55,7 @@ type Fault struct {
 	Name      string `json:"name"`      // of the entry
 	Namespace string `json:"namespace"` // of the mapping
 	Field     string `json:"field"`
+	Or        string `json:"or"`      // another field that would do as well
 	Key       string `json:"key"`     // of the map that the field is
 	Problem   string `json:"problem"` // what is wrong with the field
 	Fix       string `json:"fix"`     // what to write instead
@@ -64,8 +65,8 @@ type Fault struct {
 // Parts finds the chart external-services among the charts of the run.
 func (r *Run) Parts() []*Part {
 	var parts []*Part
-	var walk func(c *Chart, path []string, vals map[string]any)
-	walk = func(c *Chart, keys []string, vals map[string]any) {
+	var walk func(c *Chart, keys []any, vals map[string]any)
+	walk = func(c *Chart, keys []any, vals map[string]any) {
 		if printsData(c) {
 			parts = append(parts, &Part{Path: keys, Schema: c.Schema, Values: vals, file: path.Join(c.ChartFullPath(), probe)})
 		}

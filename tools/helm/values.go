@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/cli/values"
@@ -21,11 +22,18 @@ func Parse(text []byte) (map[string]any, error) { return chartutil.ReadValues(te
 // Merge reads values and layers them as Helm does.
 func Merge(v Values) (map[string]any, error) { return v.MergeValues(getter.Providers{}) }
 
-// MergeTexts is Merge with the texts of the files, by their names, in place of what is on disk.
-func MergeTexts(v Values, texts map[string][]byte) (map[string]any, error) {
+// MergeTexts is Merge with the texts of files in place of those on disk.
+func MergeTexts(v Values, texts ...[]byte) (map[string]any, error) {
+	files := inMemory{}
+	v.ValueFiles = nil
+	for i, text := range texts {
+		name := strconv.Itoa(i)
+		files[name] = text
+		v.ValueFiles = append(v.ValueFiles, name)
+	}
 	return v.MergeValues(getter.Providers{{
 		Schemes: []string{""},
-		New:     func(...getter.Option) (getter.Getter, error) { return inMemory(texts), nil },
+		New:     func(...getter.Option) (getter.Getter, error) { return files, nil },
 	}})
 }
 

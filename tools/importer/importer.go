@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/lint"
 	"external-services/tools/values"
@@ -303,8 +304,8 @@ var pairField = regexp.MustCompile(`^(labels|annotations)(?:\.(.+)|\[(".+")\])$`
 
 // faultOf is a finding about the format of a value, which the schema refuses, as the chart's templates
 // would name it.
-func faultOf(finding lint.Finding) helm.Fault {
-	fault := helm.Fault{Field: finding.Field, Problem: finding.Reason}
+func faultOf(finding findings.Finding) helm.Fault {
+	fault := helm.Fault{Field: finding.Field, Problem: finding.Message}
 	if match := pairField.FindStringSubmatch(finding.Field); match != nil {
 		fault.Field, fault.Key = match[1], match[2]
 		if key, err := strconv.Unquote(match[3]); err == nil {
@@ -384,7 +385,7 @@ func (j *judge) faults(e *entry) ([]helm.Fault, error) {
 }
 
 // lint says what is wrong with entries in the words of lint.
-func (j *judge) lint(entries []*entry) ([]lint.Finding, error) {
+func (j *judge) lint(entries []*entry) ([]findings.Finding, error) {
 	text, err := valuesOf(entries)
 	if err != nil {
 		return nil, err
@@ -393,17 +394,17 @@ func (j *judge) lint(entries []*entry) ([]lint.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := lint.Run(lint.Options{Chart: chart, ChartName: "values.yaml", Release: j.release(), Files: []lint.File{{Name: "values.yaml", Text: text}}})
+	list, err := lint.Run(lint.Options{Chart: chart, ChartName: "values.yaml", Release: j.release(), Files: []lint.File{{Name: "values.yaml", Text: text}}})
 	if err != nil {
 		return nil, err
 	}
-	return report.Faults, nil
+	return slices.DeleteFunc(list, func(f findings.Finding) bool { return f.Severity != findings.Error }), nil
 }
 
-func (j *judge) hold(e *entry, findings []lint.Finding) {
-	for _, finding := range findings {
+func (j *judge) hold(e *entry, list []findings.Finding) {
+	for _, finding := range list {
 		finding.Entry = ""
-		e.hold("%s", finding.Message())
+		e.hold("%s", lint.Sentence(finding))
 	}
 	e.Held = unique(e.Held)
 }

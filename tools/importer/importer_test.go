@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"external-services/tests/importertest"
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/importer"
 	"external-services/tools/lint"
@@ -121,12 +122,14 @@ func lintValues(t *testing.T, text []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := lint.Run(lint.Options{Chart: chart, Files: []lint.File{{Name: "values.yaml", Text: text}}})
+	list, err := lint.Run(lint.Options{Chart: chart, Files: []lint.File{{Name: "values.yaml", Text: text}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, fault := range report.Faults {
-		t.Errorf("lint: %s: %s\n%s", fault.Position, fault.Message(), text)
+	for _, f := range list {
+		if f.Severity == findings.Error {
+			t.Errorf("%s\n%s", lint.Line(f), text)
+		}
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"log"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 )
 
@@ -33,10 +35,8 @@ func seeds() []string {
 		"? [a]\n: b\n",
 		"!!map {services: !!seq []}\n",
 	}
-	for _, text := range hostileFiles() {
-		if len(text) < 2_000 {
-			texts = append(texts, text)
-		}
+	for _, c := range notYAML {
+		texts = append(texts, c.text)
 	}
 	return texts
 }
@@ -45,11 +45,23 @@ func seeds() []string {
 // does: a long range, or a long text.
 var costly = regexp.MustCompile(`\{\{(.|\n)*(until|repeat|range|seq|gen|rand|indent|derive|bcrypt|htpasswd|include|template|define|[0-9]{5})`)
 
-// What is not YAML that helm reads as a whole, and what takes too much to read.
-var stricter = regexp.MustCompile(`stands twice|second YAML document|MiB|sum up to`)
+// stricter says whether a finding is an error that Helm does not see.
+func stricter(f findings.Finding) bool {
+	return f.Code == findings.DuplicateKey || f.Code == findings.SecondDocument
+}
 
-// FuzzLint lints texts over each other: there is no panic, a fault has a reason and a
-// position in what was given, and there is a fault exactly where the values do not render.
+// errorsOf are the findings that are errors. It fails for one without a message.
+func errorsOf(t *testing.T, list []findings.Finding) []findings.Finding {
+	for _, f := range list {
+		if f.Message == "" || strings.ContainsAny(Line(f), "\n\r") {
+			t.Errorf("no message on one line: %+v", f)
+		}
+	}
+	return slices.DeleteFunc(list, func(f findings.Finding) bool { return f.Severity != findings.Error })
+}
+
+// FuzzLint lints texts over each other: there is no panic, an error has a message and a position
+// in one of the texts, and there is an error exactly if the values do not render.
 func FuzzLint(f *testing.F) {
 	for i, text := range seeds() {
 		f.Add(text, seeds()[(i+1)%3], "")
@@ -63,27 +75,23 @@ func FuzzLint(f *testing.F) {
 		if set != "" {
 			settings.Values = []string{set}
 		}
-		report := run(t, settings, first, second)
-		strict := false
-		for _, fault := range report.Faults {
-			if fault.Reason == "" || strings.ContainsAny(fault.Message(), "\n\r") {
-				t.Errorf("reason %q in %q", fault.Reason, fault.Message())
-			}
-			if lines := strings.Count(first+second, "\n") + strings.Count(first+second, "\r") + 2; fault.Line > lines || fault.Line < 0 || fault.Column < 0 {
-				t.Errorf("position %+v in %d lines", fault.Position, lines)
-			}
-			strict = strict || stricter.MatchString(fault.Reason)
-		}
+		list := run(t, settings, first, second)
 		for _, format := range Formats() {
-			if err := report.Print(io.Discard, format); err != nil {
+			if err := Print(io.Discard, list, format); err != nil {
 				t.Error(err)
 			}
 		}
-		if strict {
+		all := errorsOf(t, list)
+		for _, f := range all {
+			if lines := strings.Count(first+second, "\n") + strings.Count(first+second, "\r") + 2; f.Line > lines || f.Line < 0 || f.Column < 0 {
+				t.Errorf("position %+v in %d lines", f.Position, lines)
+			}
+		}
+		if slices.ContainsFunc(all, stricter) {
 			return
 		}
-		if err := rendered(settings, first, second); (err == nil) != (len(report.Faults) == 0) {
-			t.Errorf("rendering: %v\nlint: %v", err, report.Faults)
+		if err := rendered(settings, first, second); (err == nil) != (len(all) == 0) {
+			t.Errorf("rendering: %v\nlint: %v", err, all)
 		}
 	})
 }
@@ -91,13 +99,11 @@ func FuzzLint(f *testing.F) {
 // rendered renders values as extsvc template does, which is stricter than helm: objects
 // are decoded.
 func rendered(settings helm.Values, texts ...string) error {
-	files := map[string][]byte{}
-	for i, text := range texts {
-		name := fmt.Sprint(i)
-		settings.ValueFiles = append(settings.ValueFiles, name)
-		files[name] = []byte(text)
+	var files [][]byte
+	for _, text := range texts {
+		files = append(files, []byte(text))
 	}
-	vals, err := helm.MergeTexts(settings, files)
+	vals, err := helm.MergeTexts(settings, files...)
 	if err != nil {
 		return err
 	}
@@ -120,17 +126,10 @@ func FuzzSettings(f *testing.F) {
 			t.Skip("a template of unbounded cost")
 		}
 		settings := helm.Values{Values: []string{set}, StringValues: []string{setString}, JSONValues: []string{setJSON}}
-		report := run(t, settings, "services: [{name: orders, externalName: a.example}]\n")
-		for _, fault := range report.Faults {
-			if fault.Reason == "" {
-				t.Errorf("no reason: %+v", fault)
-			}
-			if stricter.MatchString(fault.Reason) {
-				return
-			}
-		}
-		if err := rendered(settings, "services: [{name: orders, externalName: a.example}]\n"); (err == nil) != (len(report.Faults) == 0) {
-			t.Errorf("rendering: %v\nlint: %v", err, report.Faults)
+		const text = "services: [{name: orders, externalName: a.example}]\n"
+		all := errorsOf(t, run(t, settings, text))
+		if err := rendered(settings, text); (err == nil) != (len(all) == 0) {
+			t.Errorf("rendering: %v\nlint: %v", err, all)
 		}
 	})
 }
@@ -144,14 +143,14 @@ func FuzzPositions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second, field string) {
 		var ls layers
 		for i, text := range []string{first, second} {
-			ls = append(ls, layer{file: fmt.Sprint(i), root: parsed([]byte(text)).root, index: i})
+			ls = append(ls, newLayer(fmt.Sprint(i), "", []byte(text)))
 		}
-		path := parseField(field)
+		path := parsePath(field)
 		for _, key := range []bool{false, true} {
 			if p := ls.find(path, key); p.File != "0" && p.File != "1" || p.Line < 0 || p.Column < 0 {
 				t.Errorf("%q is at %+v", field, p)
 			}
 		}
-		_ = fieldPath(path)
+		_ = printPath(path)
 	})
 }

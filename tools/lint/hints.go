@@ -1,66 +1,74 @@
 package lint
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 )
 
-// hint notes what works and surprises.
-func (l *linter) hint(part *helm.Part, mappings []helm.Mapping) {
+// hint finds what works and may surprise.
+func (l *linter) hint(p *part, mappings []helm.Mapping) {
 	for _, m := range mappings {
-		add := func(field, reason, fix string) {
-			path := entryPath(part.Values, helm.Fault{Index: &m.Index, Name: m.Name, Namespace: m.Namespace, Field: field})
-			l.hints = append(l.hints, Finding{
-				Position: l.find(append(prefix(part.Path), path...), false),
-				Entry:    m.Name, Field: field, Reason: reason, Fix: fix,
-			})
+		add := func(code findings.Code, field string) {
+			path := p.setAt(helm.Fault{Index: &m.Index, Name: m.Name, Namespace: m.Namespace}, []any{field})
+			l.add(l.layers.find(p.whole(path), false), code, m.Name, field, findings.Args{"externalName": m.ExternalName})
 		}
 		if m.Kind == "ExternalName" {
 			hintAlias(m, add)
 		}
 		if m.Families["IPv6"] > 0 && m.Families["IPv4"] == 0 {
-			add("addresses", "are all IPv6", "install it where the cluster has IPv6, alone or beside IPv4: others refuse the Service")
+			add(findings.IPv6Only, "addresses")
 		}
 		if len(m.Families) > 0 && m.Backend == "external" && len(m.Answers) == 0 {
-			add("addresses", "none of them is ready, and no connection gets through", "take ready: false away from those that answer")
+			add(findings.NoReadyAddressValues, "addresses")
 		}
 	}
 }
 
-// hintAlias notes what an alias of a DNS name does to clients that look at names.
-func hintAlias(m helm.Mapping, add func(field, reason, fix string)) {
+// hintAlias finds settings that an alias ignores, and what clients notice that look at names.
+func hintAlias(m helm.Mapping, add func(code findings.Code, field string)) {
 	for _, field := range []string{"headless", "sessionAffinity", "trafficDistribution", "publishNotReadyAddresses"} {
 		if value := m.Entry[field]; value != nil && value != false && value != "" && value != "None" {
-			add(field, "has no effect with externalName", "leave it out, or write the IP addresses outside under addresses instead of externalName")
+			add(findings.NoEffect, field)
 		}
 	}
-	tls, http := false, false
-	for _, port := range m.Ports {
-		tls = tls || speaks(port, []string{"https", "tls", "ssl", "ldaps", "wss", "amqps", "mqtts", "imaps", "smtps", "grpcs"}, []float64{443, 636, 993, 995, 5671, 6443, 8443, 8883})
-		http = http || speaks(port, []string{"http", "https", "h2c", "grpc", "grpcs", "ws", "wss"}, []float64{80, 443, 8080, 8443})
+	if slices.ContainsFunc(m.Ports, tls.speaks) {
+		add(findings.TLSName, "externalName")
 	}
-	if tls {
-		add("externalName", fmt.Sprintf("is what the certificate of %s is for, and TLS clients that call %s check for that name and send it", m.ExternalName, m.Name),
-			fmt.Sprintf("put %s into the certificate, or have the clients ask for %s", m.Name, m.ExternalName))
-	}
-	if http {
-		add("externalName", "makes an alias, which many Ingress controllers and Gateways refuse as a backend, and web servers see the Host "+m.Name,
-			"write the IP addresses outside under addresses where a route leads here")
+	if slices.ContainsFunc(m.Ports, http.speaks) {
+		add(findings.AliasBehindRoute, "externalName")
 	}
 }
 
-// speaks says whether a port is one of some application protocols, by its appProtocol, by
-// its name, or else by its number.
-func speaks(port map[string]any, protocols []string, numbers []float64) bool {
-	if protocol, _ := port["appProtocol"].(string); protocol != "" {
-		return slices.Contains(protocols, strings.TrimPrefix(protocol, "kubernetes.io/"))
+// protocols are application protocols of one kind, by their names and their usual ports.
+type protocols struct {
+	names []string
+	ports []float64
+}
+
+var (
+	tls = protocols{
+		[]string{"https", "tls", "ssl", "ldaps", "wss", "amqps", "mqtts", "imaps", "smtps", "grpcs"},
+		[]float64{443, 636, 993, 995, 5671, 6443, 8443, 8883},
 	}
-	if name, _ := port["name"].(string); slices.ContainsFunc(protocols, func(p string) bool { return name == p || strings.HasPrefix(name, p+"-") }) {
+	http = protocols{
+		[]string{"http", "https", "h2c", "grpc", "grpcs", "ws", "wss"},
+		[]float64{80, 443, 8080, 8443},
+	}
+)
+
+// speaks says whether a port is one of the protocols: by its appProtocol, its name, or else its
+// number.
+func (p protocols) speaks(port map[string]any) bool {
+	if protocol, _ := port["appProtocol"].(string); protocol != "" {
+		return slices.Contains(p.names, strings.TrimPrefix(protocol, "kubernetes.io/"))
+	}
+	name, _ := port["name"].(string)
+	if slices.ContainsFunc(p.names, func(known string) bool { return name == known || strings.HasPrefix(name, known+"-") }) {
 		return true
 	}
 	number, _ := port["port"].(float64)
-	return slices.Contains(numbers, number)
+	return slices.Contains(p.ports, number)
 }

@@ -10,11 +10,12 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 )
 
 // run lints texts as the files 0.yaml, 1.yaml and so on, with settings.
-func run(t testing.TB, settings helm.Values, texts ...string) *Report {
+func run(t testing.TB, settings helm.Values, texts ...string) []findings.Finding {
 	t.Helper()
 	chart, err := helm.Embedded()
 	if err != nil {
@@ -24,18 +25,18 @@ func run(t testing.TB, settings helm.Values, texts ...string) *Report {
 	for i, text := range texts {
 		options.Files = append(options.Files, File{Name: fmt.Sprintf("%d.yaml", i), Text: []byte(text)})
 	}
-	report, err := Run(options)
+	list, err := Run(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report
+	return list
 }
 
-// text prints a report as extsvc lint does.
-func text(t testing.TB, report *Report) string {
+// text prints findings as extsvc lint does.
+func text(t testing.TB, list []findings.Finding) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := report.Print(&out, "text"); err != nil {
+	if err := Print(&out, list, "text"); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -62,8 +63,8 @@ func TestReports(t *testing.T) {
 	}
 	for _, e := range examples {
 		t.Run(e.Name, func(t *testing.T) {
-			report := run(t, helm.Values{JSONValues: e.SetJSON, Values: e.Set, StringValues: e.SetString}, e.Files...)
-			if got := text(t, report); got != e.Text {
+			list := run(t, helm.Values{JSONValues: e.SetJSON, Values: e.Set, StringValues: e.SetString}, e.Files...)
+			if got := text(t, list); got != e.Text {
 				t.Errorf("got:\n%s\nwant:\n%s", got, e.Text)
 			}
 		})
@@ -71,70 +72,112 @@ func TestReports(t *testing.T) {
 }
 
 func TestJSONAndGitHub(t *testing.T) {
-	report := run(t, helm.Values{Values: []string{"commonLabels.a=b c"}}, "services:\n- name: \"a,b:\\n100%\"\n  externalName: localhost\n- {name: web, externalName: a.example, ports: [{port: 6443}]}\n")
+	list := run(t, helm.Values{Values: []string{"commonLabels.a=b c"}}, "services:\n- name: \"a,b:\\n100%\"\n  externalName: localhost\n- {name: web, externalName: a.example, ports: [{port: 6443}]}\n")
 	for format, want := range map[string]string{
 		"github": `::error file=0.yaml,line=2,col=9,title=entry "a%2Cb%3A\n100%25"::entry "a,b:\n100%25": name: "a,b:\n100%25" is not a valid Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last
 ::error file=0.yaml,line=3,col=17,title=entry "a%2Cb%3A\n100%25"::entry "a,b:\n100%25": externalName: "localhost" is the calling pod itself: write the name of the outside host in DNS
 ::error title=values::--set 1: commonLabels.a: commonLabels.a: "b c" is not a valid label value: write at most 63 letters, digits, "-", "_" and ".", with a letter or digit first and last
 `,
 		"json": `{
-  "faults": [
+  "findings": [
     {
+      "code": "value-refused",
+      "severity": "error",
+      "entry": "a,b:\n100%",
       "file": "0.yaml",
       "line": 2,
       "column": 9,
-      "entry": "a,b:\n100%",
       "field": "name",
-      "reason": "\"a,b:\\n100%\" is not a valid Service name",
-      "fix": "write at most 63 lower-case letters, digits and \"-\", with a letter first and no \"-\" last"
+      "message": "\"a,b:\\n100%\" is not a valid Service name",
+      "fix": [
+        "write at most 63 lower-case letters, digits and \"-\", with a letter first and no \"-\" last"
+      ]
     },
     {
+      "code": "value-refused",
+      "severity": "error",
+      "entry": "a,b:\n100%",
       "file": "0.yaml",
       "line": 3,
       "column": 17,
-      "entry": "a,b:\n100%",
       "field": "externalName",
-      "reason": "\"localhost\" is the calling pod itself",
-      "fix": "write the name of the outside host in DNS"
+      "message": "\"localhost\" is the calling pod itself",
+      "fix": [
+        "write the name of the outside host in DNS"
+      ]
     },
     {
+      "code": "value-refused",
+      "severity": "error",
       "flag": "--set 1",
       "key": "commonLabels.a",
       "field": "commonLabels.a",
-      "reason": "\"b c\" is not a valid label value",
-      "fix": "write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last"
+      "message": "\"b c\" is not a valid label value",
+      "fix": [
+        "write at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit first and last"
+      ]
     }
-  ],
-  "hints": []
+  ]
 }
 `,
 	} {
 		var out bytes.Buffer
-		if err := report.Print(&out, format); err != nil {
+		if err := Print(&out, list, format); err != nil {
 			t.Fatal(err)
 		}
 		if out.String() != want {
 			t.Errorf("%s:\n%s\nwant:\n%s", format, out.String(), want)
 		}
 	}
-	hints := &Report{Hints: []Finding{{Position: Position{File: "a.yaml", Line: 3, Column: 5}, Entry: "x", Reason: "one\ntwo"}}}
+	hints := []findings.Finding{{Severity: findings.Hint, Position: findings.Position{File: "a.yaml", Line: 3, Column: 5}, Entry: "x", Message: "one\ntwo"}}
 	var out bytes.Buffer
-	if err := hints.Print(&out, "github"); err != nil || out.String() != "::notice file=a.yaml,line=3,col=5,title=entry \"x\"::entry \"x\": one%0Atwo\n" {
+	if err := Print(&out, hints, "github"); err != nil || out.String() != "::notice file=a.yaml,line=3,col=5,title=entry \"x\"::entry \"x\": one%0Atwo\n" {
 		t.Errorf("%v, %q", err, out.String())
 	}
-	if err := hints.Print(&out, "xml"); err == nil || err.Error() != `format "xml" is none of text, json, github` {
+	if err := Print(&out, hints, "xml"); err == nil || err.Error() != `unknown output format "xml" (text, json, github)` {
 		t.Errorf("%v", err)
 	}
 }
 
-func TestNearest(t *testing.T) {
-	keys := []string{"name", "port", "ports", "addresses", "targetPort", "externalName"}
-	for word, want := range map[string]string{
-		"adresses": "addresses", "ExternalName": "externalName", "prot": "port", "targetprot": "targetPort", "nmae": "name",
-		"x": "", "something": "", "": "", strings.Repeat("a", 1000): "",
+// Without findings, JSON has an empty list.
+func TestNoFindings(t *testing.T) {
+	var out bytes.Buffer
+	if err := Print(&out, run(t, helm.Values{}, "services: []\n"), "json"); err != nil || out.String() != "{\n  \"findings\": []\n}\n" {
+		t.Errorf("%v, %q", err, out.String())
+	}
+}
+
+// Each kind of finding has its code.
+func TestCodes(t *testing.T) {
+	for text, want := range map[string]findings.Code{
+		"services: [":                    findings.NotYAML,
+		"services: []\nservices: []":     findings.DuplicateKey,
+		"services: []\n---\nenabled: no": findings.SecondDocument,
+		"service: []":                    findings.UnknownKey,
+		"services: [{name: Orders, externalName: a.example}]":                                        findings.ValueRefused,
+		"services: [{name: orders}]":                                                                 findings.ValueRefused,
+		"services: [{name: orders, externalName: '{{ oops }}'}]":                                     findings.TemplateFails,
+		"services: [{name: orders, externalName: '{{ fail \"x\" }}'}]":                               findings.HelmRefuses,
+		"services: [{name: orders, externalName: a.example, headless: true}]":                        findings.NoEffect,
+		"services: [{name: orders, externalName: a.example, ports: [{port: 636}]}]":                  findings.TLSName,
+		"services: [{name: orders, externalName: a.example, ports: [{port: 80}]}]":                   findings.AliasBehindRoute,
+		"services: [{name: orders, addresses: ['2001:db8::1'], ports: [{port: 80}]}]":                findings.IPv6Only,
+		"services: [{name: orders, addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]}]": findings.NoReadyAddress,
 	} {
-		if got := nearest(word, keys); got != want {
-			t.Errorf("nearest to %q is %q, want %q", word, got, want)
+		if list := run(t, helm.Values{}, text); len(list) != 1 || list[0].Code != want {
+			t.Errorf("%s: %v, want one %s", text, list, want)
 		}
+	}
+	if list := run(t, helm.Values{Values: []string{"a"}}); len(list) != 1 || list[0].Code != findings.InvalidFlag {
+		t.Errorf("%v, want one %s", list, findings.InvalidFlag)
+	}
+}
+
+// Of a template in the values that calls itself, lint says what Helm says.
+func TestTemplateCallsItself(t *testing.T) {
+	values := `services: [{name: a, externalName: '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}'}]`
+	got := text(t, run(t, helm.Values{}, values))
+	if !strings.Contains(got, "rendering template has a nested reference name") {
+		t.Errorf("prints %.600s", got)
 	}
 }

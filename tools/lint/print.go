@@ -4,70 +4,82 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
+
+	"external-services/tools/findings"
 )
 
-// Formats are the forms in which a report can be printed.
+// Formats are the forms in which Print writes findings.
 func Formats() []string { return []string{"text", "json", "github"} }
 
-// Print writes the report: as text, a finding a line; as json, one object with faults and
-// hints; as github, in the commands by which GitHub marks lines of a pull request.
-func (r *Report) Print(w io.Writer, format string) error {
+// Print writes findings: as text, one a line; as json, one object; as github, the commands by
+// which GitHub marks lines of a pull request.
+func Print(w io.Writer, list []findings.Finding, format string) error {
 	var out strings.Builder
 	switch format {
 	case "text":
-		for _, f := range r.Faults {
-			fmt.Fprintln(&out, line(f, ""))
-		}
-		for _, f := range r.Hints {
-			fmt.Fprintln(&out, line(f, "hint: "))
+		for _, f := range list {
+			fmt.Fprintln(&out, Line(f))
 		}
 	case "json":
 		encoder := json.NewEncoder(&out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(r); err != nil {
-			return fmt.Errorf("encode the report: %w", err)
+		if err := encoder.Encode(map[string]any{"findings": list}); err != nil {
+			return fmt.Errorf("encode the findings: %w", err)
 		}
 	case "github":
-		for _, f := range r.Faults {
-			fmt.Fprintln(&out, command("error", f))
-		}
-		for _, f := range r.Hints {
-			fmt.Fprintln(&out, command("notice", f))
+		for _, f := range list {
+			fmt.Fprintln(&out, workflowCommand(f))
 		}
 	default:
-		return fmt.Errorf("format %q is none of %s", format, strings.Join(Formats(), ", "))
+		return fmt.Errorf("unknown output format %q (%s)", format, strings.Join(Formats(), ", "))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
-func line(f Finding, kind string) string {
+// Line is a finding with its position, on one line.
+func Line(f findings.Finding) string {
 	if f.Entry == "" && f.Field == f.Key {
-		f.Field = "" // the position says it
+		f.Field = "" // it is part of the position
 	}
-	text := kind + f.Message()
+	text := Sentence(f)
+	if f.Severity == findings.Hint {
+		text = "hint: " + text
+	}
 	if position := f.Position.String(); position != "" {
 		text = position + ": " + text
 	}
 	return text
 }
 
-// command prints a finding as a workflow command of GitHub Actions, see
-// https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
-func command(kind string, f Finding) string {
-	var properties []string
-	property := func(name, value string) {
-		properties = append(properties, name+"="+inProperty.Replace(value))
+// Sentence is a finding without its position: the entry, the field, what is wrong and what to
+// write.
+func Sentence(f findings.Finding) string {
+	var parts []string
+	if f.Entry != "" {
+		parts = append(parts, fmt.Sprintf("entry %q", f.Entry))
 	}
-	message := f.Message()
+	if f.Field != "" {
+		parts = append(parts, f.Field)
+	}
+	return strings.Join(append(append(parts, f.Message), f.Fix...), ": ")
+}
+
+// workflowCommand is a finding as a workflow command of GitHub Actions, see
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions.
+func workflowCommand(f findings.Finding) string {
+	var properties []string
+	property := func(name string, value any) {
+		properties = append(properties, name+"="+inProperty.Replace(fmt.Sprint(value)))
+	}
+	message := Sentence(f)
 	if f.File != "" {
 		property("file", f.File)
 		if f.Line > 0 {
-			property("line", fmt.Sprint(f.Line))
-			property("col", fmt.Sprint(f.Column))
+			property("line", f.Line)
+			property("col", f.Column)
 		}
 	} else if position := f.Position.String(); position != "" {
 		message = position + ": " + message
@@ -77,7 +89,11 @@ func command(kind string, f Finding) string {
 		title = fmt.Sprintf("entry %q", f.Entry)
 	}
 	property("title", title)
-	return fmt.Sprintf("::%s %s::%s", kind, strings.Join(slices.Clip(properties), ","), inMessage.Replace(message))
+	command := "error"
+	if f.Severity == findings.Hint {
+		command = "notice"
+	}
+	return fmt.Sprintf("::%s %s::%s", command, strings.Join(properties, ","), inMessage.Replace(message))
 }
 
 // What GitHub decodes again in a message and in a property.

@@ -6,7 +6,7 @@ rule that is stricter says why. */}}
 
 {{/* external-services.refuse stores those rules of a table whose condition holds in .errors of the
 root context: the first one of a field, and once if several namespaces have it. A rule is false or
-a dict: field, problem, fix and, if the field is a map, the key.
+a dict: field, problem, fix and, if the field is a map, the key; or is another field that would do.
 Usage: {{ include "external-services.refuse" (dict "root" $ "mapping" $mapping "rules" (list ...)) }}
        without mapping for what is given once a release */}}
 {{- define "external-services.refuse" -}}
@@ -17,7 +17,9 @@ Usage: {{ include "external-services.refuse" (dict "root" $ "mapping" $mapping "
     {{- $field := printf "%s %s" $rule.field ($rule.key | default "") -}}
     {{- $once := $field -}}
     {{- $id := printf "release %s %s" $field $rule.problem -}}
-    {{- $text := printf "%s%s %s: %s" $rule.field (ternary ":" "" (hasKey $rule "key")) $rule.problem $rule.fix -}}
+    {{- $fields := $rule.field -}}
+    {{- with $rule.or }}{{ $fields = printf "%s or %s" $fields . }}{{ end -}}
+    {{- $text := printf "%s%s %s: %s" $fields (ternary ":" "" (hasKey $rule "key")) $rule.problem $rule.fix -}}
     {{- with $mapping -}}
       {{- $once = printf "%s %s" .from $field -}}
       {{- $id = printf "services %06d %s %s" .index $field $rule.problem -}}
@@ -127,7 +129,7 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
         (and $before (ne .index (get ($before | default dict) "index")) (dict "field" "name" "problem" (printf "is taken by services[%d] in the namespace %q" (int (get ($before | default dict) "index")) .namespace) "fix" "put both into one entry, or give this one another name or namespace"))
         (and (hasKey $entry "namespace") (hasKey $entry "namespaces") (dict "field" "namespace" "problem" "is set, but so is namespaces" "fix" "keep one of the two"))
         (and $alias .addresses (dict "field" "externalName" "problem" "is set, but so is addresses" "fix" "keep one: a Service is an alias of a DNS name or forwards to addresses"))
-        (and (not $alias) (not .addresses) (ne .backend "cluster") (dict "field" "addresses" "problem" "or externalName is missing" "fix" "write the IP addresses outside under addresses, or the DNS name outside as externalName"))
+        (and (not $alias) (not .addresses) (ne .backend "cluster") (dict "field" "addresses" "or" "externalName" "problem" "is missing" "fix" "write the IP addresses outside under addresses, or the DNS name outside as externalName"))
         (and (not $alias) (not (has .outside (list "EndpointSlice" "Endpoints"))) (dict "field" "endpointsKind" "problem" (printf "%q is unknown" .outside) "fix" "write EndpointSlice or Endpoints"))
         (and (not (has .backend (list "external" "both" "cluster"))) (dict "field" "backend" "problem" (printf "%q is unknown" .backend) "fix" "write external, both or cluster"))
         (and (eq .backend "both") $alias (not .addresses) (dict "field" "backend" "problem" "is both, but an alias of a DNS name has no addresses to share connections with pods" "fix" "write the IP addresses outside under addresses instead of externalName, or go from external to cluster in one step"))

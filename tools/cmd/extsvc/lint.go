@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/lint"
 )
@@ -24,13 +25,17 @@ func newLintCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "lint [RELEASE]",
-		Short: "Say what is wrong with values, and where",
-		Long: `Say what is wrong with values files, each fault with its line, the reason and what to
-write instead, all in one run. The files are layered as helm layers them, and the chart's
-own schema and templates decide, so that what passes here passes helm template.
+		Short: "Find the errors in values, and where they are",
+		Long: `Find the errors in values files, all in one run: the file and line, what is wrong, and
+what to write instead. The files are layered as Helm layers them, and the schema and the
+templates of the chart decide, so that what passes here passes helm template.
 
-Hints say what works and may surprise. They do not count as faults. The exit code is 1
-where there is a fault.`,
+Hints are about what works and may surprise.
+
+Exit codes:
+  0  no errors
+  2  lint could not read the chart or the values
+  3  errors`,
 		Example: `  extsvc lint -f values.yaml
   extsvc lint -n shop -f base.yaml -f prod.yaml --set endpoints.kind=Endpoints
   extsvc lint -f values.yaml -o github`,
@@ -39,41 +44,60 @@ where there is a fault.`,
 			if len(args) == 1 {
 				chart.release.Name = args[0]
 			}
-			if !slices.Contains(lint.Formats(), format) {
-				return fmt.Errorf("%q is no output format: write %s", format, strings.Join(lint.Formats(), ", "))
-			}
-			options, err := lintOptions(chart, cmd.InOrStdin())
+			list, err := runLint(chart, cmd.InOrStdin())
 			if err != nil {
-				return err
-			}
-			// Helm logs what it leaves out of wrong values: every such place is a fault here.
-			log.SetOutput(io.Discard)
-			// The templates make much garbage, and little of what they make stays.
-			debug.SetGCPercent(200)
-			report, err := lint.Run(options)
-			if err != nil {
-				return err
+				return failed{err}
 			}
 			if noHints {
-				report.Hints = []lint.Finding{}
+				list = slices.DeleteFunc(list, func(f findings.Finding) bool { return f.Severity == findings.Hint })
 			}
-			if err := report.Print(cmd.OutOrStdout(), format); err != nil {
-				return err
+			if err := lint.Print(cmd.OutOrStdout(), list, format); err != nil {
+				return failed{err}
 			}
-			switch count := len(report.Faults); count {
-			case 0:
+			code := findings.ExitCode(list)
+			if code == findings.ExitOK {
 				return nil
-			case 1:
-				return fmt.Errorf("1 fault")
-			default:
-				return fmt.Errorf("%d faults", count)
 			}
+			fmt.Fprintln(cmd.ErrOrStderr(), countErrors(list))
+			cmd.SilenceErrors = true
+			return exitCode(code)
 		},
 	}
 	chart.add(cmd)
-	cmd.Flags().StringVarP(&format, "output", "o", "text", "form of the output: "+strings.Join(lint.Formats(), ", "))
-	cmd.Flags().BoolVar(&noHints, "no-hints", false, "say only what is wrong")
+	cmd.Flags().StringVarP(&format, "output", "o", "text", "output format: "+strings.Join(lint.Formats(), ", "))
+	cmd.Flags().BoolVar(&noHints, "no-hints", false, "print errors only")
 	return cmd
+}
+
+// failed is the error of a command that could not do its work.
+type failed struct{ error }
+
+func (failed) Unwrap() error { return exitCode(findings.ExitFailed) }
+
+func runLint(flags chartFlags, stdin io.Reader) ([]findings.Finding, error) {
+	options, err := lintOptions(flags, stdin)
+	if err != nil {
+		return nil, err
+	}
+	// Helm logs what it ignores in wrong values, which are findings here.
+	log.SetOutput(io.Discard)
+	// The templates make much garbage, of which little stays.
+	debug.SetGCPercent(200)
+	return lint.Run(options)
+}
+
+// countErrors is the last line that lint prints.
+func countErrors(list []findings.Finding) string {
+	count := 0
+	for _, f := range list {
+		if f.Severity == findings.Error {
+			count++
+		}
+	}
+	if count == 1 {
+		return "1 error"
+	}
+	return fmt.Sprintf("%d errors", count)
 }
 
 // lintOptions reads the chart and the values files.
