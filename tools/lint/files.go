@@ -48,8 +48,9 @@ func newLayer(file, flag string, text []byte) *layer {
 	return l
 }
 
-// checkParsing finds the files and flags that Helm cannot parse; err is its error for the first.
+// checkParsing finds the files and flags that Helm cannot read; err is its error for the first.
 func (l *linter) checkParsing(err error) {
+	before := len(l.found)
 	for _, file := range l.Files {
 		if _, err := helm.Parse(file.Text); err != nil {
 			e := readYAMLError(file.Text, err)
@@ -66,7 +67,7 @@ func (l *linter) checkParsing(err error) {
 			}
 		}
 	}
-	if len(l.found) == 0 { // each by itself is right
+	if len(l.found) == before { // each by itself is right
 		l.helmRefuses(err)
 	}
 }

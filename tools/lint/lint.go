@@ -42,8 +42,19 @@ func Run(o Options) ([]findings.Finding, error) {
 		return nil, errors.New("lint: no chart")
 	}
 	l := &linter{Options: o, found: []findings.Finding{}}
-	l.readLayers()
-	l.run()
+	run, mappings, err := l.render()
+	l.readLayers() // now, as rendering takes the most memory
+	l.checkDropped()
+	switch {
+	case err == nil:
+		for i, p := range run.Parts() {
+			l.hint(&part{Part: p}, mappings[i])
+		}
+	case run == nil:
+		l.checkParsing(err)
+	default:
+		l.explain(run, err)
+	}
 	return l.sorted(), nil
 }
 
@@ -79,42 +90,36 @@ func (l *linter) sorted() []findings.Finding {
 	})
 }
 
-func (l *linter) run() {
+// render does what helm template does, and returns what it got: no run if the values cannot be
+// read, and no mappings if they are refused.
+func (l *linter) render() (*helm.Run, [][]helm.Mapping, error) {
 	var texts [][]byte
 	for _, file := range l.Files {
 		texts = append(texts, file.Text)
 	}
 	values, err := helm.MergeTexts(l.Settings, texts...)
 	if err != nil {
-		l.checkParsing(err)
-		return
+		return nil, nil, err
 	}
 	run, err := helm.Prepare(l.Chart, l.Release, values)
 	if err != nil {
-		l.helmRefuses(err)
-		return
+		return nil, nil, err
 	}
-	l.checkDropped()
-	parts := newParts(run)
-	var mappings [][]helm.Mapping
-	if err = run.Validate(); err == nil {
-		mappings, err = run.Mappings()
+	if err := run.Validate(); err != nil {
+		return run, nil, err
 	}
-	if err != nil {
-		l.explain(run, parts, err)
-		return
-	}
-	for i, p := range parts {
-		l.hint(p, mappings[i])
-	}
+	mappings, err := run.Mappings()
+	return run, mappings, err
 }
 
 // explain finds the reasons of an error of Helm. The error itself is the finding if there is
 // none in the values of external-services.
-func (l *linter) explain(run *helm.Run, parts []*part, err error) {
+func (l *linter) explain(run *helm.Run, err error) {
 	before := len(l.found)
-	for _, p := range parts {
-		l.checkSchema(p)
+	var parts []*part
+	for _, p := range run.Parts() {
+		parts = append(parts, &part{Part: p, refused: map[string]bool{}})
+		l.checkSchema(parts[len(parts)-1])
 	}
 	l.checkRules(run, parts)
 	if len(l.found) == before {

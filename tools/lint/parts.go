@@ -15,14 +15,6 @@ type part struct {
 	malformed [][]any         // paths of values with a wrong type, or that are missing
 }
 
-func newParts(run *helm.Run) []*part {
-	var parts []*part
-	for _, p := range run.Parts() {
-		parts = append(parts, &part{Part: p, refused: map[string]bool{}})
-	}
-	return parts
-}
-
 // report adds a finding about the value at a path of a part, or about its key.
 func (l *linter) report(p *part, path []any, key bool, code findings.Code, args findings.Args) {
 	entry, field := subject(path, p.whole(path), func(index any) string {
