@@ -2,7 +2,6 @@ package helm
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -52,14 +51,13 @@ func (m inMemory) Get(name string, _ ...getter.Option) (*bytes.Buffer, error) {
 type Setting struct {
 	Flag   string // its name and number: --set 2 is the second one
 	Values map[string]any
+	Err    error // if it cannot be parsed
 }
 
 // Settings parses each flag that sets values by itself, in the order in which Helm lays them over the files.
-// Items of a list that a flag does not set are nil. The error joins one error per flag that cannot be parsed,
-// a *SettingError.
-func Settings(v Values) ([]Setting, error) {
+// Items of a list that a flag does not set are nil.
+func Settings(v Values) []Setting {
 	var settings []Setting
-	var failed []error
 	for _, kind := range []struct {
 		flag  string
 		texts []string
@@ -71,21 +69,9 @@ func Settings(v Values) ([]Setting, error) {
 	} {
 		for i, text := range kind.texts {
 			setting := Setting{Flag: fmt.Sprintf("%s %d", kind.flag, i+1), Values: map[string]any{}}
-			if err := kind.parse(text, setting.Values); err != nil {
-				failed = append(failed, &SettingError{setting.Flag, err})
-			}
+			setting.Err = kind.parse(text, setting.Values)
 			settings = append(settings, setting)
 		}
 	}
-	return settings, errors.Join(failed...)
+	return settings
 }
-
-// SettingError is the error of a flag that cannot be parsed.
-type SettingError struct {
-	Flag string // as in Setting
-	Err  error
-}
-
-func (e *SettingError) Error() string { return e.Flag + ": " + e.Err.Error() }
-
-func (e *SettingError) Unwrap() error { return e.Err }

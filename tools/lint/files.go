@@ -2,7 +2,6 @@ package lint
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -23,8 +22,7 @@ func (l *linter) readLayers() {
 	for _, file := range l.Files {
 		l.layers = append(l.layers, newLayer(file.Name, "", file.Text))
 	}
-	settings, _ := helm.Settings(l.Settings) // checkParsing reports the errors
-	for _, setting := range settings {
+	for _, setting := range helm.Settings(l.Settings) {
 		layer := newLayer("", setting.Flag, nil)
 		if root := new(yaml.Node); root.Encode(setting.Values) == nil {
 			layer.root = root
@@ -58,13 +56,10 @@ func (l *linter) checkParsing(err error) {
 			l.add(at, findings.NotYAML, "", "", findings.Args{"problem": e.problem, "fix": e.fix})
 		}
 	}
-	_, failed := helm.Settings(l.Settings)
-	if all, ok := failed.(interface{ Unwrap() []error }); ok {
-		for _, err := range all.Unwrap() {
-			var setting *helm.SettingError
-			if errors.As(err, &setting) {
-				l.add(findings.Position{Flag: setting.Flag}, findings.InvalidFlag, "", "", findings.Args{"why": setting.Err.Error(), "fix": flagFix(setting.Flag)})
-			}
+	for _, setting := range helm.Settings(l.Settings) {
+		if setting.Err != nil {
+			at := findings.Position{Flag: setting.Flag}
+			l.add(at, findings.InvalidFlag, "", "", findings.Args{"why": setting.Err.Error(), "fix": flagFix(setting.Flag)})
 		}
 	}
 	if len(l.found) == before { // each by itself is right

@@ -66,7 +66,7 @@ func (p protocols) speaks(port map[string]any) bool {
 		return slices.Contains(p.names, strings.TrimPrefix(protocol, "kubernetes.io/"))
 	}
 	name, _ := port["name"].(string)
-	if slices.ContainsFunc(p.names, func(known string) bool { return name == known || strings.HasPrefix(name, known+"-") }) {
+	if first, _, _ := strings.Cut(name, "-"); slices.Contains(p.names, first) {
 		return true
 	}
 	number, _ := port["port"].(float64)

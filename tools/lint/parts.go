@@ -53,34 +53,6 @@ func (p *part) set(path []any, value any) {
 	}
 }
 
-// disableMalformed disables the entries with values that the rules of the chart cannot handle, and
-// says whether there are any. An entry that only has no name gets one.
-func (p *part) disableMalformed() bool {
-	for _, path := range p.malformed {
-		depth := map[any]int{"services": 2, "overrides": 2, "namespaceOverrides": 3}[path[0]]
-		if depth == 0 || len(path) < depth {
-			delete(p.Values, path[0].(string))
-			continue
-		}
-		entry := map[string]any{"enabled": false}
-		if i, isItem := path[1].(int); isItem {
-			if path[len(path)-1] == "name" && len(path) == 3 {
-				p.set(path, unnamed(i))
-				continue
-			}
-			entry["name"] = unnamed(i)
-			if name, _ := lookup(p.Values, join(path[:depth], "name")); isText(name) {
-				entry["name"] = name
-			}
-		}
-		p.set(path[:depth], entry)
-		p.refused[printPath(path[:depth])] = true
-	}
-	found := len(p.malformed) > 0
-	p.malformed = nil
-	return found
-}
-
 // unnamed is the name for an entry without one, and not the name of another.
 func unnamed(index int) string { return printPath([]any{"services", index}) }
 

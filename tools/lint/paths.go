@@ -2,7 +2,6 @@ package lint
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -102,26 +101,4 @@ func subject(path, whole []any, nameOf func(index any) string) (entry, field str
 		entry, _ = path[depth].(string)
 	}
 	return entry, printPath(whole)
-}
-
-// textsIn are the paths of the strings in values that match, apart from those of global.
-func textsIn(value any, match func(string) bool, path []any) [][]any {
-	var found [][]any
-	switch v := value.(type) {
-	case string:
-		if match(v) {
-			found = append(found, path)
-		}
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if key != "global" || len(path) > 0 {
-				found = append(found, textsIn(v[key], match, join(path, key))...)
-			}
-		}
-	case []any:
-		for i, item := range v {
-			found = append(found, textsIn(item, match, join(path, i))...)
-		}
-	}
-	return found
 }

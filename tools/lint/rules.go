@@ -8,61 +8,22 @@ import (
 	"external-services/tools/helm"
 )
 
-// maxTemplates is how many templates in the values are reported that cannot be expanded. Each
-// takes another execution of the rules.
-const maxTemplates = 10
-
 // checkRules finds what the rules of the chart refuse. It excludes from them what they cannot
 // handle: templates in the values that cannot be expanded, and malformed entries.
 func (l *linter) checkRules(run *helm.Run, parts []*part) {
-	for round := 1; ; round++ {
-		refusals, err := run.Faults()
-		if err == nil {
-			for i, p := range parts {
-				for _, refusal := range refusals[i] {
-					l.addRefusal(p, refusal)
-				}
-			}
-			return
-		}
-		template, why := readHelmError(err)
-		isIt := func(text string) bool { return text == template }
-		if round <= maxTemplates && template != "" && l.emptyTexts(parts, isIt, findings.Args{"why": why}) {
-			continue
-		}
-		excluded := false
-		for _, p := range parts {
-			excluded = p.disableMalformed() || excluded
-		}
-		if excluded {
-			continue
-		}
-		// It is not clear which template it is, or there are more: go on without any.
-		excluded = l.emptyTexts(parts, func(text string) bool { return strings.Contains(text, "{{") }, nil)
-		if excluded || len(l.found) == 0 {
+	refusals, err := run.Faults()
+	for round := 0; err != nil; round++ {
+		if (round >= maxTemplates || !l.excludeTemplate(parts, err)) && !excludeMalformed(parts) {
 			l.helmRefuses(err)
-		}
-		if !excluded {
 			return
 		}
+		refusals, err = run.Faults()
 	}
-}
-
-// emptyTexts empties the strings in the values that match, and says whether there are any. With
-// args, it reports each as a template that fails.
-func (l *linter) emptyTexts(parts []*part, match func(string) bool, args findings.Args) bool {
-	found := false
-	for _, p := range parts {
-		for _, path := range textsIn(p.Values, match, nil) {
-			if args != nil {
-				l.report(p, path, false, findings.TemplateFails, args)
-			}
-			p.refused[printPath(path)] = true
-			p.set(path, "")
-			found = true
+	for i, p := range parts {
+		for _, refusal := range refusals[i] {
+			l.addRefusal(p, refusal)
 		}
 	}
-	return found
 }
 
 // addRefusal adds what a rule refuses, unless there is an error about that value.
@@ -80,21 +41,22 @@ func (l *linter) addRefusal(p *part, refusal helm.Fault) {
 		if entry == unnamed(*refusal.Index) {
 			entry, field = "", join([]any{"services", *refusal.Index}, field...)
 		}
-	}
-	name := printPath(field)
-	if entry == "" {
-		name = printPath(p.whole(field))
-	}
-	if refusal.Or != "" {
-		name += " or " + refusal.Or
-		if p.refuses(p.setAt(refusal, []any{refusal.Or})) {
+		if refusal.Or != "" && p.refuses(p.setAt(refusal, []any{refusal.Or})) {
 			return
 		}
 	}
-	if !p.refuses(path) {
-		at := l.layers.find(p.whole(path), refusal.Key != "")
-		l.add(at, findings.ValueRefused, entry, name, findings.Args{"problem": refusal.Problem, "fix": fix})
+	if p.refuses(path) {
+		return
 	}
+	if entry == "" {
+		field = p.whole(field)
+	}
+	shown := printPath(field)
+	if refusal.Or != "" {
+		shown += " or " + refusal.Or
+	}
+	at := l.layers.find(p.whole(path), refusal.Key != "")
+	l.add(at, findings.ValueRefused, entry, shown, findings.Args{"problem": refusal.Problem, "fix": fix})
 }
 
 // setAt is the path at which a field of an entry was set: in an override that has it, or in the
@@ -104,7 +66,8 @@ func (p *part) setAt(refusal helm.Fault, field []any) []any {
 	if refusal.Key != "" {
 		known = field
 	}
-	for _, override := range [][]any{{"namespaceOverrides", refusal.Namespace, refusal.Name}, {"overrides", refusal.Name}} {
+	ofNamespace := []any{"namespaceOverrides", refusal.Namespace, refusal.Name}
+	for _, override := range [][]any{ofNamespace, {"overrides", refusal.Name}} {
 		if _, has := lookup(p.Values, join(override, known...)); has {
 			return join(override, field...)
 		}

@@ -101,10 +101,12 @@ func explainValue(got any, k jsonschema.ErrorKind, schema *jsonschema.Schema) (p
 	problem, fix = "is "+show(got), "write "+describe(schema)
 	switch k := k.(type) {
 	case *kind.Type:
-		isText := func(kind string) bool { return kind == "string" || kind == "null" }
-		if _, err := strconv.Atoi(fmt.Sprint(got)); err == nil && isText(k.Got) && slices.Contains(k.Want, "integer") {
+		isMore := func(kind string) bool { return kind != "string" && kind != "null" }
+		_, err := strconv.Atoi(fmt.Sprint(got))
+		switch {
+		case k.Got == "string" && err == nil && slices.Contains(k.Want, "integer"):
 			fix += ", without quotes"
-		} else if slices.Contains([]string{"number", "integer", "boolean"}, k.Got) && !slices.ContainsFunc(k.Want, func(kind string) bool { return !isText(kind) }) {
+		case (k.Got == "number" || k.Got == "boolean") && !slices.ContainsFunc(k.Want, isMore):
 			fix = "write a string: put it in quotes"
 		}
 	case *kind.Pattern, *kind.MaxLength:
@@ -132,8 +134,10 @@ func explainFormat(got string, is func(values.Format) bool) (problem, fix string
 func (c schemaCheck) unknownKey(path []any, key string, schema *jsonschema.Schema) {
 	whole := join(path, key)
 	for pattern := range schema.PatternProperties {
-		problem, fix := explainFormat(key, func(format values.Format) bool { return format.Pattern == pattern.String() })
+		isIt := func(format values.Format) bool { return format.Pattern == pattern.String() }
+		problem, fix := explainFormat(key, isIt)
 		c.report(c.part, whole, true, findings.ValueRefused, findings.Args{"problem": problem, "fix": fix})
+		c.part.malformed = append(c.part.malformed, whole) // its value is not validated
 		return
 	}
 	keys := slices.Sorted(maps.Keys(schema.Properties))

@@ -22,7 +22,8 @@ var yamlCases = []struct {
 }{
 	{"cannot unmarshal", "", "is not a map", "write keys at the top of the file, such as services:"},
 	{"UTF-8", `\x{FFFD}`, "", "write the file in UTF-8"}, // as which regexp reads what is not UTF-8
-	{"control characters", `[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{84}\x{86}-\x{9F}]`, "", "delete the control character, or escape it in double quotes"},
+	{"control characters", `[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{84}\x{86}-\x{9F}]`, "",
+		"delete the control character, or escape it in double quotes"},
 	{"cannot start any token", `^ *\t`, "is not YAML: a tab is in the indentation", "indent with spaces"},
 	{"tab character", `^ *\t`, "is not YAML: a tab is in the indentation", "indent with spaces"},
 	{"unknown anchor", `\*`, "", "quote a value that begins with *, or define the anchor before it"},
