@@ -68,4 +68,7 @@ const (
 	TLSName                  Code = "tls-name"
 	AliasBehindRoute         Code = "alias-behind-route"
 	IPv6Only                 Code = "ipv6-only"
+	NotImported              Code = "not-imported"
+	NotCarriedOver           Code = "not-carried-over"
+	ImportNote               Code = "import-note"
 )

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -23,8 +24,8 @@ type Key struct {
 	Name      string `json:"name"`
 }
 
-// String prints the key as namespace/name.
-func (k Key) String() string { return k.Namespace + "/" + k.Name }
+// String prints the key as namespace/name, or as the name if it has no namespace.
+func (k Key) String() string { return strings.TrimPrefix(k.Namespace+"/"+k.Name, "/") }
 
 // Compare orders keys by namespace and name.
 func (k Key) Compare(other Key) int {
