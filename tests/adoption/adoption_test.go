@@ -176,7 +176,7 @@ func imported(t *testing.T) string {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "values.yaml")
-	if out, err := exec.CommandContext(t.Context(), extsvc, "import", "-f", manifests(), "-o", file).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), extsvc, "import", "-f", manifests(), "--write", file).CombinedOutput(); err != nil {
 		t.Fatalf("extsvc import: %v\n%s", err, out)
 	}
 	return file

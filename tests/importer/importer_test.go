@@ -24,6 +24,7 @@ import (
 
 	"external-services/tests/importertest"
 	"external-services/tests/internal/testenv"
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/importer"
 )
@@ -57,7 +58,7 @@ func create(ctx context.Context, g *importertest.Group) error {
 		return err
 	}
 	if g.Endpoints != nil {
-		if _, err := client.CoreV1().Endpoints(g.Service.Namespace).Create(ctx, g.Endpoints, metav1.CreateOptions{}); err != nil { //nolint:staticcheck // what there is to import
+		if _, err := client.CoreV1().Endpoints(g.Service.Namespace).Create(ctx, g.Endpoints, metav1.CreateOptions{}); err != nil {
 			return err
 		}
 	}
@@ -76,7 +77,7 @@ func stored(t testing.TB, namespace string) map[string]importertest.Meaning {
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoints, err := client.CoreV1().Endpoints(namespace).List(t.Context(), metav1.ListOptions{}) //nolint:staticcheck // as above
+	endpoints, err := client.CoreV1().Endpoints(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,27 +138,27 @@ func TestStored(t *testing.T) {
 				t.Fatalf("the API server takes %d of %d", taken, count)
 			}
 			o := importer.NewObjects()
-			if err := o.Live(t.Context(), client, ns, nil); err != nil {
+			if err := o.ReadCluster(t.Context(), client, ns, nil); err != nil {
 				t.Fatal(err)
 			}
 			result, err := importer.Import(o, importer.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			faults, compared := importertest.Compare(stored(t, ns), rendered(t, result.Values), result.Outcomes())
+			faults, compared := importertest.Compare(stored(t, ns), rendered(t, result.Values), result)
 			for _, fault := range faults {
 				t.Error(fault)
 			}
-			for _, outcome := range result.Outcomes() {
-				if !everything && len(outcome.Held)+len(outcome.Losses) > 0 {
-					t.Errorf("%s has a place in the chart, and is not carried over: %q %q", outcome.Name, outcome.Held, outcome.Losses)
+			for _, f := range result.Findings {
+				if !everything && f.Severity != findings.Hint {
+					t.Errorf("the chart has a place for it: %s", f)
 				}
 			}
-			t.Logf("%d of %d taken, %d entries as comments, %d compared: %s", taken, count, result.Held, compared, result.Summary(o))
+			t.Logf("%d of %d taken, %d compared: %s", taken, count, compared, result.Summary())
 
 			// Once more, whatever the controllers did in between.
 			again := importer.NewObjects()
-			if err := again.Live(t.Context(), client, ns, nil); err != nil {
+			if err := again.ReadCluster(t.Context(), client, ns, nil); err != nil {
 				t.Fatal(err)
 			}
 			second, err := importer.Import(again, importer.Options{})
@@ -236,7 +237,7 @@ func BenchmarkLive(b *testing.B) {
 		o := importer.NewObjects()
 		peak := watchHeap()
 		begin := time.Now()
-		if err := o.Live(b.Context(), counted, ns, nil); err != nil {
+		if err := o.ReadCluster(b.Context(), counted, ns, nil); err != nil {
 			b.Fatal(err)
 		}
 		read := time.Since(begin)
@@ -246,11 +247,11 @@ func BenchmarkLive(b *testing.B) {
 		}
 		total := time.Since(begin)
 		heap := peak()
-		if result.Entries != count || result.Losses != 0 {
-			b.Fatalf("%s, want %d without a loss", result.Summary(o), count)
+		if len(result.Entries) != count || len(result.Findings) != 0 {
+			b.Fatalf("%s, want %d without a finding", result.Summary(), count)
 		}
 		b.Logf("%d Services, %d calls of the API server (%d of them no list of a page), read in %s, all in %s, heap at most %d MiB, %d KiB of values",
-			result.Entries, calls.calls.Load(), calls.other.Load(), read.Round(time.Millisecond), total.Round(time.Millisecond), heap>>20, len(result.Values)>>10)
+			len(result.Entries), calls.calls.Load(), calls.other.Load(), read.Round(time.Millisecond), total.Round(time.Millisecond), heap>>20, len(result.Values)>>10)
 		// Two lists of the objects and one of Endpoints, in pages of 500, that is 10 + 10 + 1,
 		// and as many again for slices that controllers add.
 		if calls.calls.Load() > 32 || calls.other.Load() > 0 {

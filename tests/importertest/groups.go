@@ -221,7 +221,7 @@ func (d *draw) numbers(g *Group) map[string]int32 {
 }
 
 func (d *draw) legacy(g *Group, families string) {
-	g.Endpoints = &corev1.Endpoints{ //nolint:staticcheck // what there is to import
+	g.Endpoints = &Endpoints{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Endpoints"},
 		ObjectMeta: metav1.ObjectMeta{Name: "db", Namespace: g.Service.Namespace},
 	}
@@ -229,20 +229,21 @@ func (d *draw) legacy(g *Group, families string) {
 		g.Endpoints.Labels = d.pairs("endpoints", map[string]string{"team": "b"}, map[string]string{"endpointslice.kubernetes.io/skip-mirror": "true"})
 	}
 	addresses, numbers := d.addresses(g, families), d.numbers(g)
-	var ports []corev1.EndpointPort //nolint:staticcheck // as above
+	var ports []corev1.EndpointPort
 	for _, p := range g.Service.Spec.Ports {
 		if number, ok := numbers[p.Name]; ok {
 			name := p.Name
 			if d.odd(10, "mismatch") {
 				name = "other-" + name
 			}
-			ports = append(ports, corev1.EndpointPort{Name: name, Port: number, Protocol: p.Protocol}) //nolint:staticcheck // as above
+			ports = append(ports, corev1.EndpointPort{Name: name, Port: number, Protocol: p.Protocol})
 		}
 	}
-	subset := func(addresses []address, ports []corev1.EndpointPort) { //nolint:staticcheck // as above
-		s := corev1.EndpointSubset{Ports: ports} //nolint:staticcheck // as above
+	subset := func(addresses []address, ports []corev1.EndpointPort) {
+		//lint:ignore SA1019 as Endpoints
+		s := corev1.EndpointSubset{Ports: ports}
 		for _, a := range addresses {
-			one := corev1.EndpointAddress{IP: a.ip, Hostname: a.hostname} //nolint:staticcheck // as above
+			one := corev1.EndpointAddress{IP: a.ip, Hostname: a.hostname}
 			if d.odd(10, "node") {
 				node := "node-1"
 				one.NodeName = &node
@@ -258,7 +259,7 @@ func (d *draw) legacy(g *Group, families string) {
 	switch {
 	case len(ports) > 1 && d.one(3, "by port"):
 		for _, port := range ports {
-			subset(addresses, []corev1.EndpointPort{port}) //nolint:staticcheck // as above
+			subset(addresses, []corev1.EndpointPort{port})
 		}
 	case len(addresses) > 1 && d.odd(3, "by address"):
 		subset(addresses[:1], ports)

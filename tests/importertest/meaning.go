@@ -13,7 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
+	"external-services/tools/findings"
 	"external-services/tools/importer"
+	"external-services/tools/values"
 )
 
 // Meaning is what objects do, as kube-proxy, CoreDNS and clients of the API read them. It
@@ -27,10 +29,15 @@ type Meaning struct {
 	Details []string
 }
 
+// Endpoints is the older kind of object for addresses.
+//
+//lint:ignore SA1019 deprecated since Kubernetes 1.33, and people have it
+type Endpoints = corev1.Endpoints
+
 // Group is a Service with its endpoints.
 type Group struct {
 	Service   *corev1.Service
-	Endpoints *corev1.Endpoints //nolint:staticcheck // what there is to import
+	Endpoints *Endpoints
 	Slices    []*discoveryv1.EndpointSlice
 }
 
@@ -90,7 +97,7 @@ func (g Group) targets() (all []target) {
 	// Kubernetes mirrors Endpoints into slices, unless they say no.
 	if g.Endpoints != nil && g.Endpoints.Labels["endpointslice.kubernetes.io/skip-mirror"] != "true" && len(g.Service.Spec.Selector) == 0 {
 		for _, subset := range g.Endpoints.Subsets {
-			for ready, addresses := range map[bool][]corev1.EndpointAddress{true: subset.Addresses, false: subset.NotReadyAddresses} { //nolint:staticcheck // as above
+			for ready, addresses := range map[bool][]corev1.EndpointAddress{true: subset.Addresses, false: subset.NotReadyAddresses} {
 				for _, a := range addresses {
 					t := target{ip: a.IP, ready: ready, host: a.Hostname}
 					if len(subset.Ports) == 0 {
@@ -197,7 +204,7 @@ func (g Group) meaning() Meaning {
 	for what, there := range map[string]bool{
 		"type":                  spec.Type != "" && spec.Type != "ClusterIP",
 		"externalIPs":           len(spec.ExternalIPs) > 0,
-		"loadBalancer":          spec.LoadBalancerIP != "" || spec.LoadBalancerClass != nil || len(spec.LoadBalancerSourceRanges) > 0, //nolint:staticcheck // read where it is
+		"loadBalancer":          spec.LoadBalancerIP != "" || spec.LoadBalancerClass != nil || len(spec.LoadBalancerSourceRanges) > 0,
 		"externalTrafficPolicy": spec.ExternalTrafficPolicy == "Local",
 		"internalTrafficPolicy": spec.InternalTrafficPolicy != nil && *spec.InternalTrafficPolicy == "Local",
 	} {
@@ -223,20 +230,19 @@ func (m Meaning) sorted() Meaning {
 
 // Of says what objects mean, by NAMESPACE/NAME of the Service. Objects without a namespace
 // are in the namespace default.
-func Of(services []*corev1.Service, endpoints []*corev1.Endpoints, slices []*discoveryv1.EndpointSlice) map[string]Meaning { //nolint:staticcheck // see Group
+func Of(services []*corev1.Service, endpoints []*Endpoints, slices []*discoveryv1.EndpointSlice) map[string]Meaning {
 	groups := map[string]*Group{}
-	key := func(namespace, name string) string { return cmp.Or(namespace, "default") + "/" + name }
 	for _, s := range services {
-		groups[key(s.Namespace, s.Name)] = &Group{Service: s}
+		groups[keyOf(s.Namespace, s.Name)] = &Group{Service: s}
 	}
 	for _, e := range endpoints {
-		if g := groups[key(e.Namespace, e.Name)]; g != nil {
+		if g := groups[keyOf(e.Namespace, e.Name)]; g != nil {
 			g.Endpoints = e
 		}
 	}
 	for _, s := range slices {
 		by := s.Labels["endpointslice.kubernetes.io/managed-by"]
-		g := groups[key(s.Namespace, s.Labels["kubernetes.io/service-name"])]
+		g := groups[keyOf(s.Namespace, s.Labels["kubernetes.io/service-name"])]
 		switch {
 		case g == nil:
 		case by == "endpointslice-controller.k8s.io": // of pods, also those left from a selector
@@ -255,23 +261,17 @@ func Of(services []*corev1.Service, endpoints []*corev1.Endpoints, slices []*dis
 // Compare compares what was read with what is rendered of it. Connections go where they
 // went, and every other difference is reported. It returns what is wrong, and how many
 // entries it compared.
-func Compare(read, rendered map[string]Meaning, outcomes []importer.Outcome) (faults []string, compared int) {
+func Compare(read, rendered map[string]Meaning, result *importer.Result) (faults []string, compared int) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	expected := map[string]bool{}
-	for _, o := range outcomes {
-		key := cmp.Or(o.Namespace, "default") + "/" + o.Name
-		want, known := read[key]
-		got, ok := rendered[key]
+	for _, key := range keysOf(result.Entries) {
+		want, isRead := read[key]
+		got, isRendered := rendered[key]
 		switch {
-		case !known:
+		case !isRead:
 			fault("%s is imported and was not read", key)
 			continue
-		case len(o.Held) > 0:
-			if ok {
-				fault("%s is a comment (%s) and is rendered", key, o.Held)
-			}
-			continue
-		case !ok:
+		case !isRendered:
 			fault("%s is not rendered", key)
 			continue
 		}
@@ -280,8 +280,14 @@ func Compare(read, rendered map[string]Meaning, outcomes []importer.Outcome) (fa
 		if diff := gocmp.Diff(want.Traffic, got.Traffic); diff != "" {
 			fault("%s: connections go elsewhere (-read +rendered):\n%s", key, diff)
 		}
-		if diff := gocmp.Diff(want.Details, got.Details); diff != "" && len(o.Losses)+len(o.Remarks) == 0 {
+		reported := slices.ContainsFunc(result.Findings, func(f findings.Finding) bool { return keyOf(f.Namespace, f.Entry) == key })
+		if diff := gocmp.Diff(want.Details, got.Details); diff != "" && !reported {
 			fault("%s: differs, and no comment says so (-read +rendered):\n%s", key, diff)
+		}
+	}
+	for _, key := range keysOf(result.NotImported) {
+		if _, isRead := read[key]; !isRead {
+			fault("%s is a comment and was not read", key)
 		}
 	}
 	for key := range rendered {
@@ -291,3 +297,18 @@ func Compare(read, rendered map[string]Meaning, outcomes []importer.Outcome) (fa
 	}
 	return faults, compared
 }
+
+// keysOf are the NAMESPACE/NAME of entries.
+func keysOf(entries []values.Entry) (keys []string) {
+	for _, e := range entries {
+		if len(e.Namespaces) == 0 {
+			keys = append(keys, keyOf(e.Namespace, e.Name))
+		}
+		for _, namespace := range e.Namespaces {
+			keys = append(keys, keyOf(namespace, e.Name))
+		}
+	}
+	return keys
+}
+
+func keyOf(namespace, name string) string { return cmp.Or(namespace, "default") + "/" + name }

@@ -18,15 +18,15 @@ func BenchmarkImport(b *testing.B) {
 	}
 	for b.Loop() {
 		o := importer.NewObjects()
-		if err := o.Text("in.yaml", []byte(text.String())); err != nil {
+		if err := o.ReadManifests("in.yaml", []byte(text.String())); err != nil {
 			b.Fatal(err)
 		}
 		result, err := importer.Import(o, importer.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
-		if result.Entries != count || result.Losses != 0 {
-			b.Fatal(result.Summary(o))
+		if len(result.Entries) != count || len(result.Findings) != 0 {
+			b.Fatal(result.Summary())
 		}
 	}
 }

@@ -25,17 +25,18 @@ import (
 	"external-services/tools/helm"
 	"external-services/tools/importer"
 	"external-services/tools/lint"
+	"external-services/tools/service"
 )
 
 var update = flag.Bool("update", false, "write the values that the shapes become")
 
 // importTexts imports texts by their names.
-func importTexts(t testing.TB, options importer.Options, selectors bool, texts map[string]string) (*importer.Objects, *importer.Result) {
+func importTexts(t testing.TB, options importer.Options, selectors bool, texts map[string]string) *importer.Result {
 	t.Helper()
 	o := importer.NewObjects()
 	o.Selectors = selectors
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		if err := o.Text(name, []byte(texts[name])); err != nil {
+		if err := o.ReadManifests(name, []byte(texts[name])); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,7 +44,7 @@ func importTexts(t testing.TB, options importer.Options, selectors bool, texts m
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o, result
+	return result
 }
 
 // after is what the chart makes of values.
@@ -84,7 +85,7 @@ func TestShapes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, result := importTexts(t, importer.Options{}, strings.HasPrefix(name, "selectors-"), map[string]string{name + ".yaml": string(text)})
+			result := importTexts(t, importer.Options{}, strings.HasPrefix(name, "selectors-"), map[string]string{name + ".yaml": string(text)})
 			if *update {
 				if err := os.WriteFile(golden, result.Values, 0o644); err != nil {
 					t.Fatal(err)
@@ -97,7 +98,7 @@ func TestShapes(t *testing.T) {
 			if diff := cmp.Diff(string(want), string(result.Values)); diff != "" {
 				t.Errorf("(-want +got), and -update writes it:\n%s", diff)
 			}
-			faults, _ := importertest.Compare(read(t, string(text)), after(t, result.Values), result.Outcomes())
+			faults, _ := importertest.Compare(read(t, string(text)), after(t, result.Values), result)
 			for _, fault := range faults {
 				t.Errorf("%s\n%s", fault, result.Values)
 			}
@@ -171,7 +172,7 @@ func documents(t testing.TB, text string) []string {
 func read(t testing.TB, text string) map[string]importertest.Meaning {
 	t.Helper()
 	var services []*corev1.Service
-	var endpoints []*corev1.Endpoints //nolint:staticcheck // what there is to import
+	var endpoints []*service.Endpoints
 	var slices []*discoveryv1.EndpointSlice
 	into := func(text string, object any) {
 		if err := json.Unmarshal([]byte(text), object); err != nil {
@@ -186,7 +187,7 @@ func read(t testing.TB, text string) map[string]importertest.Meaning {
 			services = append(services, &corev1.Service{})
 			into(document, services[len(services)-1])
 		case "v1 Endpoints":
-			endpoints = append(endpoints, &corev1.Endpoints{}) //nolint:staticcheck // as above
+			endpoints = append(endpoints, &service.Endpoints{})
 			into(document, endpoints[len(endpoints)-1])
 		case "discovery.k8s.io/v1 EndpointSlice":
 			slices = append(slices, &discoveryv1.EndpointSlice{})
@@ -218,7 +219,7 @@ func TestOrder(t *testing.T) {
 	for range 4 {
 		o := importer.NewObjects()
 		for _, document := range all {
-			if err := o.Text("manifest", []byte(document)); err != nil {
+			if err := o.ReadManifests("manifest", []byte(document)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -253,12 +254,12 @@ func TestRoundTrip(t *testing.T) {
 					texts = append(texts, group.Manifests()...)
 				}
 				text := strings.Join(texts, "\n")
-				_, result := importTexts(t, importer.Options{}, false, map[string]string{"random": text})
-				faults, n := importertest.Compare(read(t, text), after(t, result.Values), result.Outcomes())
+				result := importTexts(t, importer.Options{}, false, map[string]string{"random": text})
+				faults, n := importertest.Compare(read(t, text), after(t, result.Values), result)
 				compared += n
-				for _, o := range result.Outcomes() {
-					if !everything && len(o.Held)+len(o.Losses) > 0 {
-						faults = append(faults, o.Name+" has a place in the chart, and is not carried over: "+strings.Join(append(o.Held, o.Losses...), "; "))
+				for _, f := range result.Findings {
+					if !everything && f.Severity != findings.Hint {
+						faults = append(faults, "the chart has a place for it: "+f.String())
 					}
 				}
 				if len(faults) > 0 {
@@ -273,6 +274,59 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// Every setting of the model is imported without another edit, and reported for an alias. A new one has to be
+// in the spec of this test.
+func TestSettings(t *testing.T) {
+	const spec = "sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 600}}, " +
+		"trafficDistribution: PreferSameZone, publishNotReadyAddresses: true"
+	result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": `
+{apiVersion: v1, kind: Service, metadata: {name: db}, spec: {ports: [{port: 80}], ` + spec + `}}
+---
+{apiVersion: v1, kind: Endpoints, metadata: {name: db}, subsets: [{addresses: [{ip: 10.0.4.11}], ports: [{port: 80}]}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: alias}, spec: {type: ExternalName, externalName: a.example, ` + spec + `}}`})
+	if len(result.Entries) != 2 || findings.Has(result.Findings, findings.NotCarriedOver, "", "db") {
+		t.Fatalf("%+v", result)
+	}
+	alias, db := result.Entries[0], result.Entries[1]
+	if text, err := json.Marshal(alias); err != nil || string(text) != `{"name":"alias","externalName":"a.example"}` {
+		t.Errorf("%s, %v", text, err)
+	}
+	text, err := json.Marshal(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range service.Settings {
+		if !s.FromValues {
+			continue
+		}
+		if !strings.Contains(string(text), `"`+s.Name+`":`) {
+			t.Errorf("%s is not imported: %s", s.Name, text)
+		}
+		if !slices.ContainsFunc(result.Findings, func(f findings.Finding) bool {
+			return f.Entry == "alias" && strings.HasPrefix(f.Message, s.SpecField()+": ")
+		}) {
+			t.Errorf("%s of an alias is not reported: %+v", s.Name, result.Findings)
+		}
+	}
+}
+
+// Entries that differ only in the namespace are one, with the findings of each.
+func TestMerge(t *testing.T) {
+	text := ""
+	for _, namespace := range []string{"b", "a"} {
+		text += "---\n{apiVersion: v1, kind: Service, metadata: {name: db, namespace: " + namespace + "}, spec: {type: ExternalName, externalName: a.example, externalIPs: [10.0.0.1]}}\n"
+	}
+	result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": text})
+	if len(result.Entries) != 1 || !slices.Equal(result.Entries[0].Namespaces, []string{"a", "b"}) ||
+		len(result.Findings) != 2 || !findings.Has(result.Findings, findings.NotCarriedOver, "a", "db") || !findings.Has(result.Findings, findings.NotCarriedOver, "b", "db") {
+		t.Errorf("%+v", result)
+	}
+	if count := strings.Count(string(result.Values), "not carried over: "); count != 1 {
+		t.Errorf("%d comments\n%s", count, result.Values)
+	}
+}
+
 // One Service without a namespace and one of the release namespace would be one: the
 // second is held, and both are in the file.
 func TestTwins(t *testing.T) {
@@ -281,9 +335,9 @@ func TestTwins(t *testing.T) {
 		text += "---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: \"" + namespace + "\"}\nspec: {type: ExternalName, externalName: a.example}\n"
 	}
 	for release, want := range map[string]int{"": 0, "shop": 1} {
-		o, result := importTexts(t, importer.Options{ReleaseNamespace: release}, false, map[string]string{"in.yaml": text})
-		if result.Held != want || result.Entries != 2-want {
-			t.Errorf("for the release namespace %q: %s\n%s", release, result.Summary(o), result.Values)
+		result := importTexts(t, importer.Options{ReleaseNamespace: release}, false, map[string]string{"in.yaml": text})
+		if len(result.NotImported) != want || len(result.Entries) != 2-want {
+			t.Errorf("for the release namespace %q: %s\n%s", release, result.Summary(), result.Values)
 		}
 		after(t, result.Values)
 	}
@@ -302,9 +356,9 @@ func TestSomeRefused(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "---\napiVersion: v1\nkind: Service\nmetadata: {name: db-%d}\nspec: {type: ExternalName, externalName: %s}\n", i, address)
 	}
-	o, result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": text.String()})
-	if result.Held != 3 || result.Entries != 597 || result.Losses != 3 {
-		t.Error(result.Summary(o))
+	result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": text.String()})
+	if len(result.NotImported) != 3 || len(result.Entries) != 597 || len(result.Findings) != 3 {
+		t.Error(result.Summary())
 	}
 	if got := len(after(t, result.Values)); got != 597 {
 		t.Errorf("%d rendered", got)

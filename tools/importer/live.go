@@ -9,127 +9,78 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"external-services/tools/service"
 )
 
-// pageSize is how many objects one call of the API server lists.
-const pageSize = 500
-
-// Live reads the Services, Endpoints and EndpointSlices of a namespace, or of all of them
-// where it is empty. It lists each of the three in pages, and keeps of a page only what can
-// be imported. Progress is told after each page.
-func (o *Objects) Live(ctx context.Context, client kubernetes.Interface, namespace string, progress func(kind string, count int)) error {
-	o.sources["the namespace "+namespace] = true
+// ReadCluster adds the Services, Endpoints and EndpointSlices of a namespace, or of all namespaces if it is
+// empty. It keeps only what can be imported, so that its memory does not depend on the pods of the cluster. A
+// list may deliver an object twice: the last one counts.
+func (o *Objects) ReadCluster(
+	ctx context.Context, client kubernetes.Interface, namespace string, progress func(kind string, count int),
+) error {
+	r := &clusterReader{Objects: o, ctx: ctx, client: client, namespace: namespace, progress: progress}
+	r.from = "the namespace " + namespace
 	if namespace == "" {
-		delete(o.sources, "the namespace ")
-		o.sources["all namespaces"] = true
+		r.from = "all namespaces"
 	}
-	const from = "the cluster"
-	if err := pages(ctx, "services", namespace, progress, func(list metav1.ListOptions) (metav1.ListInterface, int, error) {
-		page, err := client.CoreV1().Services(namespace).List(ctx, list)
-		if err != nil {
-			return nil, 0, err
-		}
-		for i := range page.Items {
-			service := page.Items[i].DeepCopy() // so that the page can go
-			if selectsPods(service) && !o.Selectors {
-				service = &corev1.Service{
-					ObjectMeta: metav1.ObjectMeta{Name: service.Name, Namespace: service.Namespace, UID: service.UID},
-					Spec:       corev1.ServiceSpec{Selector: service.Spec.Selector},
-				}
-			}
-			if err := o.addLive(service, from); err != nil {
-				return nil, 0, err
+	o.sources[r.from] = true
+	if err := list(r, "services", service.ListServices, func(svc *corev1.Service) {
+		if service.HasSelector(svc) && !o.Selectors {
+			svc = &corev1.Service{
+				ObjectMeta: metav1.ObjectMeta{Name: svc.Name, Namespace: svc.Namespace},
+				Spec:       corev1.ServiceSpec{Selector: svc.Spec.Selector},
 			}
 		}
-		return page, len(page.Items), nil
+		r.add(kindService, svc, false)
 	}); err != nil {
 		return err
 	}
-	if err := pages(ctx, "endpoints", namespace, progress, func(list metav1.ListOptions) (metav1.ListInterface, int, error) {
-		page, err := client.CoreV1().Endpoints(namespace).List(ctx, list) //nolint:staticcheck // what there is to import
-		if err != nil {
-			return nil, 0, err
-		}
-		for i := range page.Items {
-			if o.endpointsMadeByController(&page.Items[i]) {
-				o.made++
-			} else if err := o.addLive(page.Items[i].DeepCopy(), from); err != nil {
-				return nil, 0, err
-			}
-		}
-		return page, len(page.Items), nil
+	if err := list(r, "endpoints", service.ListEndpoints, func(endpoints *service.Endpoints) {
+		r.add(kindEndpoints, endpoints, o.isCreatedEndpoints(endpoints))
 	}); err != nil {
 		return err
 	}
-	return pages(ctx, "endpointslices", namespace, progress, func(list metav1.ListOptions) (metav1.ListInterface, int, error) {
-		page, err := client.DiscoveryV1().EndpointSlices(namespace).List(ctx, list)
-		if err != nil {
-			return nil, 0, err
-		}
-		for i := range page.Items {
-			if o.sliceMadeByController(&page.Items[i]) {
-				o.made++
-			} else if err := o.addLive(page.Items[i].DeepCopy(), from); err != nil {
-				return nil, 0, err
-			}
-		}
-		return page, len(page.Items), nil
+	return list(r, "endpointslices", service.ListEndpointSlices, func(slice *discoveryv1.EndpointSlice) {
+		r.add(kindSlice, slice, o.isCreatedSlice(slice))
 	})
 }
 
-// addLive adds an object of a page. One that changed while the pages were read can be on
-// two of them, when the list has to begin again; the later one counts.
-func (o *Objects) addLive(object metav1.Object, from string) error {
-	key := keyOf(object)
-	switch object.(type) {
-	case *corev1.Service:
-		if _, ok := o.services[key]; ok {
-			delete(o.services, key)
-			o.read["Service"]--
-		}
-	case *legacyEndpoints:
-		if _, ok := o.endpoints[key]; ok {
-			delete(o.endpoints, key)
-			o.read["Endpoints"]--
-		}
-	case *discoveryv1.EndpointSlice:
-		if _, ok := o.slices[key]; ok {
-			delete(o.slices, key)
-			o.read["EndpointSlice"]--
-		}
-	}
-	return o.add(object, from)
+type clusterReader struct {
+	*Objects
+	ctx             context.Context
+	client          kubernetes.Interface
+	namespace, from string
+	progress        func(kind string, count int)
 }
 
-// pages lists a kind of object in pages. Where the API server has forgotten the state of
-// the first page, which it keeps for some minutes, the rest comes in one call.
-func pages(ctx context.Context, kind, namespace string, progress func(string, int), list func(metav1.ListOptions) (metav1.ListInterface, int, error)) error {
-	options := metav1.ListOptions{Limit: pageSize}
-	for total := 0; ; {
-		page, count, err := list(options)
-		if apierrors.IsResourceExpired(err) && options.Continue != "" {
-			options, total = metav1.ListOptions{}, 0
-			continue
-		}
-		where := "the namespace " + namespace
-		if namespace == "" {
-			where = "all namespaces"
-		}
-		if apierrors.IsForbidden(err) {
-			return fmt.Errorf("list the %s of %s: %w: ask for the permission to list services, endpoints and endpointslices, or import what somebody else exports: kubectl get services,endpoints,endpointslices -o yaml", kind, where, err)
-		}
-		if err != nil {
-			return fmt.Errorf("list the %s of %s: %w", kind, where, err)
-		}
-		total += count
-		if progress != nil {
-			progress(kind, total)
-		}
-		if options.Continue = page.GetContinue(); options.Continue == "" {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+func (r *clusterReader) add(kind string, object metav1.Object, isCreated bool) {
+	if isCreated {
+		r.created[kind][service.KeyOf(object)] = true
+		return
 	}
+	r.keep(service.Manifest{TypeMeta: metav1.TypeMeta{Kind: kind}, From: r.from, Object: object})
+}
+
+const askForPermission = "ask for permission to list services, endpoints and endpointslices, or import with -f what " +
+	"somebody else exports: kubectl get services,endpoints,endpointslices -o yaml"
+
+// lister is one of the functions that list objects.
+type lister[T any] func(ctx context.Context, client kubernetes.Interface, namespace string, each func(*T)) error
+
+func list[T any](r *clusterReader, kind string, list lister[T], each func(*T)) error {
+	count := 0
+	err := list(r.ctx, r.client, r.namespace, func(object *T) {
+		if count++; count%service.PageSize == 0 && r.progress != nil {
+			r.progress(kind, count)
+		}
+		each(object)
+	})
+	if apierrors.IsForbidden(err) {
+		return fmt.Errorf("list %s of %s: %w: %s", kind, r.from, err, askForPermission)
+	}
+	if err != nil {
+		return fmt.Errorf("list %s of %s: %w", kind, r.from, err)
+	}
+	return nil
 }

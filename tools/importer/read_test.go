@@ -9,30 +9,31 @@ import (
 
 	"external-services/tools/helm"
 	"external-services/tools/importer"
+	"external-services/tools/service"
 )
 
 // What cannot be read gives one message, with the place and what to write instead.
 func TestBadInput(t *testing.T) {
 	const service = "apiVersion: v1\nkind: Service\nmetadata: {name: db}\n"
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":               {"", "no Service was read from in.yaml: there is nothing to import"},
-		"comments":            {"# nothing\n---\n", "no Service was read from in.yaml: there is nothing to import"},
-		"other kinds":         {"apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Secret", "no Service was read from in.yaml (only 2 of the kind Secret): there is nothing to import"},
-		"no YAML":             {service + "---\n\na: [", "in.yaml:6: the document that begins here is no YAML: line 6: did not find expected node content: write YAML or JSON as kubectl apply takes it"},
-		"a template":          {"{{- if .Values.x }}\n" + service + "{{- end }}", "it looks like a template: render it with helm template first"},
-		"text":                {"hello", "in.yaml:1: the document that begins here is no object of Kubernetes"},
-		"a list":              {"- a", "in.yaml:1: the document that begins here is no object of Kubernetes"},
-		"values":              {"services: [{name: a}]", "in.yaml:1: this is a values file: it needs no import"},
-		"no kind":             {"metadata: {name: a}", "in.yaml:1: the document that begins here has no apiVersion and kind"},
-		"no name":             {"apiVersion: v1\nkind: Service\nmetadata: {generateName: a-}", "in.yaml:1: the Service has no name: write metadata.name"},
+		"empty":               {"", "nothing to import: no Service, Endpoints or EndpointSlice in in.yaml"},
+		"comments":            {"# nothing\n---\n", "nothing to import: no Service, Endpoints or EndpointSlice in in.yaml"},
+		"other kinds":         {"apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Secret", "nothing to import: no Service, Endpoints or EndpointSlice in in.yaml, only Secret (2)"},
+		"no YAML":             {service + "---\n\na: [", "in.yaml:6: yaml: line 6: did not find expected node content: write a manifest as kubectl apply reads it"},
+		"a template":          {"{{- if .Values.x }}\n" + service + "{{- end }}", "if it is a template of a chart, render it with helm template first"},
+		"text":                {"hello", "in.yaml:1: not a Kubernetes object: "},
+		"a list":              {"- a", "in.yaml:1: not a Kubernetes object: "},
+		"values":              {"services: [{name: a}]", "in.yaml:1: this is a values file, not a manifest"},
+		"no kind":             {"metadata: {name: a}", "in.yaml:1: apiVersion or kind is missing"},
+		"no name":             {"apiVersion: v1\nkind: Service\nmetadata: {generateName: a-}", "in.yaml:1: the Service has no name: set metadata.name"},
 		"wrong type":          {service + "spec: {ports: [{port: http}]}", "in.yaml:1: "},
-		"key twice":           {service + "kind: Service", `in.yaml:1: the document that begins here is no YAML: line 4: key "kind" already set in map`},
-		"item":                {"apiVersion: v1\nkind: List\nitems: [1]", "in.yaml:1: items[0]: is no object"},
-		"twice and different": {service + "spec: {type: ExternalName, externalName: a.example}\n---\n" + service + "spec: {type: ExternalName, externalName: b.example}", "in.yaml:1 and in.yaml:6 both have the Service db, with different contents: leave one of the two out"},
+		"key twice":           {service + "kind: Service", `line 4: key "kind" already set in map`},
+		"item":                {"apiVersion: v1\nkind: List\nitems: [1]", "in.yaml:1: items[0]: not a Kubernetes object: "},
+		"twice and different": {service + "spec: {type: ExternalName, externalName: a.example}\n---\n" + service + "spec: {type: ExternalName, externalName: b.example}", "in.yaml:1 and in.yaml:6 both have the Service db, and differ: leave out one of them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := importer.NewObjects()
-			err := o.Text("in.yaml", []byte(c.text))
+			err := o.ReadManifests("in.yaml", []byte(c.text))
 			if err == nil {
 				_, err = importer.Import(o, importer.Options{})
 			}
@@ -58,9 +59,9 @@ func TestText(t *testing.T) {
 		"flow":       "{apiVersion: v1, kind: Service, metadata: {name: db}, spec: {type: ExternalName, externalName: a.example}}\n---\n" + service,
 		"typed list": "apiVersion: v1\nkind: ServiceList\nitems: [{metadata: {name: db}, spec: {type: ExternalName, externalName: a.example}}]",
 	} {
-		o, result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": text})
-		if result.Entries != 1 || result.Losses != 0 {
-			t.Errorf("%s: %s\n%s", name, result.Summary(o), result.Values)
+		result := importTexts(t, importer.Options{}, false, map[string]string{"in.yaml": text})
+		if len(result.Entries) != 1 || len(result.Findings) != 0 {
+			t.Errorf("%s: %s\n%s", name, result.Summary(), result.Values)
 		}
 	}
 }
@@ -79,18 +80,18 @@ func TestFolders(t *testing.T) {
 	}
 	for recursive, want := range map[bool]int{false: 3, true: 5} {
 		o := importer.NewObjects()
-		if err := o.Paths([]string{dir}, recursive, nil); err != nil {
+		if err := service.ReadFiles([]string{dir}, recursive, nil, o.ReadManifests); err != nil {
 			t.Fatal(err)
 		}
 		result, err := importer.Import(o, importer.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if result.Entries != want {
-			t.Errorf("recursive %t: %d entries, want %d", recursive, result.Entries, want)
+		if len(result.Entries) != want {
+			t.Errorf("recursive %t: %d entries, want %d", recursive, len(result.Entries), want)
 		}
 	}
-	err := importer.NewObjects().Paths([]string{t.TempDir()}, false, nil)
+	err := service.ReadFiles([]string{t.TempDir()}, false, nil, importer.NewObjects().ReadManifests)
 	if err == nil || !strings.Contains(err.Error(), "has no files *.yaml, *.yml or *.json; -R also reads the folders in it") {
 		t.Error(err)
 	}
@@ -111,12 +112,12 @@ func FuzzText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		o := importer.NewObjects()
-		if o.Text("in.yaml", text) != nil {
+		if o.ReadManifests("in.yaml", text) != nil {
 			return
 		}
 		result, err := importer.Import(o, importer.Options{})
 		if err != nil {
-			if strings.HasPrefix(err.Error(), "no Service was read") {
+			if strings.HasPrefix(err.Error(), "nothing to import: ") {
 				return
 			}
 			t.Fatal(err)

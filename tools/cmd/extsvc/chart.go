@@ -19,7 +19,7 @@ func (f *chartFlags) add(cmd *cobra.Command) {
 	addValueFlags(cmd, &f.values)
 	options := func() helm.ClusterOptions { return helm.ClusterOptions{Namespace: f.release.Namespace} }
 	completeRelease(cmd, options)
-	completeNamespace(cmd, options)
+	completeNamespace(cmd, "namespace", options)
 }
 
 func addChartFlag(cmd *cobra.Command, path *string) {

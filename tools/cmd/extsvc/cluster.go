@@ -19,5 +19,5 @@ func addClusterFlags(cmd *cobra.Command, options *helm.ClusterOptions) {
 		}
 		return pflag.NormalizedName(name)
 	})
-	completeNamespace(cmd, func() helm.ClusterOptions { return *options })
+	completeNamespace(cmd, "namespace", func() helm.ClusterOptions { return *options })
 }

@@ -43,9 +43,9 @@ func completeRelease(cmd *cobra.Command, options func() helm.ClusterOptions) {
 	}
 }
 
-// completeNamespace completes the flag --namespace.
-func completeNamespace(cmd *cobra.Command, options func() helm.ClusterOptions) {
-	complete(cmd, "namespace", func([]string) ([]string, error) {
+// completeNamespace completes a flag that names a namespace.
+func completeNamespace(cmd *cobra.Command, flag string, options func() helm.ClusterOptions) {
+	complete(cmd, flag, func([]string) ([]string, error) {
 		cluster, err := helm.Connect(options())
 		if err != nil {
 			return nil, err

@@ -1,7 +1,8 @@
 package main
 
 import (
-	"context"
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,137 +12,140 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/importer"
+	"external-services/tools/service"
 )
 
+// importCommand is extsvc import.
+type importCommand struct {
+	cluster       helm.ClusterOptions
+	allNamespaces bool
+	files         []string
+	recursive     bool
+	selectors     bool
+	options       importer.Options
+	output        output
+	file          string
+	force, quiet  bool
+}
+
 func newImportCommand() *cobra.Command {
-	var (
-		cluster          helm.ClusterOptions
-		options          importer.Options
-		files            []string
-		recursive, all   bool
-		output           string
-		force, exitZero  bool
-		selectors, quiet bool
-	)
+	c := &importCommand{}
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Write values from Services that are there already",
-		Long: `Write a values file from Services that are there already, with their Endpoints or
-EndpointSlices: from the live objects of a namespace, or with -f from manifests, YAML or
-JSON. Nothing is changed in the cluster, which is asked for lists of services, endpoints
-and endpointslices alone.
+		Short: "Write values from Services that exist",
+		Long: `Write a values file from Services that exist, with their Endpoints or EndpointSlices: from
+the objects of a namespace, or with -f from manifests, YAML or JSON. Nothing changes in the
+cluster: import lists services, endpoints and endpointslices.
 
-What the chart has no place for, such as a nodePort, stands in a comment above its entry,
-with the reason. An entry that the chart refuses, or that would mean something else than
-the objects, is a comment altogether. Entries that differ in nothing but the namespace
-become one with namespaces. Endpoints stay Endpoints (endpointsKind), until you say so.
+What the chart cannot do, such as a nodePort, is a comment above the entry, with the reason.
+An entry that the chart refuses, or that would behave differently, is commented out. Entries
+that differ only in the namespace become one with namespaces. Endpoints stay Endpoints
+(endpointsKind) until you change that.
 
-Left out are what controllers make, the Service kubernetes, Services of releases of this
-chart, and, unless --selectors is given, Services that select pods.
+Objects that Kubernetes creates from others, the Service kubernetes, Services of releases of
+this chart and, without --selectors, Services that select pods are left out.
 
 Exit codes:
   0  everything is carried over
-  1  an error
-  2  something is not carried over; comments in the values say what and why
-With --exit-zero, 2 is 0.`,
-		Example: `  extsvc import -n shop -o values.yaml
-  extsvc import -A --context staging -o values.yaml
+  1  something is not carried over; the findings say what and why
+  2  import could not do its work
+With --exit-zero, 1 becomes 0.`,
+		Example: `  extsvc import -n shop --write values.yaml
+  extsvc import -A --context staging --write values.yaml
   extsvc import -f mysql.yaml
-  extsvc import -R -f manifests/ --release-namespace shop -o values.yaml --force
+  extsvc import -R -f manifests/ --release-namespace shop --write values.yaml --force
   helm template legacy/ | extsvc import -f -
-  extsvc import -n shop | extsvc lint -f -`,
+  extsvc import -n shop | extsvc lint -f -
+  extsvc import -n shop -o json | jq -r '.findings[] | .entry + ": " + .message'`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "" && !force {
-				if _, err := os.Stat(output); !errors.Is(err, fs.ErrNotExist) {
-					if err != nil {
-						return err
-					}
-					return fmt.Errorf("%s exists: write --force to overwrite it, or another file", output)
-				}
-			}
-			objects := importer.NewObjects()
-			objects.Selectors = selectors
-			said := cmd.ErrOrStderr()
-			if quiet {
-				said = io.Discard
-			}
-			progress := newProgress(said)
-			defer progress.end()
-			options.Progress = func(what string, count int) { progress.say(fmt.Sprintf("%d %s", count, what)) }
-			if len(files) > 0 {
-				for _, name := range []string{"kubeconfig", "context", "all-namespaces"} {
-					if cmd.Flags().Changed(name) {
-						return fmt.Errorf("--%s is for the objects of a cluster, and -f reads manifests: leave one of the two out", name)
-					}
-				}
-				objects.DefaultNamespace = cluster.Namespace
-				if err := objects.Paths(files, recursive, cmd.InOrStdin()); err != nil {
-					return err
-				}
-			} else {
-				if recursive {
-					return errors.New("-R reads the folders of -f: write -f FOLDER")
-				}
-				if err := importLive(cmd.Context(), objects, cluster, all, options.Progress); err != nil {
-					return err
-				}
-			}
-			result, err := importer.Import(objects, options)
-			if err != nil {
-				return err
-			}
-			if err := writeOutput(cmd.OutOrStdout(), output, result.Values, force); err != nil {
-				return err
-			}
-			progress.end()
-			fmt.Fprintln(said, result.Summary(objects))
-			if result.Losses > 0 && !exitZero {
-				cmd.SilenceErrors = true
-				return exitCode(2)
-			}
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVarP(&files, "filename", "f", nil, "file or folder of manifests, or - for standard input, in place of a cluster")
-	flags.BoolVarP(&recursive, "recursive", "R", false, "also read the folders in a folder of -f")
-	addClusterFlags(cmd, &cluster)
-	flags.Lookup("namespace").Usage = "namespace to import (default: that of the context); with -f, that of objects that name none"
-	flags.BoolVarP(&all, "all-namespaces", "A", false, "import all namespaces")
-	flags.BoolVar(&selectors, "selectors", false, "also import Services that select pods, with the backend cluster")
-	flags.StringVar(&options.ReleaseNamespace, "release-namespace", "", "namespace of the release: its entries are written without a namespace")
-	flags.StringVar(&options.Chart, "chart", "", "folder or archive of the chart (default: the one built into extsvc)")
-	flags.StringVarP(&output, "output", "o", "", "file to write (default: standard output)")
-	flags.BoolVar(&force, "force", false, "overwrite the file of -o")
-	flags.BoolVarP(&quiet, "quiet", "q", false, "print neither progress nor a summary")
-	flags.BoolVar(&exitZero, "exit-zero", false, "exit with 0 also where something is not carried over")
+	flags.StringArrayVarP(&c.files, "filename", "f", nil, "file or folder of manifests, or - for standard input, instead of a cluster")
+	flags.BoolVarP(&c.recursive, "recursive", "R", false, "also read the folders in a folder of -f")
+	addClusterFlags(cmd, &c.cluster)
+	flags.Lookup("namespace").Usage = "namespace to import (default: that of the context); with -f, that of objects without one"
+	flags.BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "import all namespaces")
+	flags.BoolVar(&c.selectors, "selectors", false, "also import Services that select pods, with the backend cluster")
+	flags.StringVar(&c.options.ReleaseNamespace, "release-namespace", "", "namespace of the release: its entries are written without a namespace")
+	completeNamespace(cmd, "release-namespace", func() helm.ClusterOptions { return c.cluster })
+	addChartFlag(cmd, &c.options.Chart)
+	c.output.add(cmd, "values", "json")
+	flags.StringVar(&c.file, "write", "", "file to write to (default: standard output)")
+	flags.BoolVar(&c.force, "force", false, "overwrite the file of --write")
+	flags.BoolVarP(&c.quiet, "quiet", "q", false, "print neither progress nor a summary")
 	cmd.MarkFlagsMutuallyExclusive("namespace", "all-namespaces")
+	for _, name := range []string{"kubeconfig", "context", "all-namespaces"} {
+		cmd.MarkFlagsMutuallyExclusive("filename", name)
+	}
 	return cmd
 }
 
-// importLive reads the objects of a cluster.
-func importLive(ctx context.Context, objects *importer.Objects, options helm.ClusterOptions, all bool, progress func(string, int)) error {
-	cluster, err := helm.Connect(options)
+func (c *importCommand) run(cmd *cobra.Command) error {
+	if err := c.output.validate(); err != nil {
+		return err
+	}
+	if _, err := os.Stat(c.file); c.file != "" && !c.force && !errors.Is(err, fs.ErrNotExist) {
+		return cmp.Or(err, fmt.Errorf("%s exists: overwrite it with --force, or name another file", c.file))
+	}
+	messages := cmd.ErrOrStderr()
+	if c.quiet {
+		messages = io.Discard
+	}
+	progress := newProgress(messages)
+	defer progress.end()
+	c.options.Progress = func(what string, count int) { progress.say(fmt.Sprintf("%d %s", count, what)) }
+	objects, err := c.read(cmd)
 	if err != nil {
 		return err
+	}
+	result, err := importer.Import(objects, c.options)
+	if err != nil {
+		return err
+	}
+	out := bytes.NewBuffer(result.Values)
+	if c.output.format == "json" {
+		out.Reset()
+		err = writeJSON(out, result)
+	}
+	if err := errors.Join(err, writeOutput(cmd.OutOrStdout(), c.file, out.Bytes(), c.force)); err != nil {
+		return err
+	}
+	progress.end()
+	fmt.Fprintln(messages, result.Summary())
+	return c.output.exit(cmd, findings.ExitCode(result.Findings))
+}
+
+// read reads manifests or a cluster.
+func (c *importCommand) read(cmd *cobra.Command) (*importer.Objects, error) {
+	objects := importer.NewObjects()
+	objects.Selectors = c.selectors
+	if len(c.files) > 0 {
+		objects.DefaultNamespace = c.cluster.Namespace
+		return objects, service.ReadFiles(c.files, c.recursive, cmd.InOrStdin(), objects.ReadManifests)
+	}
+	if c.recursive {
+		return nil, errors.New("-R reads the folders of -f: add -f FOLDER")
+	}
+	cluster, err := helm.Connect(c.cluster)
+	if err != nil {
+		return nil, err
 	}
 	client, err := cluster.Client()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	namespace := cluster.Namespace
-	if all {
-		namespace = ""
+	if c.allNamespaces {
+		cluster.Namespace = ""
 	}
-	return objects.Live(ctx, client, namespace, progress)
+	return objects, objects.ReadCluster(cmd.Context(), client, cluster.Namespace, c.options.Progress)
 }
 
-// writeOutput writes to a file, which is there as a whole or not at all, or to standard
-// output where none is named.
+// writeOutput writes to a file, completely or not at all, or to standard output if no file is named.
 func writeOutput(stdout io.Writer, path string, text []byte, force bool) (err error) {
 	if path == "" {
 		_, err := stdout.Write(text)

@@ -1,11 +1,15 @@
 package main
 
 import (
-	"errors"
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"external-services/tools/findings"
+	"external-services/tools/importer"
 )
 
 const manifest = `
@@ -35,7 +39,7 @@ func TestImport(t *testing.T) {
 	dir := t.TempDir()
 	input, output := filepath.Join(dir, "in.yaml"), filepath.Join(dir, "values.yaml")
 	write(t, input, manifest)
-	stdout, stderr, err := run(t, "import", "-f", input, "-o", output)
+	stdout, stderr, err := run(t, "import", "-f", input, "--write", output)
 	if err != nil || stdout != "" || !strings.Contains(stderr, "2 entries, everything carried over") {
 		t.Fatalf("%v\n%s\n%s", err, stdout, stderr)
 	}
@@ -49,18 +53,18 @@ func TestImport(t *testing.T) {
 		}
 	}
 
-	// A file is overwritten on demand alone, and with the same text.
+	// A file is overwritten only with --force, and with the same text.
 	before, err := os.ReadFile(output)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, err := run(t, "import", "-f", input, "-o", output); err == nil || !strings.Contains(stderr, "values.yaml exists: write --force to overwrite it") {
+	if _, stderr, err := run(t, "import", "-f", input, "--write", output); err == nil || !strings.Contains(stderr, "values.yaml exists: overwrite it with --force") {
 		t.Errorf("without --force: %v, %q", err, stderr)
 	}
-	if _, stderr, err := run(t, "import", "-f", dir, "-o", output, "--force"); err == nil || !strings.Contains(stderr, "this is a values file: it needs no import") {
+	if _, stderr, err := run(t, "import", "-f", dir, "--write", output, "--force"); err == nil || !strings.Contains(stderr, "this is a values file, not a manifest") {
 		t.Errorf("a folder with values: %v, %q", err, stderr)
 	}
-	if _, stderr, err := run(t, "import", "-f", input, "-o", output, "--force"); err != nil {
+	if _, stderr, err := run(t, "import", "-f", input, "--write", output, "--force"); err != nil {
 		t.Errorf("with --force: %v, %q", err, stderr)
 	}
 	if after, err := os.ReadFile(output); err != nil || string(after) != string(before) {
@@ -87,22 +91,48 @@ func TestImportExitCodes(t *testing.T) {
 	dir := t.TempDir()
 	input := filepath.Join(dir, "in.yaml")
 	write(t, input, lossy)
-	var code exitCode
-	if stdout, stderr, err := run(t, "import", "-f", input); !errors.As(err, &code) || code != 2 || !strings.Contains(stdout, "# not carried over: sessionAffinity") || !strings.Contains(stderr, "1 thing was not carried over") {
+	stdout, stderr, err := run(t, "import", "-f", input)
+	if exitStatus(err) != findings.ExitNotice || !strings.Contains(stdout, `# not carried over: sessionAffinity: "ClientIP"`) || stderr != "read 1 Service: 1 entry, 1 warning\n" {
 		t.Errorf("%v\n%s\n%s", err, stdout, stderr)
 	}
 	if _, stderr, err := run(t, "import", "-f", input, "--exit-zero", "-q"); err != nil || stderr != "" {
 		t.Errorf("%v %q", err, stderr)
 	}
 	for want, args := range map[string][]string{
-		"no such file or directory":                                         {"-f", filepath.Join(dir, "none.yaml")},
-		"--context is for the objects of a cluster, and -f reads manifests": {"-f", input, "--context", "a"},
-		"-R reads the folders of -f":                                        {"-R"},
-		"none of the others can be":                                         {"-n", "shop", "-A"},
-		`context "none" does not exist`:                                     {"--context", "none"},
+		"no such file or directory":                         {"-f", filepath.Join(dir, "none.yaml")},
+		"[filename context] are set none of the others":     {"-f", input, "--context", "a"},
+		"-R reads the folders of -f":                        {"-R"},
+		"[namespace all-namespaces] are set none of the":    {"-n", "shop", "-A"},
+		`context "none" does not exist`:                     {"--context", "none"},
+		`unknown output format "text" (values, json)`:       {"-f", input, "-o", "text"},
+		"in.yaml exists: overwrite it with --force, or nam": {"-f", input, "--write", input},
 	} {
-		if _, stderr, err := run(t, append([]string{"import"}, args...)...); err == nil || exitStatus(err) != 2 || !strings.Contains(stderr, want) {
+		if _, stderr, err := run(t, append([]string{"import"}, args...)...); exitStatus(err) != findings.ExitFailed || !strings.Contains(stderr, want) {
 			t.Errorf("%q: %v, %q, want %q", args, err, stderr, want)
 		}
+	}
+}
+
+// With -o json, import prints one document of the type importer.Result.
+func TestImportJSON(t *testing.T) {
+	dir := t.TempDir()
+	input, output := filepath.Join(dir, "in.yaml"), filepath.Join(dir, "result.json")
+	write(t, input, lossy+"---\napiVersion: v1\nkind: Service\nmetadata: {name: empty, namespace: shop}\n---\napiVersion: v1\nkind: Pod\n---\n"+manifest)
+	if stdout, stderr, err := run(t, "import", "-f", input, "-o", "json", "--write", output); exitStatus(err) != findings.ExitNotice || stdout != "" {
+		t.Fatalf("%v\n%s\n%s", err, stdout, stderr)
+	}
+	text, err := os.ReadFile(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var result importer.Result
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&result); err != nil || decoder.More() {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if len(result.Entries) != 3 || len(result.NotImported) != 1 || len(result.LeftOut) != 1 || result.Read != (importer.Counts{Services: 4, Endpoints: 1}) ||
+		!findings.Has(result.Findings, findings.NotCarriedOver, "", "db") || !findings.Has(result.Findings, findings.NotImported, "shop", "empty") {
+		t.Errorf("%+v", result)
 	}
 }

@@ -1,0 +1,107 @@
+package importer
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"external-services/charts"
+	"external-services/tools/findings"
+	"external-services/tools/service"
+)
+
+// group is a Service with its endpoints.
+type group struct {
+	service       *corev1.Service
+	endpoints     *service.Endpoints
+	slices        []*discoveryv1.EndpointSlice // in the order of their names
+	unknownFields []string
+}
+
+// withoutService says why an object that belongs to no imported Service is not imported.
+func withoutService(kind string, key, svc service.Key, reason string) findings.Finding {
+	why := fmt.Sprintf("%s %s: %s", kind, key, reason)
+	return findings.New(findings.NotImported, svc.Namespace, svc.Name, findings.Args{"why": why, "fix": ""})
+}
+
+// group puts the objects of each Service together. What is not for import is left out, and what belongs to no
+// Service is unmatched.
+func (o *Objects) group() (groups []*group, leftOut []LeftOut, unmatched []findings.Finding) {
+	leftOut, unmatched = []LeftOut{}, append([]findings.Finding{}, o.outdated...)
+	slices.SortFunc(unmatched, func(a, b findings.Finding) int { return cmp.Compare(a.Message, b.Message) })
+	skip := func(kind string, key service.Key, reason string) {
+		leftOut = append(leftOut, LeftOut{Kind: kind, Namespace: key.Namespace, Name: key.Name, Reason: reason})
+	}
+	byService := map[service.Key]*group{} // nil if the Service is left out
+	for _, key := range o.sorted(kindService) {
+		svc := o.service(key)
+		byService[key] = nil
+		if reason := o.whyLeftOut(svc); reason != "" {
+			skip(kindService, key, reason)
+			continue
+		}
+		byService[key] = &group{service: svc, unknownFields: o.unknownFields[key]}
+		groups = append(groups, byService[key])
+	}
+	add := func(kind string, key, svc service.Key, isCreated, isEmpty bool, addTo func(*group)) {
+		g, isKnown := byService[svc]
+		switch {
+		case isCreated:
+			o.created[kind][key] = true
+		case g != nil:
+			addTo(g)
+		case isKnown:
+		case isEmpty:
+			skip(kind, key, "it is empty")
+		default:
+			reason := fmt.Sprintf("its Service %s was not read", svc)
+			if svc.Name == "" {
+				reason = "it belongs to no Service, since it has no label " + discoveryv1.LabelServiceName
+			}
+			unmatched = append(unmatched, withoutService(kind, key, svc, reason))
+		}
+	}
+	for _, key := range o.sorted(kindEndpoints) {
+		endpoints := o.byKind[kindEndpoints][key].Object.(*service.Endpoints)
+		add(kindEndpoints, key, key, o.isCreatedEndpoints(endpoints), len(endpoints.Subsets) == 0,
+			func(g *group) { g.endpoints = endpoints })
+	}
+	for _, key := range o.sorted(kindSlice) {
+		slice := o.byKind[kindSlice][key].Object.(*discoveryv1.EndpointSlice)
+		add(kindSlice, key, service.ServiceOf(slice), o.isCreatedSlice(slice), false,
+			func(g *group) { g.slices = append(g.slices, slice) })
+	}
+	for _, kind := range slices.Sorted(maps.Keys(o.created)) {
+		if count := len(o.created[kind]); count > 0 {
+			leftOut = append(leftOut, LeftOut{Kind: kind, Count: count, Reason: "Kubernetes creates them from other objects"})
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(o.otherKinds)) {
+		count := o.otherKinds[kind]
+		leftOut = append(leftOut, LeftOut{Kind: kind, Count: count, Reason: "import is for Services, Endpoints and EndpointSlices"})
+	}
+	return groups, leftOut, unmatched
+}
+
+// whyLeftOut is why a Service is not for import, or empty.
+func (o *Objects) whyLeftOut(svc *corev1.Service) string {
+	switch {
+	case isAPIServer(service.KeyOf(svc)):
+		return "it is the API server's own"
+	case svc.DeletionTimestamp != nil:
+		return "it is being deleted"
+	case svc.Labels["app.kubernetes.io/name"] == charts.Dir && svc.Annotations["meta.helm.sh/release-name"] != "":
+		return "it belongs to a release of this chart"
+	case service.HasSelector(svc) && !o.Selectors:
+		return "it selects pods; with --selectors it becomes an entry with the backend cluster"
+	}
+	return ""
+}
+
+func (o *Objects) sorted(kind string) []service.Key {
+	return slices.SortedFunc(maps.Keys(o.byKind[kind]), service.Key.Compare)
+}
