@@ -152,7 +152,7 @@ func TestLintOfAnApplication(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := lint.Print(&out, list, "text"); err != nil {
+	if err := (&lint.Report{Findings: list}).WriteText(&out, findings.Plain); err != nil {
 		t.Fatal(err)
 	}
 	want := `over.yaml:3:14: entry "Orders": name: "Orders" is not a valid Service name: write at most 63 lower-case letters, digits and "-", with a letter first and no "-" last

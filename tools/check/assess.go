@@ -18,7 +18,10 @@ import (
 func assess(desired []*service.Mapping, live *service.Live, release *helm.Deployed) *Report {
 	report := &Report{Release: release, Entries: []*Entry{}, Findings: []findings.Finding{}}
 	if release != nil {
-		report.Findings = append(report.Findings, service.ReleaseFindings(release)...)
+		for _, f := range service.ReleaseFindings(release) {
+			f.Severity = findings.Warning // the next upgrade may fail, connections do not
+			report.Findings = append(report.Findings, f)
+		}
 	}
 	for _, m := range desired {
 		a := &assessment{

@@ -343,6 +343,9 @@ func TestReleaseFindings(t *testing.T) {
 		deployed := &helm.Deployed{Name: "outside", Namespace: "shop", Status: status, Blocked: want == findings.ReleasePending}
 		for _, f := range assess(nil, &service.Live{}, deployed).Findings {
 			got = f.Code
+			if f.Severity != findings.Warning {
+				t.Errorf("%s: severity %s", status, f.Severity)
+			}
 		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", status, got, want)

@@ -20,8 +20,8 @@ type Release struct {
 // Manifest is a YAML document that a chart renders, and the template it is from.
 type Manifest = releaseutil.Manifest
 
-// Render validates values against the chart's schema and renders the chart. The errors are Helm's own, as at
-// installation.
+// Render validates values against the chart's schema and renders the chart. The error of values that are
+// refused is a *RefusedError, in Helm's words.
 func Render(c *Chart, release Release, vals map[string]any) (*Result, error) {
 	documents, notes, err := Manifests(c, release, vals)
 	if err != nil {
@@ -117,15 +117,24 @@ func (r *Run) Validate() error {
 	return nil
 }
 
+// RefusedError is the error of values that the chart refuses, in Helm's words.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Helm's own error.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
 // manifests validates the values and renders the chart. It returns the documents in the order in which Helm
-// installs them, hooks last, and the notes of the chart itself.
+// installs them, hooks last, and the notes of the chart itself. The error of values that are refused is a
+// *RefusedError.
 func (r *Run) manifests() (documents []Manifest, notes string, err error) {
 	if err := r.Validate(); err != nil {
-		return nil, "", err
+		return nil, "", &RefusedError{err}
 	}
 	files, err := engine.Render(r.chart, r.values)
 	if err != nil {
-		return nil, "", err
+		return nil, "", &RefusedError{err}
 	}
 	notes = files[path.Join(r.chart.Name(), "templates", "NOTES.txt")]
 	for name := range files {

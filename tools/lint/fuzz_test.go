@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -76,10 +77,9 @@ func FuzzLint(f *testing.F) {
 			settings.Values = []string{set}
 		}
 		list := run(t, settings, first, second)
-		for _, format := range Formats() {
-			if err := Print(io.Discard, list, format); err != nil {
-				t.Error(err)
-			}
+		report := &Report{Findings: list}
+		if err := errors.Join(report.WriteText(io.Discard, findings.Plain), report.WriteGitHub(io.Discard)); err != nil {
+			t.Error(err)
 		}
 		all := errorsOf(t, list)
 		for _, f := range all {

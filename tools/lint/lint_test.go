@@ -2,6 +2,7 @@ package lint
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,7 +37,29 @@ func run(t testing.TB, settings helm.Values, texts ...string) []findings.Finding
 func text(t testing.TB, list []findings.Finding) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := Print(&out, list, "text"); err != nil {
+	if err := (&Report{list}).WriteText(&out, findings.Plain); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// github prints findings as extsvc lint -o github does, and encoded as -o json does.
+func github(t testing.TB, list []findings.Finding) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := (&Report{list}).WriteGitHub(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func encoded(t testing.TB, list []findings.Finding) string {
+	t.Helper()
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(&Report{list}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -121,29 +144,21 @@ func TestJSONAndGitHub(t *testing.T) {
 }
 `,
 	} {
-		var out bytes.Buffer
-		if err := Print(&out, list, format); err != nil {
-			t.Fatal(err)
-		}
-		if out.String() != want {
-			t.Errorf("%s:\n%s\nwant:\n%s", format, out.String(), want)
+		printed := map[string]func(testing.TB, []findings.Finding) string{"text": text, "json": encoded, "github": github}[format](t, list)
+		if printed != want {
+			t.Errorf("%s:\n%s\nwant:\n%s", format, printed, want)
 		}
 	}
 	hints := []findings.Finding{{Severity: findings.Hint, Position: findings.Position{File: "a.yaml", Line: 3, Column: 5}, Entry: "x", Message: "one\ntwo"}}
-	var out bytes.Buffer
-	if err := Print(&out, hints, "github"); err != nil || out.String() != "::notice file=a.yaml,line=3,col=5,title=entry \"x\"::entry \"x\": one%0Atwo\n" {
-		t.Errorf("%v, %q", err, out.String())
-	}
-	if err := Print(&out, hints, "xml"); err == nil || err.Error() != `unknown output format "xml" (text, json, github)` {
-		t.Errorf("%v", err)
+	if got := github(t, hints); got != "::notice file=a.yaml,line=3,col=5,title=entry \"x\"::entry \"x\": one%0Atwo\n" {
+		t.Errorf("%q", got)
 	}
 }
 
 // Without findings, JSON has an empty list.
 func TestNoFindings(t *testing.T) {
-	var out bytes.Buffer
-	if err := Print(&out, run(t, helm.Values{}, "services: []\n"), "json"); err != nil || out.String() != "{\n  \"findings\": []\n}\n" {
-		t.Errorf("%v, %q", err, out.String())
+	if got := encoded(t, run(t, helm.Values{}, "services: []\n")); got != "{\n  \"findings\": []\n}\n" {
+		t.Errorf("%q", got)
 	}
 }
 

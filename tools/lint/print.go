@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -9,31 +8,26 @@ import (
 	"external-services/tools/findings"
 )
 
-// Formats are the forms in which Print writes findings.
-func Formats() []string { return []string{"text", "json", "github"} }
+// Report is what extsvc lint prints.
+type Report struct {
+	Findings []findings.Finding `json:"findings"`
+}
 
-// Print writes findings: as text, one a line; as json, one object; as github, the commands by
-// which GitHub marks lines of a pull request.
-func Print(w io.Writer, list []findings.Finding, format string) error {
+// ExitCode is the exit code of extsvc lint.
+func (r *Report) ExitCode() int { return findings.ExitCode(r.Findings) }
+
+// WriteText writes a finding per line.
+func (r *Report) WriteText(w io.Writer, _ findings.Paint) error {
+	return writeLines(w, r.Findings, Line)
+}
+
+// WriteGitHub writes the commands by which GitHub marks lines of a pull request.
+func (r *Report) WriteGitHub(w io.Writer) error { return writeLines(w, r.Findings, workflowCommand) }
+
+func writeLines(w io.Writer, list []findings.Finding, line func(findings.Finding) string) error {
 	var out strings.Builder
-	switch format {
-	case "text":
-		for _, f := range list {
-			fmt.Fprintln(&out, Line(f))
-		}
-	case "json":
-		encoder := json.NewEncoder(&out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(map[string]any{"findings": list}); err != nil {
-			return fmt.Errorf("encode the findings: %w", err)
-		}
-	case "github":
-		for _, f := range list {
-			fmt.Fprintln(&out, workflowCommand(f))
-		}
-	default:
-		return fmt.Errorf("unknown output format %q (%s)", format, strings.Join(Formats(), ", "))
+	for _, f := range list {
+		fmt.Fprintln(&out, line(f))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"external-services/tools/helm"
 	"external-services/tools/service"
+	"external-services/tools/values"
 )
 
 // render returns the mapping of the only entry of values.
@@ -190,6 +192,31 @@ func TestMappingString(t *testing.T) {
 	} {
 		if got := render(t, values).String(); got != want || strings.Contains(got, "%") {
 			t.Errorf("%s: %q, want %q", values, got, want)
+		}
+	}
+}
+
+// Every field of an entry is part of the model: as a field of Mapping, or as a row of Settings, which plan, check
+// and import then know.
+func TestEveryFieldIsInTheModel(t *testing.T) {
+	known := map[string]bool{ // of Mapping, or what decides whether and how it is rendered
+		"enabled": true, "externalName": true, "addresses": true, "ports": true, "headless": true, "backend": true,
+		"selector": true, "labels": true, "annotations": true, "endpointsKind": true,
+	}
+	fields := map[string]bool{}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[values.Mapping]()) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		fields[name] = true
+	}
+	for _, setting := range service.Settings {
+		if setting.FromValues && !fields[setting.Name] {
+			t.Errorf("Settings has %s, which is not a field of an entry", setting.Name)
+		}
+		known[setting.Name] = known[setting.Name] || setting.FromValues
+	}
+	for name := range fields {
+		if !known[name] {
+			t.Errorf("the field %s of an entry is not in the model: add a row to Settings", name)
 		}
 	}
 }

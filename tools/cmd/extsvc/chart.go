@@ -15,7 +15,7 @@ type chartFlags struct {
 
 func (f *chartFlags) add(cmd *cobra.Command) {
 	addChartFlag(cmd, &f.path)
-	cmd.Flags().StringVarP(&f.release.Namespace, "namespace", "n", "default", "release namespace")
+	cmd.Flags().StringVarP(&f.release.Namespace, "namespace", "n", "default", "namespace")
 	addValueFlags(cmd, &f.values)
 	options := func() helm.ClusterOptions { return helm.ClusterOptions{Namespace: f.release.Namespace} }
 	completeRelease(cmd, options)

@@ -41,13 +41,6 @@ check resolves the names of ExternalName Services where it runs. --connect also 
 to the addresses outside. Run that in a pod: another machine may reach fewer of them, or
 more.
 
-Exit codes:
-  0  nothing is wrong
-  1  there are warnings
-  2  check could not do its work
-  3  there are errors: connections fail, or go to the wrong place
-With --exit-zero, 1 and 3 become 0.
-
 To complete the names of releases, namespaces and entries in your shell, see
 extsvc completion --help.`,
 		Example: `  extsvc check outside -n shop
@@ -88,6 +81,11 @@ func (c *checkCommand) addFlags(cmd *cobra.Command) {
 	flags.DurationVar(&c.watch, "watch", 0, "check again and again, with this pause, until interrupted")
 	flags.Lookup("watch").NoOptDefVal = "5s"
 	c.output.add(cmd, "text", "json")
+	c.output.addExits(cmd, exits{
+		ok:     "nothing is wrong",
+		notice: "there are warnings",
+		errors: "values are refused, or connections fail or go to the wrong place",
+	})
 }
 
 // read completes the options from the arguments and flags.

@@ -46,13 +46,7 @@ that differ only in the namespace become one with namespaces. Endpoints stay End
 (endpointsKind) until you change that.
 
 Objects that Kubernetes creates from others, the Service kubernetes, Services of releases of
-this chart and, without --selectors, Services that select pods are left out.
-
-Exit codes:
-  0  everything is carried over
-  1  something is not carried over; the findings say what and why
-  2  import could not do its work
-With --exit-zero, 1 becomes 0.`,
+this chart and, without --selectors, Services that select pods are left out.`,
 		Example: `  extsvc import -n shop --write values.yaml
   extsvc import -A --context staging --write values.yaml
   extsvc import -f mysql.yaml
@@ -68,13 +62,17 @@ With --exit-zero, 1 becomes 0.`,
 	flags.StringArrayVarP(&c.files, "filename", "f", nil, "file or folder of manifests, or - for standard input, instead of a cluster")
 	flags.BoolVarP(&c.recursive, "recursive", "R", false, "also read the folders in a folder of -f")
 	addClusterFlags(cmd, &c.cluster)
-	flags.Lookup("namespace").Usage = "namespace to import (default: that of the context); with -f, that of objects without one"
+	flags.Lookup("namespace").Usage = "namespace (default: that of the context; with -f, that of objects without one)"
 	flags.BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "import all namespaces")
 	flags.BoolVar(&c.selectors, "selectors", false, "also import Services that select pods, with the backend cluster")
 	flags.StringVar(&c.options.ReleaseNamespace, "release-namespace", "", "namespace of the release: its entries are written without a namespace")
 	completeNamespace(cmd, "release-namespace", func() helm.ClusterOptions { return c.cluster })
 	addChartFlag(cmd, &c.options.Chart)
 	c.output.add(cmd, "values", "json")
+	c.output.addExits(cmd, exits{
+		ok:     "everything is carried over",
+		notice: "something is not carried over; the findings say what and why",
+	})
 	flags.StringVar(&c.file, "write", "", "file to write to (default: standard output)")
 	flags.BoolVar(&c.force, "force", false, "overwrite the file of --write")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "print neither progress nor a summary")

@@ -20,7 +20,7 @@ import (
 func newLintCommand() *cobra.Command {
 	var (
 		chart   chartFlags
-		format  string
+		output  output
 		noHints bool
 	)
 	cmd := &cobra.Command{
@@ -30,49 +30,46 @@ func newLintCommand() *cobra.Command {
 what to write instead. The files are layered as Helm layers them, and the schema and the
 templates of the chart decide, so that what passes here passes helm template.
 
-Hints are about what works and may surprise.
-
-Exit codes:
-  0  no errors
-  2  lint could not read the chart or the values
-  3  errors`,
+Hints are about what works and may surprise. They do not count.`,
 		Example: `  extsvc lint -f values.yaml
   extsvc lint -n shop -f base.yaml -f prod.yaml --set endpoints.kind=Endpoints
   extsvc lint -f values.yaml -o github`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := output.validate(); err != nil {
+				return err
+			}
 			if len(args) == 1 {
 				chart.release.Name = args[0]
 			}
 			list, err := runLint(chart, cmd.InOrStdin())
 			if err != nil {
-				return failed{err}
+				return err
 			}
 			if noHints {
 				list = slices.DeleteFunc(list, func(f findings.Finding) bool { return f.Severity == findings.Hint })
 			}
-			if err := lint.Print(cmd.OutOrStdout(), list, format); err != nil {
-				return failed{err}
+			report := &lint.Report{Findings: list}
+			if output.format == "github" {
+				err = report.WriteGitHub(cmd.OutOrStdout())
+			} else {
+				err = output.write(cmd.OutOrStdout(), report)
 			}
-			code := findings.ExitCode(list)
-			if code == findings.ExitOK {
-				return nil
+			if err != nil {
+				return err
 			}
-			fmt.Fprintln(cmd.ErrOrStderr(), countErrors(list))
-			cmd.SilenceErrors = true
-			return exitCode(code)
+			if report.ExitCode() != findings.ExitOK {
+				fmt.Fprintln(cmd.ErrOrStderr(), countErrors(list))
+			}
+			return output.exit(cmd, report.ExitCode())
 		},
 	}
 	chart.add(cmd)
-	cmd.Flags().StringVarP(&format, "output", "o", "text", "output format: "+strings.Join(lint.Formats(), ", "))
 	cmd.Flags().BoolVar(&noHints, "no-hints", false, "print errors only")
+	output.add(cmd, "text", "json", "github")
+	output.addExits(cmd, exits{ok: "no errors", errors: "errors: the chart refuses the values, or Helm does not read all of them"})
 	return cmd
 }
-
-// failed is the error of a command that could not do its work.
-type failed struct{ error }
-
-func (failed) Unwrap() error { return exitCode(findings.ExitFailed) }
 
 func runLint(flags chartFlags, stdin io.Reader) ([]findings.Finding, error) {
 	options, err := lintOptions(flags, stdin)

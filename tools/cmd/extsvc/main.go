@@ -9,20 +9,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"external-services/tools/findings"
+	"external-services/tools/helm"
 )
 
 func main() {
 	os.Exit(exitStatus(newRootCommand().Execute())) // cobra has printed an error
 }
 
-// exitStatus is what the program ends with: 2 for an error that names no code.
+// exitStatus is the exit code of an error: 3 for values that are refused, and 2 for an error that names no code.
 func exitStatus(err error) int {
 	var code exitCode
+	var refused *helm.RefusedError
 	switch {
 	case err == nil:
-		return 0
+		return findings.ExitOK
 	case errors.As(err, &code):
 		return int(code)
+	case errors.As(err, &refused):
+		return findings.ExitErrors
 	}
 	return findings.ExitFailed
 }
@@ -34,6 +38,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newTemplateCommand())
+	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newTemplateCommand(), newVersionCommand())
 	return cmd
 }

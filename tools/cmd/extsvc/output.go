@@ -25,13 +25,31 @@ type output struct {
 	exitZero bool
 }
 
-// add adds the flags. The first format is the default.
+// add adds -o. The first format is the default.
 func (o *output) add(cmd *cobra.Command, formats ...string) {
 	o.formats = formats
-	flags := cmd.Flags()
-	flags.StringVarP(&o.format, "output", "o", formats[0], "output format: "+strings.Join(formats, ", "))
-	flags.BoolVar(&o.exitZero, "exit-zero", false, "exit with 0 instead of 1 and 3")
+	cmd.Flags().StringVarP(&o.format, "output", "o", formats[0], "output format: "+strings.Join(formats, ", "))
 	complete(cmd, "output", func([]string) ([]string, error) { return formats, nil })
+}
+
+// exits says when a command ends with which exit code; notice is empty if it never ends with 1.
+type exits struct{ ok, notice, errors string }
+
+// describe adds the exit codes to the help of a command.
+func (e exits) describe(cmd *cobra.Command) {
+	cmd.Long += "\n\nExit codes:"
+	for code, text := range []string{e.ok, e.notice, cmd.Name() + " could not do its work", e.errors} {
+		if text != "" {
+			cmd.Long += fmt.Sprintf("\n  %d  %s", code, text)
+		}
+	}
+}
+
+// addExits adds the exit codes to the help, and --exit-zero.
+func (o *output) addExits(cmd *cobra.Command, e exits) {
+	e.describe(cmd)
+	cmd.Long += "\nWith --exit-zero, 1 and 3 become 0."
+	cmd.Flags().BoolVar(&o.exitZero, "exit-zero", false, "exit with 0 instead of 1 and 3")
 }
 
 // validate refuses a format that the command does not have.

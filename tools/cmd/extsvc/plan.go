@@ -29,14 +29,7 @@ problem comes with a fix. plan changes nothing. It reads the release, and of the
 that change the Services, EndpointSlices, Endpoints, pods and namespaces. If it may not
 read something, it says so. A release that is not installed is compared with nothing.
 
-With --from, plan compares two sets of values, without a cluster.
-
-Exit codes:
-  0  nothing changes
-  1  entries change, or there are warnings
-  2  plan could not do its work
-  3  there are errors: the upgrade fails, or connections fail or go to the wrong place
-With --exit-zero, 1 and 3 become 0.`,
+With --from, plan compares two sets of values, without a cluster.`,
 		Example: `  extsvc plan outside -n shop -f values.yaml
   extsvc plan outside -n shop --reuse-values --set overrides.orders.backend=both
   extsvc plan shop -n shop --chart charts/shop -f shop.yaml
@@ -65,6 +58,11 @@ func (c *planCommand) addFlags(cmd *cobra.Command) {
 	flags.StringArrayVar(&c.from.JSONValues, "from-set-json", nil, "set a value to compare with as JSON: key=json")
 	flags.StringVar(&c.fromChart, "from-chart", "", "folder or archive of the chart of the values to compare with (default: that of --chart)")
 	c.output.add(cmd, "text", "json")
+	c.output.addExits(cmd, exits{
+		ok:     "nothing changes",
+		notice: "entries change, or there are warnings",
+		errors: "values are refused, the upgrade fails, or connections fail or go to the wrong place",
+	})
 	ofRelease := []string{"reuse-values", "reset-then-reuse-values", "reset-values"}
 	cmd.MarkFlagsMutuallyExclusive(ofRelease...)
 	for _, from := range fromFlags {
