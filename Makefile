@@ -44,9 +44,7 @@ SHELL_SCRIPTS := .ci/run $(wildcard $(shell git ls-files -co --exclude-standard 
 
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 
-# staticcheck, without what it says of deprecated APIs: Endpoints are one, and the
-# chart serves those who read nothing else.
-STATICCHECK := $(CURDIR)/$(BIN)/staticcheck -checks inherit,-SA1019
+STATICCHECK := $(CURDIR)/$(BIN)/staticcheck
 
 CHART_VERSION := $(shell sed -n 's/^version: //p' charts/external-services/Chart.yaml)
 

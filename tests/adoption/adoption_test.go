@@ -141,7 +141,7 @@ func adopt(t *testing.T, program, way string) {
 		if got, want := managers(t), "external-services"; got != want {
 			return fmt.Errorf("the EndpointSlices are managed by %q, want %q", got, want)
 		}
-		_, err := client.CoreV1().Endpoints(article.Namespace).Get(ctx, article.MySQL, metav1.GetOptions{}) //nolint:staticcheck // on its way out
+		_, err := client.CoreV1().Endpoints(article.Namespace).Get(ctx, article.MySQL, metav1.GetOptions{})
 		if !apierrors.IsNotFound(err) {
 			return fmt.Errorf("the Endpoints object is there still: %v", err)
 		}
@@ -199,7 +199,6 @@ func applyByHand(t *testing.T) {
 		}
 	}
 	for _, o := range objects.Endpoints {
-		//nolint:staticcheck // as the article has it
 		if _, err := client.CoreV1().Endpoints(o.Namespace).Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +212,6 @@ func deleteAll(t *testing.T) {
 		if err := client.CoreV1().Services(namespace).Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
-		//nolint:staticcheck // as the article has it
 		if err := client.CoreV1().Endpoints(namespace).Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
@@ -235,7 +233,6 @@ func own(t *testing.T, name string) {
 		_, err := client.CoreV1().Services(namespace).Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
 		return err
 	}
-	//nolint:staticcheck // as the article has it
 	_, err := client.CoreV1().Endpoints(article.Namespace).Patch(t.Context(), article.MySQL, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err := errors.Join(err, services("svc1", "default"), services(article.MySQL, article.Namespace)); err != nil {
 		t.Fatal(err)

@@ -311,7 +311,6 @@ func TestCheckNamesTraps(t *testing.T) {
 			name: "all endpoints excluded",
 			spoil: func() {
 				remove("web-ipv4-0", "both-ipv4-0")
-				//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
 				if err := client.CoreV1().Endpoints(namespace).Delete(ctx, "mirrored", metav1.DeleteOptions{}); err != nil {
 					t.Fatal(err)
 				}
@@ -367,7 +366,6 @@ func TestCheckNamesTraps(t *testing.T) {
 				r.Do("upgrade", values(t, strings.NewReplacer(", podPort: web", "", ", backend: both, selector: {app: checked}", "").Replace(healthy)))
 			},
 			mend: func() {
-				//nolint:staticcheck // deprecated since Kubernetes 1.33, and what Kubernetes left
 				if err := client.CoreV1().Endpoints(namespace).Delete(ctx, "both", metav1.DeleteOptions{}); err != nil {
 					t.Fatal(err)
 				}

@@ -227,7 +227,6 @@ func stored(t *testing.T, objects *helm.Result) map[string]string {
 		check("EndpointSlice", want, got, err)
 	}
 	for _, want := range objects.Endpoints {
-		//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
 		got, err := client.CoreV1().Endpoints(want.Namespace).Get(t.Context(), want.Name, metav1.GetOptions{})
 		check("Endpoints", want, got, err)
 	}
@@ -310,7 +309,6 @@ func TestAPIServerAcceptsValidValues(t *testing.T) {
 				}
 			}
 			for _, o := range objects.Endpoints {
-				//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
 				if _, err := client.CoreV1().Endpoints(o.Namespace).Create(t.Context(), o, dryRun); err != nil {
 					t.Error(err)
 				}

@@ -203,7 +203,6 @@ func leftovers(t *testing.T, release string) []string {
 	for _, o := range slices.Items {
 		found = append(found, "EndpointSlice "+o.Namespace+"/"+o.Name)
 	}
-	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
 	endpoints, err := client.CoreV1().Endpoints("").List(ctx, selector)
 	if err != nil {
 		t.Fatal(err)

@@ -262,7 +262,6 @@ func endpointPorts(t *testing.T, namespace, name string) []string {
 			}
 		}
 	}
-	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
 	endpoints, err := client.CoreV1().Endpoints(namespace).Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		t.Fatal(err)

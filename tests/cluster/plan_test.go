@@ -211,7 +211,6 @@ func TestPlan(t *testing.T) {
 		t.Run(program+"/Endpoints", func(t *testing.T) {
 			r := start(t, addresses+selector)
 			eventually(t, defaultWait, "the controller makes an Endpoints object", func() error {
-				//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
 				_, err := client.CoreV1().Endpoints(namespace).Get(ctx, "e", metav1.GetOptions{})
 				return err
 			})
@@ -221,7 +220,6 @@ func TestPlan(t *testing.T) {
 			r.Do("upgrade", entry(addresses))
 			wantFindings(t, planOf(t, r, entry(endpoints)), findings.EndpointsExist)
 			refused(t, r, entry(endpoints), "cannot be imported into the current release")
-			//nolint:staticcheck // as above
 			if err := client.CoreV1().Endpoints(namespace).Delete(ctx, "e", metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}

@@ -181,12 +181,10 @@ func TestConsumersOfEndpoints(t *testing.T) {
 				}
 				return err
 			})
-			//nolint:staticcheck // what such a consumer reads
 			legacy, err := s.API.CoreV1().Endpoints(namespace).Get(t.Context(), "legacy", metav1.GetOptions{})
 			if err != nil || legacy.Subsets[0].Addresses[0].IP != "10.0.4.11" {
 				t.Errorf("%v: %v", legacy, err)
 			}
-			//nolint:staticcheck // what such a consumer reads
 			if _, err := s.API.CoreV1().Endpoints(namespace).Get(t.Context(), "slices", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 				t.Errorf("the Endpoints of an entry with EndpointSlices: %v, want that there are none", err)
 			}

@@ -298,15 +298,15 @@ func (c *check) slices(namespace string, e values.Entry, annotations map[string]
 // endpoints looks at the Endpoints object of an entry.
 func (c *check) endpoints(namespace string, e values.Entry, annotations map[string]string) {
 	of := func(what string) string { return fmt.Sprintf("Endpoints of %s/%s: %s", namespace, e.Name, what) }
-	var endpoints corev1.Endpoints //nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
+	var endpoints corev1.Endpoints //lint:ignore SA1019 deprecated since Kubernetes 1.33 and rendered on request
 	if !c.take("Endpoints", namespace, e.Name, &endpoints) {
 		return
 	}
 	c.equal(of("labels"), endpoints.Labels, c.labels(cmpOr(e.Backend, values.External), e.Labels))
 	c.equal(of("annotations"), endpoints.Annotations, annotations)
-	var want corev1.EndpointSubset //nolint:staticcheck // see above
+	var want corev1.EndpointSubset //lint:ignore SA1019 see above
 	for _, a := range e.Addresses {
-		address := corev1.EndpointAddress{IP: a.IP, Hostname: a.Hostname} //nolint:staticcheck // see above
+		address := corev1.EndpointAddress{IP: a.IP, Hostname: a.Hostname}
 		if a.Ready == nil || *a.Ready || (e.PublishNotReadyAddresses != nil && *e.PublishNotReadyAddresses) {
 			want.Addresses = append(want.Addresses, address)
 		} else {
@@ -314,7 +314,7 @@ func (c *check) endpoints(namespace string, e values.Entry, annotations map[stri
 		}
 	}
 	for _, p := range e.Ports {
-		port := corev1.EndpointPort{Name: p.Name, Port: int32(p.Port), Protocol: corev1.Protocol(p.Protocol)} //nolint:staticcheck // see above
+		port := corev1.EndpointPort{Name: p.Name, Port: int32(p.Port), Protocol: corev1.Protocol(p.Protocol)}
 		if p.TargetPort != 0 {
 			port.Port = int32(p.TargetPort)
 		}
@@ -323,5 +323,5 @@ func (c *check) endpoints(namespace string, e values.Entry, annotations map[stri
 		}
 		want.Ports = append(want.Ports, port)
 	}
-	c.equal(of("subsets"), endpoints.Subsets, []corev1.EndpointSubset{want}) //nolint:staticcheck // see above
+	c.equal(of("subsets"), endpoints.Subsets, []corev1.EndpointSubset{want}) //lint:ignore SA1019 see above
 }

@@ -245,7 +245,6 @@ func (r trial) observe() situation {
 			}
 		}
 	}
-	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
 	endpoints, err := r.server.API.CoreV1().Endpoints(r.Namespace).Get(ctx, service, metav1.GetOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		r.t.Fatal(err)

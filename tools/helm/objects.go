@@ -27,7 +27,7 @@ type Result struct {
 	// The objects of the manifests.
 	Services       []*corev1.Service
 	EndpointSlices []*discoveryv1.EndpointSlice
-	//nolint:staticcheck // deprecated since Kubernetes 1.33 and rendered on request
+	//lint:ignore SA1019 deprecated since Kubernetes 1.33 and rendered on request
 	Endpoints []*corev1.Endpoints
 
 	// Pods are what helm test starts.
@@ -106,7 +106,7 @@ func (r *Result) add(document string, what scope) error {
 		r.Services = append(r.Services, o)
 	case *discoveryv1.EndpointSlice:
 		r.EndpointSlices = append(r.EndpointSlices, o)
-	case *corev1.Endpoints: //nolint:staticcheck // see Result
+	case *corev1.Endpoints: //lint:ignore SA1019 see Result
 		r.Endpoints = append(r.Endpoints, o)
 	case *corev1.Pod:
 		r.Pods = append(r.Pods, o)
