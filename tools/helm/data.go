@@ -32,7 +32,7 @@ type Part struct {
 // Data is what the chart prints of its values for programs: see external-services.data in _mappings.tpl.
 type Data struct {
 	Mappings []Mapping `json:"mappings"`
-	Errors   []Fault   `json:"errors"`
+	Errors   []Refusal `json:"errors"`
 }
 
 // Mapping is an entry in one namespace.
@@ -49,8 +49,8 @@ type Mapping struct {
 	Entry        map[string]any   `json:"entry"` // with its overrides
 }
 
-// Fault is what the chart refuses.
-type Fault struct {
+// Refusal is what the chart refuses.
+type Refusal struct {
 	Index     *int   `json:"index"`     // of the entry in services, nil for what is set once per release
 	Name      string `json:"name"`      // of the entry
 	Namespace string `json:"namespace"` // of the mapping
@@ -97,11 +97,11 @@ func (r *Run) Mappings() ([][]Mapping, error) {
 	return all, err
 }
 
-// Faults runs only the rules of the chart and returns what they refuse in the parts, in the order of Parts. The
+// Refusals runs only the rules of the chart and returns what they refuse in the parts, in the order of Parts. The
 // error is Helm's own, if a template cannot be executed.
-func (r *Run) Faults() ([][]Fault, error) {
+func (r *Run) Refusals() ([][]Refusal, error) {
 	data, err := r.data(func(name string) bool { return strings.HasPrefix(name, "_") })
-	var all [][]Fault
+	var all [][]Refusal
 	for _, d := range data {
 		all = append(all, d.Errors)
 	}

@@ -12,7 +12,7 @@ import (
 func (l *linter) hint(p *part, mappings []helm.Mapping) {
 	for _, m := range mappings {
 		add := func(code findings.Code, field string) {
-			path := p.setAt(helm.Fault{Index: &m.Index, Name: m.Name, Namespace: m.Namespace}, []any{field})
+			path := p.setAt(helm.Refusal{Index: &m.Index, Name: m.Name, Namespace: m.Namespace}, []any{field})
 			l.add(l.layers.find(p.whole(path), false), code, m.Name, field, findings.Args{"externalName": m.ExternalName})
 		}
 		if m.Kind == "ExternalName" {

@@ -11,13 +11,13 @@ import (
 // checkRules finds what the rules of the chart refuse. It excludes from them what they cannot
 // handle: templates in the values that cannot be expanded, and malformed entries.
 func (l *linter) checkRules(run *helm.Run, parts []*part) {
-	refusals, err := run.Faults()
+	refusals, err := run.Refusals()
 	for round := 0; err != nil; round++ {
 		if (round >= maxTemplates || !l.excludeTemplate(parts, err)) && !excludeMalformed(parts) {
 			l.helmRefuses(err)
 			return
 		}
-		refusals, err = run.Faults()
+		refusals, err = run.Refusals()
 	}
 	for i, p := range parts {
 		for _, refusal := range refusals[i] {
@@ -27,7 +27,7 @@ func (l *linter) checkRules(run *helm.Run, parts []*part) {
 }
 
 // addRefusal adds what a rule refuses, unless there is an error about that value.
-func (l *linter) addRefusal(p *part, refusal helm.Fault) {
+func (l *linter) addRefusal(p *part, refusal helm.Refusal) {
 	field := parsePath(refusal.Field)
 	if refusal.Key != "" {
 		field = append(field, refusal.Key)
@@ -61,7 +61,7 @@ func (l *linter) addRefusal(p *part, refusal helm.Fault) {
 
 // setAt is the path at which a field of an entry was set: in an override that has it, or in the
 // entry.
-func (p *part) setAt(refusal helm.Fault, field []any) []any {
+func (p *part) setAt(refusal helm.Refusal, field []any) []any {
 	known := field[:1]
 	if refusal.Key != "" {
 		known = field
