@@ -26,6 +26,7 @@ services:
 - {name: app, backend: cluster, selector: {app: app}, ports: [{port: 80}]}
 - {name: idle, enabled: false, externalName: off.example}
 - {name: wrong, externalName: "10.0.0.1"}
+- {name: gap}
 overrides: {db: {labels: {tier: two}}, nobody: {enabled: false}}
 `
 	chart, err := Embedded()
