@@ -114,6 +114,7 @@ generate: $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/bench $(BIN)/licenses 
 	go test -count=1 ./tests/parity -run TestStricter -update
 	go test -count=1 ./tests/schema -run TestListOfRefusals -update
 	go test -count=1 ./tests/repository -run TestTablesOfFindings -update
+	go test -count=1 ./tools/cmd/extsvc -run TestTableOfCommands -update
 	$(BIN)/bench -write
 	$(BIN)/licenses -write ci/licenses.txt $(PROGRAMS)
 
