@@ -105,15 +105,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := cluster.Client()
-	if err != nil {
-		return nil, err
-	}
 	objects, release, err := read(cluster, o)
 	if err != nil {
 		return nil, err
 	}
-	return Objects(ctx, client, objects, release, o)
+	return Objects(ctx, cluster.Client, objects, release, o)
 }
 
 // Names are the names of all entries, sorted.

@@ -59,8 +59,10 @@ type Cluster struct {
 	// Namespace is the namespace of the releases.
 	Namespace string
 
-	settings *cli.EnvSettings
-	config   action.Configuration
+	// Client is a client of its API server.
+	Client kubernetes.Interface
+
+	config action.Configuration
 }
 
 // Connect prepares reading from a cluster. HELM_DRIVER is where its releases are
@@ -76,22 +78,18 @@ func Connect(options ClusterOptions) (*Cluster, error) {
 	if options.Namespace != "" {
 		settings.SetNamespace(options.Namespace)
 	}
-	cluster := &Cluster{Namespace: settings.Namespace(), settings: settings}
+	cluster := &Cluster{Namespace: settings.Namespace()}
 	quiet := func(string, ...any) {}
 	if err := cluster.config.Init(settings.RESTClientGetter(), cluster.Namespace, os.Getenv("HELM_DRIVER"), quiet); err != nil {
 		return nil, fmt.Errorf("HELM_DRIVER=%s: %w", os.Getenv("HELM_DRIVER"), err)
 	}
-	return cluster, nil
-}
-
-// Client returns a client of the API server.
-func (c *Cluster) Client() (kubernetes.Interface, error) {
-	config, err := c.settings.RESTClientGetter().ToRESTConfig()
+	config, err := settings.RESTClientGetter().ToRESTConfig()
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
-	config.WarningHandler = rest.NoWarnings{} // that Endpoints are deprecated is no news here
-	return kubernetes.NewForConfig(config)
+	config.WarningHandler = rest.NoWarnings{} // without those about deprecated Endpoints
+	cluster.Client, err = kubernetes.NewForConfig(config)
+	return cluster, err
 }
 
 // Releases lists the names of the releases of the namespace.

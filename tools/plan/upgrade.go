@@ -35,10 +35,6 @@ func Upgrade(ctx context.Context, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := cluster.Client()
-	if err != nil {
-		return nil, err
-	}
 	o.Progress("read the release")
 	deployed, err := cluster.Deployed(o.Release)
 	if err != nil && !errors.Is(err, helm.ErrNoRelease) {
@@ -52,7 +48,7 @@ func Upgrade(ctx context.Context, o Options) (*Plan, error) {
 	if p.Release = deployed; deployed == nil {
 		p.Release = &helm.Deployed{Name: o.Release, Namespace: cluster.Namespace}
 	}
-	return p, p.look(ctx, client, o.Progress)
+	return p, p.look(ctx, cluster.Client, o.Progress)
 }
 
 // render returns the objects of the release and those of the new values. Deployed is nil if the release is not

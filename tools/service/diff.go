@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+
+	"external-services/tools/findings"
 )
 
 // Difference is what differs in one field of two mappings.
@@ -24,40 +25,30 @@ type Difference struct {
 
 // Change says what an upgrade changes: "backend: external -> both".
 func (d Difference) Change() string {
-	if len(d.Added)+len(d.Removed) == 0 {
-		return fmt.Sprintf("%s: %s -> %s", d.Field, cmp.Or(d.Old, "none"), cmp.Or(d.New, "none"))
+	if items := listed("+", d.Added, "-", d.Removed); items != "" {
+		return d.Field + ": " + items
 	}
-	var items []string
-	for _, item := range d.Added {
-		items = append(items, "+"+item)
-	}
-	for _, item := range d.Removed {
-		items = append(items, "-"+item)
-	}
-	return d.Field + ": " + some(items)
+	return fmt.Sprintf("%s: %s -> %s", d.Field, cmp.Or(d.Old, "none"), cmp.Or(d.New, "none"))
 }
 
 // Drift says how a live object differs: Old is what it should be and New what it is.
 func (d Difference) Drift() string {
-	if len(d.Added)+len(d.Removed) == 0 {
-		return fmt.Sprintf("%s is %s, expected %s", d.Field, cmp.Or(d.New, "none"), cmp.Or(d.Old, "none"))
+	if items := listed("missing ", d.Removed, "unexpected ", d.Added); items != "" {
+		return d.Field + ": " + items
 	}
-	var items []string
-	for _, item := range d.Removed {
-		items = append(items, "missing "+item)
-	}
-	for _, item := range d.Added {
-		items = append(items, "unexpected "+item)
-	}
-	return d.Field + ": " + some(items)
+	return fmt.Sprintf("%s is %s, expected %s", d.Field, cmp.Or(d.New, "none"), cmp.Or(d.Old, "none"))
 }
 
-func some(items []string) string {
-	const maxListed = 8
-	if len(items) > maxListed {
-		items = append(slices.Clone(items[:maxListed]), fmt.Sprintf("and %d more", len(items)-maxListed))
+// listed lists the items of two lists, each after the word of its list.
+func listed(word string, list []string, otherWord string, other []string) string {
+	var items []string
+	for _, item := range list {
+		items = append(items, word+item)
 	}
-	return strings.Join(items, ", ")
+	for _, item := range other {
+		items = append(items, otherWord+item)
+	}
+	return findings.Some(items, ", ")
 }
 
 // Diff says in which fields the mapping of an entry differs after a change, or a live one from what it

@@ -50,12 +50,8 @@ func completeNamespace(cmd *cobra.Command, flag string, options func() helm.Clus
 		if err != nil {
 			return nil, err
 		}
-		client, err := cluster.Client()
-		if err != nil {
-			return nil, err
-		}
 		var names []string
-		err = service.ListNamespaces(cmd.Context(), client, func(o *corev1.Namespace) { names = append(names, o.Name) })
+		err = service.ListNamespaces(cmd.Context(), cluster.Client, func(o *corev1.Namespace) { names = append(names, o.Name) })
 		slices.Sort(names)
 		return names, err
 	})

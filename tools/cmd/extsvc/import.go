@@ -133,14 +133,10 @@ func (c *importCommand) read(cmd *cobra.Command) (*importer.Objects, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := cluster.Client()
-	if err != nil {
-		return nil, err
-	}
 	if c.allNamespaces {
 		cluster.Namespace = ""
 	}
-	return objects, objects.ReadCluster(cmd.Context(), client, cluster.Namespace, c.options.Progress)
+	return objects, objects.ReadCluster(cmd.Context(), cluster.Client, cluster.Namespace, c.options.Progress)
 }
 
 // writeOutput writes to a file, completely or not at all, or to standard output if no file is named.
