@@ -136,7 +136,7 @@ func (a *assessment) drift() {
 			code = findings.Drift
 		}
 		if drift.Object == "Service "+a.Name {
-			code = cmp.Or(a.conflict(), code)
+			code = cmp.Or(lasting[service.Conflict(a.existing, a.Mapping)], code)
 		}
 		var texts []string
 		for _, d := range drift.Differences {
@@ -149,11 +149,9 @@ func (a *assessment) drift() {
 	}
 }
 
-// conflict says which difference of the Service no upgrade removes.
-func (a *assessment) conflict() findings.Code {
-	return map[service.Conflict]findings.Code{
-		service.AddsClusterIP:    findings.DriftHeadless,
-		service.RemovesClusterIP: findings.DriftClusterIP,
-		service.ChangesFamily:    findings.DriftFamily,
-	}[service.FixedOf(a.existing).Conflict(a.Mapping)]
+// lasting are the drifts of a Service that no upgrade removes, by what plan finds.
+var lasting = map[findings.Code]findings.Code{
+	findings.HeadlessToClusterIP: findings.DriftHeadless,
+	findings.ClusterIPToHeadless: findings.DriftClusterIP,
+	findings.FamilyChange:        findings.DriftFamily,
 }

@@ -92,10 +92,10 @@ func (a *assessment) routes(observed *corev1.Service) {
 		}
 	}
 	if names := others[service.Stale]; len(names) > 0 {
-		a.findings = append(a.findings, service.SliceFinding(findings.StaleEndpoints, a.Key, names))
+		a.add(findings.StaleEndpoints, service.SliceArgs(names))
 	}
 	if names := others[service.Foreign]; len(names) > 0 {
-		a.findings = append(a.findings, service.SliceFinding(findings.ForeignEndpoints, a.Key, names))
+		a.add(findings.ForeignEndpoints, service.SliceArgs(names))
 	}
 }
 

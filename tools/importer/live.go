@@ -8,6 +8,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tools/service"
@@ -19,13 +20,13 @@ import (
 func (o *Objects) ReadCluster(
 	ctx context.Context, client kubernetes.Interface, namespace string, progress func(kind string, count int),
 ) error {
-	r := &clusterReader{Objects: o, ctx: ctx, client: client, namespace: namespace, progress: progress}
+	r := &clusterReader{Objects: o, ctx: ctx, progress: progress}
 	r.from = "the namespace " + namespace
 	if namespace == "" {
 		r.from = "all namespaces"
 	}
 	o.sources[r.from] = true
-	if err := list(r, "services", service.ListServices, func(svc *corev1.Service) {
+	if err := list(r, "services", client.CoreV1().Services(namespace).List, func(svc *corev1.Service) {
 		if service.HasSelector(svc) && !o.Selectors {
 			svc = &corev1.Service{
 				ObjectMeta: metav1.ObjectMeta{Name: svc.Name, Namespace: svc.Namespace},
@@ -36,22 +37,21 @@ func (o *Objects) ReadCluster(
 	}); err != nil {
 		return err
 	}
-	if err := list(r, "endpoints", service.ListEndpoints, func(endpoints *service.Endpoints) {
+	if err := list(r, "endpoints", client.CoreV1().Endpoints(namespace).List, func(endpoints *service.Endpoints) {
 		r.add(kindEndpoints, endpoints, o.isCreatedEndpoints(endpoints))
 	}); err != nil {
 		return err
 	}
-	return list(r, "endpointslices", service.ListEndpointSlices, func(slice *discoveryv1.EndpointSlice) {
+	return list(r, "endpointslices", client.DiscoveryV1().EndpointSlices(namespace).List, func(slice *discoveryv1.EndpointSlice) {
 		r.add(kindSlice, slice, o.isCreatedSlice(slice))
 	})
 }
 
 type clusterReader struct {
 	*Objects
-	ctx             context.Context
-	client          kubernetes.Interface
-	namespace, from string
-	progress        func(kind string, count int)
+	ctx      context.Context
+	from     string
+	progress func(kind string, count int)
 }
 
 func (r *clusterReader) add(kind string, object metav1.Object, isCreated bool) {
@@ -65,12 +65,9 @@ func (r *clusterReader) add(kind string, object metav1.Object, isCreated bool) {
 const askForPermission = "ask for permission to list services, endpoints and endpointslices, or import with -f what " +
 	"somebody else exports: kubectl get services,endpoints,endpointslices -o yaml"
 
-// lister is one of the functions that list objects.
-type lister[T any] func(ctx context.Context, client kubernetes.Interface, namespace string, each func(*T)) error
-
-func list[T any](r *clusterReader, kind string, list lister[T], each func(*T)) error {
+func list[T any, L runtime.Object](r *clusterReader, kind string, lister service.Lister[L], each func(*T)) error {
 	count := 0
-	err := list(r.ctx, r.client, r.namespace, func(object *T) {
+	err := service.List(r.ctx, lister, func(object *T) {
 		if count++; count%service.PageSize == 0 && r.progress != nil {
 			r.progress(kind, count)
 		}

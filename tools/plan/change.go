@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
-	"external-services/tools/findings"
 	"external-services/tools/service"
 )
 
@@ -72,9 +71,4 @@ func objectChanges(before, after map[string]any) []string {
 		}
 	}
 	return list
-}
-
-// finding is a finding about the mapping.
-func (c Change) finding(code findings.Code, args findings.Args) findings.Finding {
-	return findings.New(code, c.Namespace, c.Name, args)
 }

@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"external-services/tools/findings"
 	"external-services/tools/helm"
@@ -14,70 +13,51 @@ import (
 	"external-services/tools/values"
 )
 
-// look adds findings to a plan that only the cluster shows.
-type look struct {
-	plan *Plan
-	live *service.Live
-}
-
-// fixed is what the live Service does not change. An upgrade that the API server did not apply leaves it other
-// than the release says, so the release counts only if the Service could not be read.
-func (l *look) fixed(c Change) *service.Fixed {
-	live := l.live.Services[c.Key]
-	switch {
-	case live != nil:
-		return ptr.To(service.FixedOf(live))
-	case c.Before != nil && !l.live.CouldRead(service.Services, c.Namespace):
-		return ptr.To(c.Before.Fixed())
-	}
-	return nil
-}
-
-// ownership finds objects that Helm would create, and that already exist.
-func (l *look) ownership(c Change) {
-	before, stored := c.Before.Objects(), l.live.Services[c.Key]
+// checkOwners finds objects that Helm would create, and that already exist.
+func (p *Plan) checkOwners(c Change) {
+	before, stored := c.Before.Objects(), p.live.Services[c.Key]
 	check := func(kind string, live metav1.Object) {
 		switch {
-		case before[kind+" "+live.GetName()] != nil, l.plan.Release.Owns(live):
-		case kind == "Endpoints" && stored != nil && l.plan.Release.Owns(stored):
+		case before[kind+" "+live.GetName()] != nil, p.Release.Owns(live):
+		case kind == "Endpoints" && stored != nil && p.Release.Owns(stored):
 			// Kubernetes created them for a selector, perhaps one that the Service no longer has.
-			if !findings.Has(l.plan.Findings, findings.EndpointsExist, c.Namespace, c.Name) {
-				l.plan.add(c.finding(findings.EndpointsExist, nil))
+			if !findings.Has(p.Findings, findings.EndpointsExist, c.Namespace, c.Name) {
+				p.add(c, findings.EndpointsExist, nil)
 			}
 		default:
-			l.plan.add(c.finding(findings.NotOwned, findings.Args{
+			p.add(c, findings.NotOwned, findings.Args{
 				"kind": kind, "object": service.KeyOf(live).String(), "owner": helm.OwnerOf(live).String(),
-			}))
+			})
 		}
 	}
 	if stored != nil {
 		check("Service", stored)
 	}
 	for _, slice := range c.After.Slices {
-		if live := l.live.Named[service.KeyOf(slice)]; live != nil {
+		if live := p.live.Named[service.KeyOf(slice)]; live != nil {
 			check("EndpointSlice", live)
 		}
 	}
-	if live := l.live.Legacy[c.Key]; live != nil {
+	if live := p.live.Legacy[c.Key]; live != nil {
 		check("Endpoints", live)
 	}
 }
 
-// stale finds endpoints of pods at a Service that has no selector anymore, and will have none: Kubernetes keeps
-// them.
-func (l *look) stale(c Change) {
-	live := l.live.Services[c.Key]
+// checkStale finds endpoints of pods at a Service that has no selector anymore, and will have none: Kubernetes
+// keeps them.
+func (p *Plan) checkStale(c Change) {
+	live := p.live.Services[c.Key]
 	if live == nil || c.After.IsAlias() || service.HasSelector(c.After.Service) || service.HasSelector(live) {
 		return
 	}
 	var names []string
-	for _, slice := range l.live.Slices[c.Key] {
+	for _, slice := range p.live.Slices[c.Key] {
 		if service.OfPods(slice) && len(slice.Endpoints) > 0 {
 			names = append(names, slice.Name)
 		}
 	}
 	if len(names) > 0 {
-		l.plan.add(service.SliceFinding(findings.StaleEndpoints, c.Key, names))
+		p.add(c, findings.StaleEndpoints, service.SliceArgs(names))
 	}
 }
 
@@ -96,8 +76,8 @@ func reachesOtherPods(before, after *service.Mapping) bool {
 		!slices.Equal(ports(before), ports(after))
 }
 
-// podFindings are the problems of the pods that a mapping begins to reach.
-func (c Change) podFindings(pods []*corev1.Pod) []findings.Finding {
+// checkPods finds problems of the pods that a mapping begins to reach.
+func (p *Plan) checkPods(c Change, pods []*corev1.Pod) {
 	noPods, noPort := findings.NoPods, findings.PodPortMissing
 	if c.After.Backend == values.Both {
 		noPods, noPort = findings.NoPodsBoth, findings.PodPortMissingBoth
@@ -107,16 +87,16 @@ func (c Change) podFindings(pods []*corev1.Pod) []findings.Finding {
 		return !isReady(pod) && (c.After.Settings["publishNotReadyAddresses"] != true || pod.Status.PodIP == "")
 	})
 	if len(ready) == 0 {
-		return []findings.Finding{c.finding(noPods, findings.Args{"count": count, "selector": c.After.SelectorText()})}
+		p.add(c, noPods, findings.Args{"count": count, "selector": c.After.SelectorText()})
+		return
 	}
 	missing := slices.DeleteFunc(slices.Clone(c.After.Ports), func(port service.Port) bool {
 		_, err := strconv.Atoi(port.PodPort)
 		return err == nil || slices.ContainsFunc(ready, func(pod *corev1.Pod) bool { return hasPort(pod, port) })
 	})
-	if len(missing) == 0 {
-		return nil
+	if len(missing) > 0 {
+		p.add(c, noPort, findings.Args{"ports": service.PodPorts(missing)})
 	}
-	return []findings.Finding{c.finding(noPort, findings.Args{"ports": service.PodPorts(missing)})}
 }
 
 func isReady(pod *corev1.Pod) bool {

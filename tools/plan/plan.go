@@ -5,8 +5,6 @@ package plan
 import (
 	"maps"
 
-	"k8s.io/utils/ptr"
-
 	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/service"
@@ -23,6 +21,8 @@ type Plan struct {
 	// Findings are the problems of the upgrade, and what could not be read. Those of the release come first,
 	// the others by namespace and name.
 	Findings []findings.Finding `json:"findings"`
+
+	live *service.Live // nil without a cluster
 }
 
 // ExitCode is the exit code of extsvc plan.
@@ -37,29 +37,10 @@ func (p *Plan) ExitCode() int {
 // Compare plans an upgrade from the objects of one rendering to those of another, without a cluster.
 func Compare(before, after *helm.Result) *Plan {
 	p := compare(before, after)
-	p.find(func(c Change) *service.Fixed {
-		if c.Before == nil {
-			return nil
-		}
-		return ptr.To(c.Before.Fixed())
-	})
+	p.checkChanges()
 	findings.Sort(p.Findings)
 	return p
 }
-
-// find adds what the objects of the changes show. Fixed says what cannot change in the Service, nil if it does
-// not exist.
-func (p *Plan) find(fixed func(Change) *service.Fixed) {
-	for _, c := range p.Changes {
-		if c.After != nil {
-			p.add(c.conflict(fixed(c))...)
-		}
-		p.add(c.findings()...)
-	}
-	p.add(removals(p.Changes)...)
-}
-
-func (p *Plan) add(list ...findings.Finding) { p.Findings = append(p.Findings, list...) }
 
 // compare lists the changes.
 func compare(before, after *helm.Result) *Plan {
@@ -73,4 +54,9 @@ func compare(before, after *helm.Result) *Plan {
 		}
 	}
 	return p
+}
+
+// add adds a finding about a mapping.
+func (p *Plan) add(c Change, code findings.Code, args findings.Args) {
+	p.Findings = append(p.Findings, findings.New(code, c.Namespace, c.Name, args))
 }

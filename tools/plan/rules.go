@@ -6,21 +6,32 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"external-services/tools/findings"
 	"external-services/tools/service"
 	"external-services/tools/values"
 )
 
-// findings are the problems of a change that the values show.
-func (c Change) findings() []findings.Finding {
-	var list []findings.Finding
+// checkChanges adds the problems that the values show.
+func (p *Plan) checkChanges() {
+	for _, c := range p.Changes {
+		if c.After == nil {
+			p.checkRemoval(c)
+			continue
+		}
+		p.checkConflict(c)
+		if losesAddresses(c.Before, c.After) {
+			p.add(c, findings.NoReadyAddress, nil)
+		}
+		if c.Before != nil {
+			p.checkRules(c)
+		}
+	}
+}
+
+func (p *Plan) checkRules(c Change) {
 	before, after := c.Before, c.After
-	if after != nil && losesAddresses(before, after) {
-		list = append(list, c.finding(findings.NoReadyAddress, nil))
-	}
-	if before == nil || after == nil {
-		return list
-	}
 	wasAlias, isAlias := before.IsAlias(), after.IsAlias()
 	hadSelector, hasSelector := service.HasSelector(before.Service), service.HasSelector(after.Service)
 	isCutover := before.Backend != after.Backend && before.Backend != values.Both && after.Backend != values.Both
@@ -50,10 +61,9 @@ func (c Change) findings() []findings.Finding {
 		{len(removed) > 0 && !isAlias, findings.PortRemoved},
 	} {
 		if rule.applies {
-			list = append(list, c.finding(rule.code, args))
+			p.add(c, rule.code, args)
 		}
 	}
-	return list
 }
 
 // losesAddresses says whether connections go to addresses of which none is ready, and did not before.
@@ -62,38 +72,35 @@ func losesAddresses(before, after *service.Mapping) bool {
 	return !after.IsAlias() && lost(after) && (before == nil || !lost(before))
 }
 
-// conflict is what the API server does not change in the Service.
-func (c Change) conflict(fixed *service.Fixed) []findings.Finding {
-	if fixed == nil {
-		return nil
+// checkConflict finds what the API server does not change in the live Service. An upgrade that it did not apply
+// leaves the Service other than the release says, so the release counts only if the Service could not be read.
+func (p *Plan) checkConflict(c Change) {
+	var stored *corev1.Service
+	if p.live != nil {
+		stored = p.live.Services[c.Key]
 	}
-	code := map[service.Conflict]findings.Code{
-		service.RemovesClusterIP: findings.ClusterIPToHeadless,
-		service.AddsClusterIP:    findings.HeadlessToClusterIP,
-		service.ChangesFamily:    findings.FamilyChange,
-	}[fixed.Conflict(c.After)]
-	if code == "" {
-		return nil
+	if stored == nil && c.Before != nil && (p.live == nil || !p.live.CouldRead(service.Services, c.Namespace)) {
+		stored = c.Before.Stored()
 	}
-	args := findings.Args{"old": fixed.Families(), "new": strings.Join(c.After.Families, " and ")}
-	return []findings.Finding{c.finding(code, args)}
+	if stored == nil {
+		return
+	}
+	if code := service.Conflict(stored, c.After); code != "" {
+		p.add(c, code, findings.Args{
+			"old": service.Join(stored.Spec.IPFamilies, " and "), "new": strings.Join(c.After.Families, " and "),
+		})
+	}
 }
 
-// removals are the mappings that are removed, or renamed if an added one reaches the same.
-func removals(changes []Change) []findings.Finding {
-	var list []findings.Finding
-	for _, c := range changes {
-		if c.Action != Remove {
-			continue
+// checkRemoval finds a mapping that is removed, or renamed if an added one reaches the same.
+func (p *Plan) checkRemoval(c Change) {
+	for _, other := range p.Changes {
+		if other.Action == Add && sameTarget(c.Before, other.After) {
+			p.add(c, findings.EntryRenamed, findings.Args{"other": other.Key.String()})
+			return
 		}
-		isNewName := func(other Change) bool { return other.Action == Add && sameTarget(c.Before, other.After) }
-		f := c.finding(findings.EntryRemoved, nil)
-		if i := slices.IndexFunc(changes, isNewName); i >= 0 {
-			f = c.finding(findings.EntryRenamed, findings.Args{"other": changes[i].Key.String()})
-		}
-		list = append(list, f)
 	}
-	return list
+	p.add(c, findings.EntryRemoved, nil)
 }
 
 func sameTarget(a, b *service.Mapping) bool {

@@ -83,29 +83,28 @@ func (p *Plan) look(ctx context.Context, client kubernetes.Interface, progress f
 			desired = append(desired, c.After)
 		}
 	}
-	live, err := service.FromLive(ctx, client, desired, progress)
-	if err != nil {
+	var err error
+	if p.live, err = service.FromLive(ctx, client, desired, progress); err != nil {
 		return err
 	}
-	l := &look{plan: p, live: live}
-	p.find(l.fixed)
+	p.checkChanges()
 	for _, c := range p.Changes {
-		if c.After == nil || live.IsMissing(c.Namespace) {
+		if c.After == nil || p.live.IsMissing(c.Namespace) {
 			continue
 		}
-		l.ownership(c)
-		l.stale(c)
+		p.checkOwners(c)
+		p.checkStale(c)
 		if reachesOtherPods(c.Before, c.After) {
 			progress("list pods")
-			if pods, ok := live.ReadPods(ctx, client, c.Namespace, c.After.Selector); ok {
-				p.add(c.podFindings(pods)...)
+			if pods, ok := p.live.ReadPods(ctx, client, c.Namespace, c.After.Selector); ok {
+				p.checkPods(c, pods)
 			}
 		}
 	}
 	if p.Release.Blocked {
-		p.add(service.ReleaseFindings(p.Release)...)
+		p.Findings = append(p.Findings, service.ReleaseFindings(p.Release)...)
 	}
-	p.add(live.Findings()...)
+	p.Findings = append(p.Findings, p.live.Findings()...)
 	findings.Sort(p.Findings)
 	return ctx.Err()
 }

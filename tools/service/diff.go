@@ -63,8 +63,9 @@ func Diff(before, after *Mapping) []Difference {
 		d.text("headless", fmt.Sprint(before.Headless), fmt.Sprint(after.Headless), true)
 	}
 	d.text("externalName", before.ExternalName, after.ExternalName, true)
-	d.addresses(before.Addresses, after.Addresses)
-	d.ports(before.Ports, after.Ports)
+	ip := func(a Address) string { return a.IP }
+	compareItems(d, "addresses", before.Addresses, after.Addresses, ip, ip, compareAddresses)
+	compareItems(d, "ports", before.Ports, after.Ports, Port.id, Port.String, comparePorts)
 	d.text("selector", before.SelectorText(), after.SelectorText(), true)
 	for _, s := range Settings {
 		from, to := before.Settings[s.Name], after.Settings[s.Name]
@@ -93,36 +94,6 @@ func (d *differences) text(field, before, after string, routes bool) {
 	}
 }
 
-// addresses compares addresses by their IP.
-func (d *differences) addresses(before, after []Address) {
-	moved := Difference{Field: "addresses", Routes: true}
-	var fields differences
-	gone := map[string]Address{}
-	for _, a := range before {
-		gone[a.IP] = a
-	}
-	for _, a := range after {
-		b, ok := gone[a.IP]
-		if !ok {
-			moved.Added = append(moved.Added, a.String())
-			continue
-		}
-		delete(gone, a.IP)
-		field := "address " + a.IP + ": "
-		fields.text(field+"ready", fmt.Sprint(b.Ready), fmt.Sprint(a.Ready), true)
-		fields.text(field+"draining", fmt.Sprint(b.Draining), fmt.Sprint(a.Draining), true)
-		fields.text(field+"hostname", b.Hostname, a.Hostname, true)
-		fields.text(field+"zone", b.Zone, a.Zone, true)
-	}
-	for _, a := range before {
-		if _, ok := gone[a.IP]; ok {
-			moved.Removed = append(moved.Removed, a.IP)
-		}
-	}
-	d.moved(moved)
-	d.list = append(d.list, fields.list...)
-}
-
 func (a Address) String() string {
 	switch {
 	case a.Draining:
@@ -133,56 +104,60 @@ func (a Address) String() string {
 	return a.IP
 }
 
-func (d *differences) moved(moved Difference) {
+// compareItems compares two lists by the keys of their items, and the fields of those that are in both.
+func compareItems[T any, K comparable](
+	d *differences, field string, before, after []T, key func(T) K, removed func(T) string, fields func(d *differences, old, new T),
+) {
+	moved := Difference{Field: field, Routes: true}
+	var changed differences
+	gone := map[K]T{}
+	for _, item := range before {
+		gone[key(item)] = item
+	}
+	for _, item := range after {
+		old, ok := gone[key(item)]
+		if !ok {
+			moved.Added = append(moved.Added, fmt.Sprint(item))
+			continue
+		}
+		delete(gone, key(item))
+		fields(&changed, old, item)
+	}
+	for _, item := range before {
+		if _, ok := gone[key(item)]; ok {
+			moved.Removed = append(moved.Removed, removed(item))
+		}
+	}
 	if len(moved.Added)+len(moved.Removed) > 0 {
 		d.list = append(d.list, moved)
 	}
+	d.list = append(d.list, changed.list...)
 }
 
-// ports compares ports by their number and protocol.
-func (d *differences) ports(before, after []Port) {
-	moved := Difference{Field: "ports", Routes: true}
-	var fields differences
-	type id struct {
-		port     int32
-		protocol string
+func compareAddresses(d *differences, old, new Address) {
+	field := "address " + old.IP + ": "
+	d.text(field+"ready", fmt.Sprint(old.Ready), fmt.Sprint(new.Ready), true)
+	d.text(field+"draining", fmt.Sprint(old.Draining), fmt.Sprint(new.Draining), true)
+	d.text(field+"hostname", old.Hostname, new.Hostname, true)
+	d.text(field+"zone", old.Zone, new.Zone, true)
+}
+
+func comparePorts(d *differences, old, new Port) {
+	field := "port " + old.String() + ": "
+	d.text(field+"name", old.Name, new.Name, true)
+	d.text(field+"appProtocol", old.AppProtocol, new.AppProtocol, true)
+	if old.TargetPort != 0 && new.TargetPort != 0 {
+		d.text(field+"targetPort", fmt.Sprint(old.TargetPort), fmt.Sprint(new.TargetPort), true)
 	}
-	gone := map[id]Port{}
-	for _, p := range before {
-		gone[id{p.Port, p.Protocol}] = p
+	if old.PodPort != "" && new.PodPort != "" {
+		d.text(field+"podPort", old.PodPort, new.PodPort, true)
 	}
-	for _, p := range after {
-		b, ok := gone[id{p.Port, p.Protocol}]
-		if !ok {
-			moved.Added = append(moved.Added, p.String())
-			continue
-		}
-		delete(gone, id{p.Port, p.Protocol})
-		field := "port " + b.String() + ": "
-		fields.text(field+"name", b.Name, p.Name, true)
-		fields.text(field+"appProtocol", b.AppProtocol, p.AppProtocol, true)
-		if b.TargetPort != 0 && p.TargetPort != 0 {
-			fields.text(field+"targetPort", fmt.Sprint(b.TargetPort), fmt.Sprint(p.TargetPort), true)
-		}
-		if b.PodPort != "" && p.PodPort != "" {
-			fields.text(field+"podPort", b.PodPort, p.PodPort, true)
-		}
-	}
-	for _, p := range before {
-		if _, ok := gone[id{p.Port, p.Protocol}]; ok {
-			moved.Removed = append(moved.Removed, p.String())
-		}
-	}
-	d.moved(moved)
-	d.list = append(d.list, fields.list...)
 }
 
 // pairs compares labels or annotations. A pair that only one of the two has is in Added or Removed.
 func (d *differences) pairs(what string, before, after map[string]string) {
-	keys := maps.Clone(before)
-	if keys == nil {
-		keys = map[string]string{}
-	}
+	keys := map[string]string{}
+	maps.Copy(keys, before)
 	maps.Copy(keys, after)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		was, had := before[key]

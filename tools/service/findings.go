@@ -73,9 +73,7 @@ func PodPorts(ports []Port) string {
 	return findings.Some(texts, ", ")
 }
 
-// SliceFinding is a finding about EndpointSlices of a Service.
-func SliceFinding(code findings.Code, key Key, names []string) findings.Finding {
-	return findings.New(code, key.Namespace, key.Name, findings.Args{
-		"slices": findings.Some(names, ", "), "sliceNames": strings.Join(names, " "),
-	})
+// SliceArgs name EndpointSlices of a Service, for the findings about them.
+func SliceArgs(names []string) findings.Args {
+	return findings.Args{"slices": findings.Some(names, ", "), "sliceNames": strings.Join(names, " ")}
 }

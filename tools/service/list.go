@@ -3,60 +3,25 @@ package service
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/pager"
 )
 
 // PageSize is how many objects a call asks for, as in kubectl get.
 const PageSize = 500
 
-// ListServices calls a function with each Service of a namespace, or of all namespaces if it is empty. The
-// errors are those of the API server. The function may see an object twice: if the API server forgets the
-// list while its pages are read, the rest comes in one call, with what is there by then.
-func ListServices(ctx context.Context, client kubernetes.Interface, namespace string, each func(*corev1.Service)) error {
-	return list(ctx, each, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return client.CoreV1().Services(namespace).List(ctx, o)
-	})
-}
+// Lister is the method List of a client, such as client.CoreV1().Services("shop").List.
+type Lister[L runtime.Object] func(context.Context, metav1.ListOptions) (L, error)
 
-// ListEndpointSlices is ListServices for EndpointSlices.
-func ListEndpointSlices(ctx context.Context, client kubernetes.Interface, namespace string, each func(*discoveryv1.EndpointSlice)) error {
-	return list(ctx, each, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return client.DiscoveryV1().EndpointSlices(namespace).List(ctx, o)
-	})
-}
-
-// ListEndpoints is ListServices for Endpoints.
-func ListEndpoints(ctx context.Context, client kubernetes.Interface, namespace string, each func(*Endpoints)) error {
-	return list(ctx, each, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return client.CoreV1().Endpoints(namespace).List(ctx, o)
-	})
-}
-
-// ListPods is ListServices for the pods of a selector.
-func ListPods(ctx context.Context, client kubernetes.Interface, namespace, selector string, each func(*corev1.Pod)) error {
-	return list(ctx, each, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		o.LabelSelector = selector
-		return client.CoreV1().Pods(namespace).List(ctx, o)
-	})
-}
-
-// ListNamespaces is ListServices for the namespaces themselves.
-func ListNamespaces(ctx context.Context, client kubernetes.Interface, each func(*corev1.Namespace)) error {
-	return list(ctx, each, func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		return client.CoreV1().Namespaces().List(ctx, o)
-	})
-}
-
-// list reads a list in pages. Each object is copied out of its page, so that keeping one does not keep the
-// page, and loses its managed fields, half of its size.
-func list[T any](ctx context.Context, each func(*T), page pager.ListPageFunc) error {
+// List calls a function with each object of a list, which it reads in pages. Each is copied out of its page, so
+// that keeping one does not keep the page, and loses its managed fields, half of its size. The function may see
+// an object twice: if the API server forgets the list while its pages are read, the rest comes in one call, with
+// what is there by then. The errors are those of the API server.
+func List[T any, L runtime.Object](ctx context.Context, lister Lister[L], each func(*T)) error {
+	page := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return lister(ctx, o) }
 	deliver := func(object runtime.Object) error {
 		item := *any(object).(*T)
 		any(&item).(metav1.Object).SetManagedFields(nil)

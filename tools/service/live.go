@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -55,9 +56,10 @@ type Live struct {
 // EndpointSlices, Endpoints in the namespaces in which an entry has some, and looks for namespaces without
 // any of the Services. Whatever the user may not read is in Unread; the error is that of the context.
 func FromLive(ctx context.Context, client kubernetes.Interface, desired []*Mapping, progress func(string)) (*Live, error) {
-	r := &reader{ctx: ctx, client: client, progress: progress, Live: &Live{
-		Services: map[Key]*corev1.Service{}, Named: map[Key]*discoveryv1.EndpointSlice{}, Legacy: map[Key]*Endpoints{},
-	}}
+	l := &Live{
+		Services: map[Key]*corev1.Service{}, Slices: map[Key][]*discoveryv1.EndpointSlice{},
+		Named: map[Key]*discoveryv1.EndpointSlice{}, Legacy: map[Key]*Endpoints{},
+	}
 	entries, sliceNames, legacy := map[Key]bool{}, map[Key]bool{}, map[Key]bool{}
 	namespaces, withEndpoints := map[string]bool{}, map[string]bool{}
 	for _, m := range desired {
@@ -69,42 +71,45 @@ func FromLive(ctx context.Context, client kubernetes.Interface, desired []*Mappi
 			sliceNames[KeyOf(slice)] = true
 		}
 	}
-	slicesOf := map[Key]map[string]*discoveryv1.EndpointSlice{}
-	r.list(Services, namespaces, func(namespace string) error {
-		return ListServices(ctx, client, namespace, counted(r, Services, func(o *corev1.Service) {
-			if entries[KeyOf(o)] {
-				r.Services[KeyOf(o)] = o
+	l.read(ctx, Services, namespaces, progress, func(namespace string, count func()) error {
+		return List(ctx, client.CoreV1().Services(namespace).List, func(o *corev1.Service) {
+			if count(); entries[KeyOf(o)] {
+				l.Services[KeyOf(o)] = o
 			}
-		}))
+		})
 	})
-	r.list(EndpointSlices, namespaces, func(namespace string) error {
-		return ListEndpointSlices(ctx, client, namespace, counted(r, EndpointSlices, func(o *discoveryv1.EndpointSlice) {
+	l.read(ctx, EndpointSlices, namespaces, progress, func(namespace string, count func()) error {
+		return List(ctx, client.DiscoveryV1().EndpointSlices(namespace).List, func(o *discoveryv1.EndpointSlice) {
+			count()
 			if key := ServiceOf(o); entries[key] {
-				if slicesOf[key] == nil {
-					slicesOf[key] = map[string]*discoveryv1.EndpointSlice{}
-				}
-				slicesOf[key][o.Name] = o
+				l.Slices[key] = insert(l.Slices[key], o)
 			}
 			if sliceNames[KeyOf(o)] {
-				r.Named[KeyOf(o)] = o
+				l.Named[KeyOf(o)] = o
 			}
-		}))
+		})
 	})
-	r.list(LegacyObjects, withEndpoints, func(namespace string) error {
-		return ListEndpoints(ctx, client, namespace, counted(r, LegacyObjects, func(o *Endpoints) {
-			if legacy[KeyOf(o)] {
-				r.Legacy[KeyOf(o)] = o
+	l.read(ctx, LegacyObjects, withEndpoints, progress, func(namespace string, count func()) error {
+		return List(ctx, client.CoreV1().Endpoints(namespace).List, func(o *Endpoints) {
+			if count(); legacy[KeyOf(o)] {
+				l.Legacy[KeyOf(o)] = o
 			}
-		}))
+		})
 	})
-	r.Slices = map[Key][]*discoveryv1.EndpointSlice{}
-	for key, byName := range slicesOf {
-		for _, name := range slices.Sorted(maps.Keys(byName)) {
-			r.Slices[key] = append(r.Slices[key], byName[name])
-		}
+	l.findMissing(ctx, client, namespaces)
+	return l, ctx.Err()
+}
+
+// insert adds a slice to those of a Service, in the order of their names. It replaces one that was listed before.
+func insert(list []*discoveryv1.EndpointSlice, slice *discoveryv1.EndpointSlice) []*discoveryv1.EndpointSlice {
+	at, listed := slices.BinarySearchFunc(list, slice.Name, func(o *discoveryv1.EndpointSlice, name string) int {
+		return cmp.Compare(o.Name, name)
+	})
+	if listed {
+		list[at] = slice
+		return list
 	}
-	r.findMissing(namespaces)
-	return r.Live, ctx.Err()
+	return slices.Insert(list, at, slice)
 }
 
 // CouldRead says whether a resource was read in a namespace.
@@ -122,89 +127,83 @@ func (l *Live) IsMissing(namespace string) bool {
 
 // ReadPods lists the pods of a selector in a namespace. If it cannot, it says so in Unread and returns false.
 func (l *Live) ReadPods(ctx context.Context, client kubernetes.Interface, namespace string, selector map[string]string) ([]*corev1.Pod, bool) {
+	list := func(ctx context.Context, o metav1.ListOptions) (*corev1.PodList, error) {
+		o.LabelSelector = Pairs(selector)
+		return client.CoreV1().Pods(namespace).List(ctx, o)
+	}
 	var pods []*corev1.Pod
-	err := ListPods(ctx, client, namespace, Pairs(selector), func(pod *corev1.Pod) { pods = append(pods, pod) })
-	if err != nil && l.CouldRead(PodObjects, namespace) {
-		l.Unread = append(l.Unread, Unread{PodObjects, "list", []string{namespace}, err})
+	err := List(ctx, list, func(pod *corev1.Pod) { pods = append(pods, pod) })
+	if l.CouldRead(PodObjects, namespace) {
+		l.unread(PodObjects, "list", err, namespace)
 	}
 	return pods, err == nil
 }
 
-// reader reads a Live.
-type reader struct {
-	*Live
-	ctx      context.Context
-	client   kubernetes.Interface
-	progress func(string)
-}
-
-// counted is a function for each object of a list, with progress after every page.
-func counted[T any](r *reader, resource Resource, each func(*T)) func(*T) {
-	count := 0
-	return func(object *T) {
-		if count++; count%PageSize == 0 {
-			r.progress(fmt.Sprintf("list %s: %d so far", resource.Kind, count))
-		}
-		each(object)
+// unread notes an error of reading a resource, if there is one.
+func (l *Live) unread(resource Resource, verb string, err error, namespaces ...string) {
+	if err != nil {
+		l.Unread = append(l.Unread, Unread{resource, verb, namespaces, err})
 	}
 }
 
-// list lists a resource in some namespaces: one by one if there are few, and the whole cluster at once
-// otherwise, if that is allowed.
-func (r *reader) list(resource Resource, in map[string]bool, list func(namespace string) error) {
-	if len(in) == 0 || r.ctx.Err() != nil {
+// read lists a resource in some namespaces: one by one if there are few, and the whole cluster at once
+// otherwise, if that is allowed. The list counts its objects.
+func (l *Live) read(
+	ctx context.Context, resource Resource, in map[string]bool, progress func(string), list func(namespace string, count func()) error,
+) {
+	if len(in) == 0 || ctx.Err() != nil {
 		return
 	}
-	r.progress("list " + resource.Kind)
+	progress("list " + resource.Kind)
+	total := 0
+	count := func() {
+		if total++; total%PageSize == 0 {
+			progress(fmt.Sprintf("list %s: %d so far", resource.Kind, total))
+		}
+	}
 	namespaces := slices.Sorted(maps.Keys(in))
 	if len(in) > maxNamespaces {
-		err := list(metav1.NamespaceAll)
-		if err == nil {
-			return
-		}
-		if !apierrors.IsForbidden(err) {
-			r.Unread = append(r.Unread, Unread{resource, "list", namespaces, err})
+		if err := list(metav1.NamespaceAll, count); !apierrors.IsForbidden(err) {
+			l.unread(resource, "list", err, namespaces...)
 			return
 		}
 	}
-	unread := Unread{Resource: resource, Verb: "list"}
+	var failed []string
+	var last error
 	for _, namespace := range namespaces {
-		if err := list(namespace); err != nil {
-			unread.Namespaces, unread.Err = append(unread.Namespaces, namespace), err
+		if err := list(namespace, count); err != nil {
+			failed, last = append(failed, namespace), err
 		}
 	}
-	if unread.Err != nil {
-		r.Unread = append(r.Unread, unread)
-	}
+	l.unread(resource, "list", last, failed...)
 }
 
 // findMissing looks for the namespaces that have none of the Services, and may not exist.
-func (r *reader) findMissing(in map[string]bool) {
+func (l *Live) findMissing(ctx context.Context, client kubernetes.Interface, in map[string]bool) {
 	suspects := maps.Clone(in)
-	for key := range r.Services {
+	for key := range l.Services {
 		delete(suspects, key.Namespace)
 	}
-	maps.DeleteFunc(suspects, func(namespace string, _ bool) bool { return !r.CouldRead(Services, namespace) })
+	maps.DeleteFunc(suspects, func(namespace string, _ bool) bool { return !l.CouldRead(Services, namespace) })
 	names := slices.Sorted(maps.Keys(suspects))
-	if len(names) == 0 || r.ctx.Err() != nil {
+	if len(names) == 0 || ctx.Err() != nil {
 		return
 	}
-	if len(names) <= maxNamespaces {
-		for _, namespace := range names {
-			// A role for one namespace may allow to get it, but not to list all.
-			_, err := r.client.CoreV1().Namespaces().Get(r.ctx, namespace, metav1.GetOptions{})
-			if apierrors.IsNotFound(err) {
-				r.Missing = append(r.Missing, namespace)
-			} else if err != nil {
-				r.Unread = append(r.Unread, Unread{Namespaces, "get", []string{namespace}, err})
-			}
+	if len(names) > maxNamespaces {
+		err := List(ctx, client.CoreV1().Namespaces().List, func(o *corev1.Namespace) { delete(suspects, o.Name) })
+		if err == nil {
+			l.Missing = slices.Sorted(maps.Keys(suspects))
 		}
+		l.unread(Namespaces, "list", err, names...)
 		return
 	}
-	exists := map[string]bool{}
-	if err := ListNamespaces(r.ctx, r.client, func(o *corev1.Namespace) { exists[o.Name] = true }); err != nil {
-		r.Unread = append(r.Unread, Unread{Namespaces, "list", names, err})
-		return
+	for _, namespace := range names {
+		// A role for one namespace may allow to get it, but not to list all.
+		_, err := client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			l.Missing = append(l.Missing, namespace)
+		} else {
+			l.unread(Namespaces, "get", err, namespace)
+		}
 	}
-	r.Missing = slices.DeleteFunc(names, func(namespace string) bool { return exists[namespace] })
 }

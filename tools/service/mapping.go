@@ -81,6 +81,9 @@ type Port struct {
 	AppProtocol string `json:"appProtocol,omitempty"`
 }
 
+// id is by what a Service may have a port only once.
+func (p Port) id() string { return fmt.Sprintf("%d/%s", p.Port, p.Protocol) }
+
 // String prints a port: "http 80", "53/UDP".
 func (p Port) String() string {
 	text := strconv.Itoa(int(p.Port))

@@ -116,7 +116,7 @@ func TestExpiredList(t *testing.T) {
 		return true, list, nil
 	})
 	names := map[string]bool{}
-	if err := service.ListServices(t.Context(), client, "shop", func(o *corev1.Service) { names[o.Name] = true }); err != nil {
+	if err := service.List(t.Context(), client.CoreV1().Services("shop").List, func(o *corev1.Service) { names[o.Name] = true }); err != nil {
 		t.Fatal(err)
 	}
 	if calls != 3 || !names["a"] || !names["b"] {

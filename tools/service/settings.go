@@ -32,9 +32,9 @@ type Setting struct {
 
 // Settings are the settings, in the order in which differences list them.
 var Settings = []Setting{
-	{Name: "ipFamilies", Default: "", Defaulted: true, Routes: true, Get: func(s *corev1.ServiceSpec) any { return joined(s.IPFamilies, ",") }},
+	{Name: "ipFamilies", Default: "", Defaulted: true, Routes: true, Get: func(s *corev1.ServiceSpec) any { return Join(s.IPFamilies, ",") }},
 	{Name: "ipFamilyPolicy", Default: "", Defaulted: true, Get: func(s *corev1.ServiceSpec) any { return string(ptr.Deref(s.IPFamilyPolicy, "")) }},
-	{Name: "externalIPs", Default: "", Routes: true, Get: func(s *corev1.ServiceSpec) any { return joined(s.ExternalIPs, ",") }},
+	{Name: "externalIPs", Default: "", Routes: true, Get: func(s *corev1.ServiceSpec) any { return Join(s.ExternalIPs, ",") }},
 	{Name: "sessionAffinity", FromValues: true, Default: "None", Get: func(s *corev1.ServiceSpec) any { return string(s.SessionAffinity) }},
 	{Name: "sessionAffinityTimeoutSeconds", FromValues: true, Spec: "sessionAffinityConfig",
 		Default: int(corev1.DefaultClientIPServiceAffinitySeconds), Get: affinityTimeout},
@@ -58,7 +58,8 @@ func affinityTimeout(s *corev1.ServiceSpec) any {
 	return int(ptr.Deref(s.SessionAffinityConfig.ClientIP.TimeoutSeconds, 0))
 }
 
-func joined[T ~string](list []T, separator string) string {
+// Join joins texts of any type.
+func Join[T ~string](list []T, separator string) string {
 	var texts []string
 	for _, item := range list {
 		texts = append(texts, string(item))
