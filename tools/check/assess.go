@@ -24,13 +24,10 @@ func assess(desired []*service.Mapping, live *service.Live, release *helm.Deploy
 		}
 	}
 	for _, m := range desired {
-		a := &assessment{
-			Mapping: m, live: live, release: release, existing: live.Services[m.Key],
-			entry: &Entry{Key: m.Key, Desired: m, Endpoints: []Endpoint{}, Missing: []string{}, Probes: []*Probe{}},
-		}
+		entry := &Entry{Key: m.Key, Desired: m, Endpoints: []Endpoint{}, Missing: []string{}, Probes: []*Probe{}}
+		report.Entries = append(report.Entries, entry)
+		a := &assessment{Mapping: m, live: live, existing: live.Services[m.Key], report: report, entry: entry}
 		a.run()
-		report.Entries = append(report.Entries, a.entry)
-		report.Findings = append(report.Findings, a.findings...)
 	}
 	return report
 }
@@ -39,15 +36,15 @@ func assess(desired []*service.Mapping, live *service.Live, release *helm.Deploy
 type assessment struct {
 	*service.Mapping
 	live     *service.Live
-	release  *helm.Deployed  // nil for values
 	existing *corev1.Service // nil if it does not exist, or could not be read
-
+	report   *Report
 	entry    *Entry
-	findings []findings.Finding
 }
 
-func (a *assessment) add(code findings.Code, args findings.Args) {
-	a.findings = append(a.findings, findings.New(code, a.Namespace, a.Name, args))
+func (a *assessment) add(code findings.Code, args findings.Args) { a.report.add(a.entry, code, args) }
+
+func (r *Report) add(e *Entry, code findings.Code, args findings.Args) {
+	r.Findings = append(r.Findings, findings.New(code, e.Namespace, e.Name, args))
 }
 
 func (a *assessment) run() {
@@ -92,20 +89,20 @@ func looksLikeIP(name string) bool {
 
 // apply says how to create a missing object.
 func (a *assessment) apply() string {
-	if a.release == nil {
+	if a.report.Release == nil {
 		return "Apply the values again."
 	}
 	return fmt.Sprintf("Run helm upgrade %s -n %s with the same values, which creates what is missing.",
-		a.release.Name, a.release.Namespace)
+		a.report.Release.Name, a.report.Release.Namespace)
 }
 
 // restore says how to undo a change.
 func (a *assessment) restore() string {
-	if a.release == nil {
+	if a.report.Release == nil {
 		return a.apply()
 	}
 	return fmt.Sprintf("Undo the change, or run helm upgrade %s -n %s with the same values, with Helm 4 and --force-conflicts.",
-		a.release.Name, a.release.Namespace)
+		a.report.Release.Name, a.report.Release.Namespace)
 }
 
 // otherOwner says who owns the Service, if it is not the release. For values, it is enough that the Service is of
@@ -113,9 +110,9 @@ func (a *assessment) restore() string {
 func (a *assessment) otherOwner() string {
 	const chart = "app.kubernetes.io/name"
 	switch {
-	case a.release != nil && !a.release.Owns(a.existing):
+	case a.report.Release != nil && !a.report.Release.Owns(a.existing):
 		return helm.OwnerOf(a.existing).String()
-	case a.release == nil && a.existing.Labels[chart] != a.Service.Labels[chart]:
+	case a.report.Release == nil && a.existing.Labels[chart] != a.Service.Labels[chart]:
 		return "was not created by this chart"
 	}
 	return ""
@@ -127,7 +124,7 @@ var ownLabels = []string{"helm.sh/chart", "app.kubernetes.io/instance", "app.kub
 // drift finds objects that differ from the desired ones.
 func (a *assessment) drift() {
 	source, ignored := "the release", []string(nil)
-	if a.release == nil {
+	if a.report.Release == nil {
 		source, ignored = "the values", ownLabels
 	}
 	for _, drift := range a.live.Drift(a.Mapping, ignored...) {

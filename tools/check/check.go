@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"k8s.io/client-go/kubernetes"
@@ -101,56 +100,56 @@ type Options struct {
 // EndpointSlices, Endpoints if an entry has some, and namespaces if one seems to be missing. Everything but the
 // storage may be forbidden: then a finding says what could not be read.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	cluster, err := helm.Connect(o.Cluster)
+	client, objects, release, err := read(o)
 	if err != nil {
 		return nil, err
 	}
-	objects, release, err := read(cluster, o)
-	if err != nil {
-		return nil, err
-	}
-	return Objects(ctx, cluster.Client, objects, release, o)
+	return Objects(ctx, client, objects, release, o)
 }
 
 // Names are the names of all entries, sorted.
 func Names(o Options) ([]string, error) {
-	cluster, err := helm.Connect(o.Cluster)
+	_, objects, _, err := read(o)
 	if err != nil {
 		return nil, err
 	}
-	objects, _, err := read(cluster, o)
-	if err != nil {
-		return nil, err
+	var names []string
+	for _, service := range objects.Services {
+		names = append(names, service.Name)
 	}
-	names := map[string]bool{}
-	for key := range service.FromRendered(objects) {
-		names[key.Name] = true
-	}
-	return slices.Sorted(maps.Keys(names)), nil
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
-// read returns the desired objects, and their release unless they are those of values.
-func read(cluster *helm.Cluster, o Options) (*helm.Result, *helm.Deployed, error) {
+// read connects, and returns the desired objects, with their release unless they are those of values.
+func read(o Options) (client kubernetes.Interface, objects *helm.Result, release *helm.Deployed, err error) {
+	cluster, err := helm.Connect(o.Cluster)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	client = cluster.Client
 	if o.FromValues {
 		o.Progress("render the values")
-		vals, err := helm.Merge(o.Values)
-		if err != nil {
-			return nil, nil, err
-		}
-		chart, err := helm.Open(o.Chart)
-		if err != nil {
-			return nil, nil, err
-		}
-		objects, err := cluster.Upgrade(chart, cmp.Or(o.Release, "release-name"), nil, vals, helm.Reuse{})
-		return objects, nil, err
+		objects, err = render(cluster, o)
+		return client, objects, nil, err
 	}
 	o.Progress("read the release")
-	release, err := cluster.Deployed(o.Release)
-	if err != nil {
-		return nil, nil, err
+	if release, err = cluster.Deployed(o.Release); err == nil {
+		objects, err = release.Mappings()
 	}
-	objects, err := release.Mappings()
-	return objects, release, err
+	return client, objects, release, err
+}
+
+func render(cluster *helm.Cluster, o Options) (*helm.Result, error) {
+	vals, err := helm.Merge(o.Values)
+	if err != nil {
+		return nil, err
+	}
+	chart, err := helm.Open(o.Chart)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Upgrade(chart, cmp.Or(o.Release, "release-name"), nil, vals, helm.Reuse{})
 }
 
 // Objects checks objects against a cluster. The release is nil for objects of no release: then only their chart
@@ -168,48 +167,42 @@ func Objects(
 	}
 	report := assess(desired, live, release)
 	report.Findings = append(report.Findings, live.Findings()...)
-	report.Findings = append(report.Findings, o.Probe.run(ctx, report.Entries, o.Progress)...)
+	o.Probe.run(ctx, report, o.Progress)
 	report.finish(live)
 	return report, ctx.Err()
 }
 
 // selectEntries sorts the mappings, and leaves out those that the names do not name, if there are any.
 func selectEntries(mappings map[service.Key]*service.Mapping, names []string) ([]*service.Mapping, error) {
-	named := func(name string) func(service.Key) bool {
-		return func(key service.Key) bool { return name == key.Name || name == key.String() }
-	}
+	all := service.Sorted(mappings)
+	isNamed := func(m *service.Mapping, name string) bool { return name == m.Name || name == m.Key.String() }
 	for _, name := range names {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(mappings)), named(name)) {
+		if !slices.ContainsFunc(all, func(m *service.Mapping) bool { return isNamed(m, name) }) {
 			return nil, fmt.Errorf("no entry is named %q: use a name, or a namespace and name such as shop/orders", name)
 		}
 	}
-	return slices.DeleteFunc(service.Sorted(mappings), func(m *service.Mapping) bool {
-		return len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return named(name)(m.Key) })
+	return slices.DeleteFunc(all, func(m *service.Mapping) bool {
+		return len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return isNamed(m, name) })
 	}), nil
 }
 
 // finish sorts the findings, and sets the results of the entries.
 func (r *Report) finish(live *service.Live) {
 	findings.Sort(r.Findings)
-	worst, incomplete := map[service.Key]Result{}, map[string]bool{}
-	for _, u := range live.Unread {
-		for _, namespace := range u.Namespaces {
-			incomplete[namespace] = true
-		}
-	}
+	worst := map[service.Key]Result{}
 	for i, f := range r.Findings {
 		r.Findings[i].Effect = "" // that of an upgrade
-		key := service.Key{Namespace: f.Namespace, Name: f.Entry}
-		if worst[key] != Failed {
+		if key := (service.Key{Namespace: f.Namespace, Name: f.Entry}); worst[key] != Failed {
 			worst[key] = Result(f.Severity)
 		}
 	}
 	for _, e := range r.Entries {
 		e.Result = cmp.Or(worst[e.Key], OK)
+		inNamespace := func(u service.Unread) bool { return slices.Contains(u.Namespaces, e.Namespace) }
 		switch {
 		case worst[service.Key{Namespace: e.Namespace}] == Failed:
 			e.Result = Failed
-		case e.Result == OK && incomplete[e.Namespace]:
+		case e.Result == OK && slices.ContainsFunc(live.Unread, inNamespace):
 			e.Result = Unknown
 		}
 	}

@@ -394,9 +394,11 @@ func TestResolve(t *testing.T) {
 		want findings.Severity
 	}{{"", findings.Warning}, {"10.96.0.1", findings.Error}} {
 		t.Setenv("KUBERNETES_SERVICE_HOST", c.host)
-		assessed := assess(entries, &asStored(entries).Live, release).Entries
+		report := assess(entries, &asStored(entries).Live, release)
+		assessed := report.Entries
 		options := ProbeOptions{Resolve: true, Timeout: DefaultTimeout, Concurrency: DefaultConcurrency, resolver: names{"there.example.": {"10.0.0.2", "10.0.0.1"}}}
-		list := options.run(t.Context(), assessed, func(string) {})
+		options.run(t.Context(), report, func(string) {})
+		list := report.Findings
 		if len(list) != 1 || list[0].Severity != c.want || list[0].Code != findings.ExternalNameUnresolvable || list[0].Entry != "b" {
 			t.Errorf("host %q: %v", c.host, list)
 		}
@@ -463,7 +465,9 @@ func TestConnect(t *testing.T) {
 			c.options.Timeout, c.options.Concurrency = 5*time.Second, DefaultConcurrency
 			c.options.roots = secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 			var got []string
-			for _, f := range c.options.run(t.Context(), []*Entry{entry}, func(string) {}) {
+			report := &Report{Entries: []*Entry{entry}}
+			c.options.run(t.Context(), report, func(string) {})
+			for _, f := range report.Findings {
 				got = append(got, string(f.Severity)+" "+string(f.Code))
 			}
 			if !slices.Equal(got, c.want) {
@@ -500,38 +504,41 @@ func TestConnectOnce(t *testing.T) {
 	}
 	t.Cleanup(func() { listener.Close() })
 	port := int32(listener.Addr().(*net.TCPAddr).Port)
-	var shown []*Entry
+	report := &Report{}
 	for range 50 {
-		shown = append(shown, &Entry{Desired: &service.Mapping{
+		report.Entries = append(report.Entries, &Entry{Desired: &service.Mapping{
 			Addresses: []service.Address{{IP: "127.0.0.1", Ready: true}}, Ports: []service.Port{{Port: port, Protocol: "TCP"}},
 		}})
 	}
-	if list := (ProbeOptions{Connect: true, Timeout: DefaultTimeout, Concurrency: DefaultConcurrency}).run(t.Context(), shown, func(string) {}); len(list) > 0 {
-		t.Error(list)
+	ProbeOptions{Connect: true, Timeout: DefaultTimeout, Concurrency: DefaultConcurrency}.run(t.Context(), report, func(string) {})
+	if len(report.Findings) > 0 {
+		t.Error(report.Findings)
 	}
-	for _, e := range shown {
-		if len(e.Probes) != 1 || e.Probes[0] != shown[0].Probes[0] {
+	for _, e := range report.Entries {
+		if len(e.Probes) != 1 || e.Probes[0] != report.Entries[0].Probes[0] {
 			t.Fatal("an address is tried twice")
 		}
 	}
 	running, most := make(chan bool, 100), 0
-	items := map[int]bool{}
-	for i := range 40 {
-		items[i] = true
-	}
+	var tasks []func()
 	done := make(chan int, 40)
-	each(t.Context(), 3, items, "", func(string) {}, func(int, bool) {
-		running <- true
-		done <- len(running)
-		time.Sleep(time.Millisecond)
-		<-running
-	})
+	for range 40 {
+		tasks = append(tasks, func() {
+			running <- true
+			done <- len(running)
+			time.Sleep(time.Millisecond)
+			<-running
+		})
+	}
+	ProbeOptions{Concurrency: 3}.each(t.Context(), "", func(string) {}, tasks)
 	close(done)
+	ran := 0
 	for n := range done {
+		ran++
 		most = max(most, n)
 	}
-	if most > 3 || len(items) != 40 {
-		t.Errorf("%d at a time", most)
+	if most > 3 || ran != 40 {
+		t.Errorf("%d at a time, %d in all", most, ran)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -118,7 +117,7 @@ func (a *assessment) ports() {
 			ofPods = append(ofPods, has...)
 		default:
 			for _, port := range without(ports, has) {
-				text := fmt.Sprintf("the Service has %s, EndpointSlice %s has %s", port, slice.Name, cmp.Or(join(has), "none"))
+				text := fmt.Sprintf("the Service has %s, EndpointSlice %s has %s", port, slice.Name, cmp.Or(service.Join(has, ", "), "none"))
 				mismatched = append(mismatched, text)
 			}
 		}
@@ -155,26 +154,10 @@ func without(ports, others []service.Port) []service.Port {
 	})
 }
 
-func join(ports []service.Port) string {
-	var texts []string
-	for _, p := range ports {
-		texts = append(texts, p.String())
-	}
-	return strings.Join(texts, ", ")
-}
-
 // readiness finds a Service without an endpoint that connections can go to.
 func (a *assessment) readiness(observed *corev1.Service) {
-	ready, pods := map[service.Class]int{}, 0
-	for _, e := range a.entry.Endpoints {
-		if e.Class == service.Pods {
-			pods++
-		}
-		if e.Ready {
-			ready[e.Class]++
-		}
-	}
-	if a.Backend != values.External && service.SelectsPods(observed) && ready[service.Pods] == 0 {
+	pods, readyPods := a.entry.count(service.Pods)
+	if a.Backend != values.External && service.SelectsPods(observed) && readyPods == 0 {
 		code := findings.NoPods
 		if a.Backend == values.Both {
 			code = findings.NoPodsBoth
@@ -182,11 +165,26 @@ func (a *assessment) readiness(observed *corev1.Service) {
 		a.add(code, findings.Args{"count": strconv.Itoa(pods), "selector": service.Pairs(observed.Spec.Selector)})
 		return
 	}
-	explained := slices.ContainsFunc(a.findings, func(f findings.Finding) bool {
-		return f.Code == findings.EndpointsMissing || f.Code == findings.ServiceLabelMissing
-	})
+	isReady := slices.ContainsFunc(a.entry.Endpoints, func(e Endpoint) bool { return e.Ready })
 	unknown := a.Endpoints != nil && !a.live.CouldRead(service.LegacyObjects, a.Namespace)
-	if len(ready) == 0 && !explained && !unknown && !a.IsAlias() {
+	if !isReady && !unknown && !a.IsAlias() && !a.has(findings.EndpointsMissing) && !a.has(findings.ServiceLabelMissing) {
 		a.add(findings.NoReadyEndpoint, findings.Args{"count": strconv.Itoa(len(a.entry.Endpoints))})
 	}
+}
+
+func (a *assessment) has(code findings.Code) bool {
+	return findings.Has(a.report.Findings, code, a.Namespace, a.Name)
+}
+
+// count counts the endpoints of a class.
+func (e *Entry) count(class service.Class) (all, ready int) {
+	for _, endpoint := range e.Endpoints {
+		if endpoint.Class == class {
+			all++
+			if endpoint.Ready {
+				ready++
+			}
+		}
+	}
+	return all, ready
 }

@@ -81,93 +81,87 @@ type Probe struct {
 	code findings.Code // of what failed
 }
 
-// InCluster says whether the program runs in a pod, where names resolve as they do for clients of the Services.
-func InCluster() bool { return os.Getenv("KUBERNETES_SERVICE_HOST") != "" }
-
-// run resolves and connects, and writes the results to the entries. Entries share names and addresses, such as
-// one that is mapped into many namespaces: each is tried once.
-func (o ProbeOptions) run(ctx context.Context, entries []*Entry, progress func(string)) []findings.Finding {
+// run resolves and connects, writes the results to the entries, and adds the findings. Entries share names and
+// addresses, such as one that is mapped into many namespaces: each is tried once.
+func (o ProbeOptions) run(ctx context.Context, r *Report, progress func(string)) {
 	if o.resolver == nil {
 		o.resolver = net.DefaultResolver
 	}
 	if o.Resolve {
-		o.resolveAll(ctx, entries, progress)
+		o.each(ctx, "resolve names", progress, o.resolutions(ctx, r.Entries))
 	}
 	if o.Connect {
-		o.connectAll(ctx, entries, progress)
+		o.each(ctx, "connect", progress, o.connections(ctx, r.Entries))
 	}
-	var list []findings.Finding
-	for _, entry := range entries {
-		list = append(list, entry.resolutionFindings()...)
-		list = append(list, entry.probeFindings()...)
+	for _, e := range r.Entries {
+		r.addResolution(e)
+		r.addProbes(e)
 	}
-	return list
 }
 
-func (o ProbeOptions) resolveAll(ctx context.Context, entries []*Entry, progress func(string)) {
-	resolutions := map[string]*Resolution{}
+// resolutions gives the entries their resolutions, and returns what does them.
+func (o ProbeOptions) resolutions(ctx context.Context, entries []*Entry) []func() {
+	var tasks []func()
+	byName := map[string]*Resolution{}
 	for _, e := range entries {
 		name := e.Desired.ExternalName
 		if !e.Desired.IsAlias() || looksLikeIP(name) {
 			continue
 		}
-		if resolutions[name] == nil {
-			resolutions[name] = &Resolution{Name: name, Addresses: []string{}}
+		if byName[name] == nil {
+			r := &Resolution{Name: name, Addresses: []string{}}
+			byName[name] = r
+			tasks = append(tasks, func() { o.resolve(ctx, r) })
 		}
-		e.Resolution = resolutions[name]
+		e.Resolution = byName[name]
 	}
-	each(ctx, o.Concurrency, resolutions, "resolve names", progress, func(_ string, r *Resolution) { o.resolve(ctx, r) })
+	return tasks
 }
 
-func (o ProbeOptions) connectAll(ctx context.Context, entries []*Entry, progress func(string)) {
-	type target struct {
-		address    string
-		port       int32
-		serverName string
-	}
-	probes := map[target]*Probe{}
+// connections gives the entries their probes, and returns what does them.
+func (o ProbeOptions) connections(ctx context.Context, entries []*Entry) []func() {
+	var tasks []func()
+	probes := map[Probe]*Probe{} // by what they try
 	for _, e := range entries {
 		for _, port := range e.Desired.Ports {
 			if len(o.Ports) > 0 && !slices.Contains(o.Ports, int(port.Port)) {
 				continue
 			}
 			for _, address := range e.outside() {
-				probe := &Probe{Address: address.ip, Port: cmp.Or(port.TargetPort, port.Port), Protocol: port.Protocol}
-				if port.Protocol != string(corev1.ProtocolTCP) {
-					probe.Skipped = "not tried: not every server answers " + port.Protocol
-					e.Probes = append(e.Probes, probe)
-					continue
+				wanted := Probe{Address: address.ip, Port: cmp.Or(port.TargetPort, port.Port), Protocol: port.Protocol}
+				isTCP := port.Protocol == string(corev1.ProtocolTCP)
+				switch {
+				case !isTCP:
+					wanted.Skipped = "not tried: not every server answers " + port.Protocol
+				case o.TLS || o.HTTP != "":
+					wanted.ServerName = cmp.Or(o.ServerName, address.name)
 				}
-				if o.TLS || o.HTTP != "" {
-					probe.ServerName = cmp.Or(o.ServerName, address.name)
+				if probes[wanted] == nil {
+					probe := wanted
+					probes[wanted] = &probe
+					if isTCP {
+						tasks = append(tasks, func() { o.connect(ctx, &probe) })
+					}
 				}
-				t := target{probe.Address, probe.Port, probe.ServerName}
-				if probes[t] == nil {
-					probes[t] = probe
-				}
-				e.Probes = append(e.Probes, probes[t])
+				e.Probes = append(e.Probes, probes[wanted])
 			}
 		}
 	}
-	each(ctx, o.Concurrency, probes, "connect", progress, func(_ target, p *Probe) { o.connect(ctx, p) })
+	return tasks
 }
 
-// each calls a function with each pair of a map, some at a time, and returns when all have returned.
-func each[K comparable, V any](
-	ctx context.Context, concurrency int, items map[K]V, what string, progress func(string), do func(K, V),
-) {
+// each runs tasks, some at a time, and returns when all have returned.
+func (o ProbeOptions) each(ctx context.Context, what string, progress func(string), tasks []func()) {
 	var group sync.WaitGroup
-	slots := make(chan struct{}, concurrency)
-	n := 0
-	for key, item := range items {
+	slots := make(chan struct{}, o.Concurrency)
+	for i, task := range tasks {
 		if ctx.Err() != nil {
 			break
 		}
 		slots <- struct{}{}
-		n++
-		progress(fmt.Sprintf("%s: %d of %d", what, n, len(items)))
+		progress(fmt.Sprintf("%s: %d of %d", what, i+1, len(tasks)))
 		group.Go(func() {
-			do(key, item)
+			task()
 			<-slots
 		})
 	}
@@ -212,23 +206,20 @@ func (e *Entry) outside() []outsideAddress {
 	return list
 }
 
-// resolutionFindings says that an ExternalName does not resolve. Outside of the cluster another resolver may know
-// less.
-func (e *Entry) resolutionFindings() []findings.Finding {
+// addResolution adds that an ExternalName does not resolve. Outside of a pod, another resolver may know less.
+func (r *Report) addResolution(e *Entry) {
 	if e.Resolution == nil || e.Resolution.Error == "" {
-		return nil
+		return
 	}
 	code := findings.ExternalNameUnresolvable
-	if !InCluster() {
+	if os.Getenv("KUBERNETES_SERVICE_HOST") == "" {
 		code = findings.ExternalNameFromOutside
 	}
-	args := findings.Args{"target": e.Resolution.Name, "why": e.Resolution.Error}
-	return []findings.Finding{findings.New(code, e.Namespace, e.Name, args)}
+	r.add(e, code, findings.Args{"target": e.Resolution.Name, "why": e.Resolution.Error})
 }
 
-// probeFindings says which connections of the entry fail, in one finding for each kind of failure.
-func (e *Entry) probeFindings() []findings.Finding {
-	var list []findings.Finding
+// addProbes adds which connections of the entry fail, in one finding for each kind of failure.
+func (r *Report) addProbes(e *Entry) {
 	for _, kind := range [][]findings.Code{ // the most severe first
 		{findings.Unreachable}, {findings.TLSFailed, findings.TLSCertificate}, {findings.HTTPFailed, findings.HTTPStatus},
 	} {
@@ -244,8 +235,7 @@ func (e *Entry) probeFindings() []findings.Finding {
 			}
 		}
 		if len(failed) > 0 {
-			list = append(list, findings.New(code, e.Namespace, e.Name, findings.Args{"addresses": findings.Some(failed, ", ")}))
+			r.add(e, code, findings.Args{"addresses": findings.Some(failed, ", ")})
 		}
 	}
-	return list
 }

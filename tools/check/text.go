@@ -1,11 +1,10 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"external-services/tools/findings"
 	"external-services/tools/service"
@@ -20,13 +19,12 @@ func (r *Report) WriteText(w io.Writer, paint findings.Paint) error {
 	if len(r.Entries) == 0 {
 		out.WriteString("No entry to check.\n")
 	} else {
-		table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ENTRY\tDESIRED\tROUTES TO\tRESULT")
+		rows := [][]string{{"ENTRY", "DESIRED", "ROUTES TO", "RESULT"}}
 		for _, e := range r.Entries {
-			// The colour is in the last column, because tabwriter counts its characters.
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", e.Key, e.Desired, e.routesTo(), paint(string(e.Result), e.Result.severity()))
+			result := paint(string(e.Result), e.Result.severity())
+			rows = append(rows, []string{e.Key.String(), e.Desired.String(), e.routesTo(), result})
 		}
-		table.Flush() // a strings.Builder takes everything
+		findings.WriteTable(&out, rows)
 		r.writeProbes(&out, paint)
 		r.writeCounts(&out)
 	}
@@ -42,23 +40,15 @@ func (r Result) severity() findings.Severity {
 
 // routesTo says in a few words what connections of the entry go to.
 func (e *Entry) routesTo() string {
-	counts, notReady := map[service.Class]int{}, map[service.Class]int{}
-	for _, endpoint := range e.Endpoints {
-		counts[endpoint.Class]++
-		if !endpoint.Ready {
-			notReady[endpoint.Class]++
-		}
-	}
 	var parts []string
 	for _, class := range []service.Class{service.Own, service.Pods, service.Stale, service.Foreign} {
-		if counts[class] == 0 {
-			continue
+		all, ready := e.count(class)
+		switch {
+		case all > ready:
+			parts = append(parts, fmt.Sprintf("%d %s (%d not ready)", all, class, all-ready))
+		case all > 0:
+			parts = append(parts, fmt.Sprintf("%d %s", all, class))
 		}
-		part := fmt.Sprintf("%d %s", counts[class], class)
-		if notReady[class] > 0 {
-			part += fmt.Sprintf(" (%d not ready)", notReady[class])
-		}
-		parts = append(parts, part)
 	}
 	if len(e.Missing) > 0 {
 		parts = append(parts, fmt.Sprintf("%d missing", len(e.Missing)))
@@ -70,43 +60,30 @@ func (e *Entry) routesTo() string {
 	default:
 		parts = append(parts, fmt.Sprintf("%s in %s", findings.Some(r.Addresses, ", "), latency(r.Millis)))
 	}
-	if len(parts) == 0 {
-		return "-"
-	}
-	return strings.Join(parts, ", ")
+	return cmp.Or(strings.Join(parts, ", "), "-")
 }
 
 func latency(millis float64) string { return fmt.Sprintf("%.1f ms", millis) }
 
 func (r *Report) writeProbes(out *strings.Builder, paint findings.Paint) {
-	if !slices.ContainsFunc(r.Entries, func(e *Entry) bool { return len(e.Probes) > 0 }) {
-		return
-	}
-	fmt.Fprintln(out)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ENTRY\tADDRESS\tPORT\tLATENCY\tRESULT")
+	rows := [][]string{{"ENTRY", "ADDRESS", "PORT", "LATENCY", "RESULT"}}
 	for _, e := range r.Entries {
 		for _, p := range e.Probes {
-			took := latency(p.Millis)
-			if p.Skipped != "" {
-				took = "-"
+			took, severity := latency(p.Millis), findings.Severity("")
+			switch {
+			case p.Skipped != "":
+				took, severity = "-", findings.Warning
+			case p.code != "":
+				severity = p.code.Severity()
 			}
-			fmt.Fprintf(table, "%s\t%s\t%d/%s\t%s\t%s\n",
-				e.Key, p.Address, p.Port, p.Protocol, took, paint(p.text(), p.severity()))
+			port := fmt.Sprintf("%d/%s", p.Port, p.Protocol)
+			rows = append(rows, []string{e.Key.String(), p.Address, port, took, paint(p.text(), severity)})
 		}
 	}
-	table.Flush() // as above
-}
-
-// severity is that of a connection, for its colour.
-func (p *Probe) severity() findings.Severity {
-	switch {
-	case p.Skipped != "", p.code == findings.TLSCertificate, p.code == findings.HTTPStatus:
-		return findings.Warning
-	case p.Error != "":
-		return findings.Error
+	if len(rows) > 1 {
+		fmt.Fprintln(out)
+		findings.WriteTable(out, rows)
 	}
-	return ""
 }
 
 // text is the result of a connection.

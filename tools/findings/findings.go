@@ -7,6 +7,7 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -115,8 +116,11 @@ func (f Finding) Subject() string {
 
 // String is the finding on one line, for errors and tests.
 func (f Finding) String() string {
-	return fmt.Sprintf("%s: %s (%s): %s", f.Subject(), cmp.Or(string(f.Effect), string(f.Severity)), f.Code, f.Message)
+	return fmt.Sprintf("%s: %s (%s): %s", f.Subject(), f.kind(), f.Code, f.Message)
 }
+
+// kind says how bad it is: by its effect, if it has one.
+func (f Finding) kind() string { return cmp.Or(string(f.Effect), string(f.Severity)) }
 
 // Exit codes of all commands. Failed is a command that could not do its work.
 const (
@@ -187,13 +191,17 @@ var Catalogue = sync.OnceValue(func() []Row {
 	return rows
 })
 
-var byCode = sync.OnceValue(func() map[Code]Row {
-	rows := map[Code]Row{}
-	for _, row := range Catalogue() {
-		rows[row.Code] = row
+func (c Code) row() Row {
+	rows := Catalogue()
+	i := slices.IndexFunc(rows, func(row Row) bool { return row.Code == c })
+	if i < 0 {
+		panic(fmt.Sprintf("findings: no code %q in the catalogue", c))
 	}
-	return rows
-})
+	return rows[i]
+}
+
+// Severity is that of the code's findings.
+func (c Code) Severity() Severity { return c.row().Severity }
 
 func (c Code) base() Code {
 	base, _, _ := strings.Cut(string(c), "/")
@@ -207,21 +215,12 @@ type Args map[string]string
 // and ${entry}, which is namespace/name, besides the arguments. It panics on a code or a name
 // that is not there, as both are the program's own.
 func New(code Code, namespace, name string, args Args) Finding {
-	row, ok := byCode()[code]
-	if !ok {
-		panic(fmt.Sprintf("findings: no code %q in the catalogue", code))
-	}
+	row := code.row()
+	known := Args{"namespace": namespace, "name": name, "entry": namespace + "/" + name}
+	maps.Copy(known, args)
 	expand := func(text string) string {
 		return os.Expand(text, func(key string) string {
-			switch key {
-			case "namespace":
-				return namespace
-			case "name":
-				return name
-			case "entry":
-				return namespace + "/" + name
-			}
-			value, ok := args[key]
+			value, ok := known[key]
 			if !ok {
 				panic(fmt.Sprintf("findings: %s names ${%s}, which it is not given", code, key))
 			}

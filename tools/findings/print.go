@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 )
 
 // Paint colours a text by a severity, in which empty is that nothing was found.
@@ -25,23 +26,24 @@ func WriteText(w io.Writer, list []Finding, paint Paint) {
 		if i == 0 {
 			fmt.Fprint(w, "\nFINDINGS\n")
 		}
-		kind := string(f.Severity)
-		if f.Effect != "" {
-			kind = string(f.Effect)
-		}
-		fmt.Fprintf(w, "\n%s: %s (%s)\n", f.Subject(), paint(kind, f.Severity), f.Code)
+		fmt.Fprintf(w, "\n%s: %s (%s)\n", f.Subject(), paint(f.kind(), f.Severity), f.Code)
 		fmt.Fprintf(w, "  Problem  %s\n", f.Message)
 		if f.Cause != "" {
 			fmt.Fprintf(w, "  Cause    %s\n", f.Cause)
 		}
-		for i, step := range f.Fix {
-			label := "Fix"
-			if i > 0 {
-				label = ""
-			}
-			fmt.Fprintf(w, "  %-7s  %s\n", label, step)
+		if len(f.Fix) > 0 {
+			fmt.Fprintf(w, "  Fix      %s\n", strings.Join(f.Fix, "\n           "))
 		}
 	}
+}
+
+// WriteTable writes rows of cells. Colours may be in the last column only, because their characters count.
+func WriteTable(w *strings.Builder, rows [][]string) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	table.Flush() // a strings.Builder takes everything
 }
 
 // Some joins a list and cuts off a long one, saying so.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"external-services/tools/findings"
 )
@@ -31,25 +30,18 @@ func (p *Plan) WriteText(w io.Writer, paint findings.Paint) error {
 // writeTable writes a line for each difference, and how many mappings change.
 func (p *Plan) writeTable(w *strings.Builder) {
 	counts := map[Action]int{}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ENTRY\tBEFORE\tAFTER\tCHANGE")
+	rows := [][]string{{"ENTRY", "BEFORE", "AFTER", "CHANGE"}}
 	for _, c := range p.Changes {
 		counts[c.Action]++
-		items := c.Changes
-		switch c.Action {
-		case Add:
-			items = []string{"added"}
-		case Remove:
-			items = []string{"removed"}
-		}
+		items := map[Action][]string{Add: {"added"}, Remove: {"removed"}, Modify: c.Changes}[c.Action]
 		for i, item := range items {
-			if i == 0 {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Key, c.Before, c.After, item)
-			} else {
-				fmt.Fprintf(table, "\t\t\t%s\n", item)
+			row := []string{c.Key.String(), c.Before.String(), c.After.String(), item}
+			if i > 0 {
+				row = []string{"", "", "", item}
 			}
+			rows = append(rows, row)
 		}
 	}
-	table.Flush() // a strings.Builder takes everything
+	findings.WriteTable(w, rows)
 	fmt.Fprintf(w, "\n%d added, %d changed, %d removed.\n", counts[Add], counts[Modify], counts[Remove])
 }

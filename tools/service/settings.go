@@ -1,6 +1,8 @@
 package service
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,10 +47,7 @@ var Settings = []Setting{
 
 // SpecField is the name of the field in the spec of a Service.
 func (s Setting) SpecField() string {
-	if s.Spec != "" {
-		return s.Spec
-	}
-	return s.Name
+	return cmp.Or(s.Spec, s.Name)
 }
 
 func affinityTimeout(s *corev1.ServiceSpec) any {
@@ -58,27 +57,22 @@ func affinityTimeout(s *corev1.ServiceSpec) any {
 	return int(ptr.Deref(s.SessionAffinityConfig.ClientIP.TimeoutSeconds, 0))
 }
 
-// Join joins texts of any type.
-func Join[T ~string](list []T, separator string) string {
+// Join prints the items of a list.
+func Join[T any](list []T, separator string) string {
 	var texts []string
 	for _, item := range list {
-		texts = append(texts, string(item))
+		texts = append(texts, fmt.Sprint(item))
 	}
 	return strings.Join(texts, separator)
 }
 
 // settingsOf reads the settings that are not the default.
 func settingsOf(spec *corev1.ServiceSpec) map[string]any {
-	var found map[string]any
+	found := map[string]any{}
 	for _, s := range Settings {
-		value := s.Get(spec)
-		if value == s.Default || value == "" || value == 0 || value == false {
-			continue
+		if value := s.Get(spec); value != s.Default && value != "" && value != 0 && value != false {
+			found[s.Name] = value
 		}
-		if found == nil {
-			found = map[string]any{}
-		}
-		found[s.Name] = value
 	}
 	return found
 }
