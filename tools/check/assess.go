@@ -63,7 +63,7 @@ func (a *assessment) run() {
 	}
 	a.drift()
 	observed := cmp.Or(a.existing, a.Service)
-	if isAlias(observed) {
+	if observed.Spec.Type == corev1.ServiceTypeExternalName {
 		if name := observed.Spec.ExternalName; looksLikeIP(name) {
 			a.add(findings.ExternalNameIP, findings.Args{"target": name, "ip": strings.Trim(name, "[]")})
 		}
@@ -78,8 +78,6 @@ func (a *assessment) run() {
 		a.readiness(observed)
 	}
 }
-
-func isAlias(o *corev1.Service) bool { return o.Spec.Type == corev1.ServiceTypeExternalName }
 
 // looksLikeIP says whether a name is an IP address, or would be read as one.
 func looksLikeIP(name string) bool {

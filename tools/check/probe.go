@@ -184,17 +184,8 @@ func (e *Entry) outside() []outsideAddress {
 		}
 		return list
 	}
-	// With publishNotReadyAddresses, those that are out of use are ready and not serving.
-	unused := map[string]bool{}
-	for _, slice := range e.Desired.Slices {
-		for _, endpoint := range slice.Endpoints {
-			if serving := endpoint.Conditions.Serving; serving != nil && !*serving {
-				unused[endpoint.Addresses[0]] = true
-			}
-		}
-	}
 	for _, a := range e.Desired.Addresses {
-		if !a.Ready || unused[a.IP] {
+		if !a.Ready || a.Unused {
 			continue
 		}
 		name := e.Name + "." + e.Namespace + ".svc"

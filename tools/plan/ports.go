@@ -13,29 +13,17 @@ import (
 	"external-services/tools/service"
 )
 
-func sameNumber(a, b service.Port) bool { return a.Port == b.Port && a.Protocol == b.Protocol }
-
-// renamedPorts lists the ports that keep their number and protocol and get another name.
-func renamedPorts(before, after *service.Mapping) []string {
-	var names []string
+// changedPorts lists the ports that keep their number and protocol and get another name, and those that are gone.
+func changedPorts(before, after *service.Mapping) (renamed, removed []string) {
 	for _, from := range before.Ports {
-		for _, to := range after.Ports {
-			if sameNumber(from, to) && from.Name != to.Name {
-				names = append(names, fmt.Sprintf("%s -> %s", cmp.Or(from.Name, "none"), cmp.Or(to.Name, "none")))
-			}
+		i := slices.IndexFunc(after.Ports, func(to service.Port) bool { return from.Port == to.Port && from.Protocol == to.Protocol })
+		if i < 0 {
+			removed = append(removed, from.String())
+		} else if to := after.Ports[i]; from.Name != to.Name {
+			renamed = append(renamed, fmt.Sprintf("%s -> %s", cmp.Or(from.Name, "none"), cmp.Or(to.Name, "none")))
 		}
 	}
-	return names
-}
-
-func removedPorts(before, after *service.Mapping) []string {
-	var ports []string
-	for _, from := range before.Ports {
-		if !slices.ContainsFunc(after.Ports, func(to service.Port) bool { return sameNumber(from, to) }) {
-			ports = append(ports, from.String())
-		}
-	}
-	return ports
+	return renamed, removed
 }
 
 // patchedPorts says what is wrong with the ports of a Service that is patched on the client's side, as Helm 3

@@ -35,7 +35,7 @@ func (p *Plan) checkRules(c Change) {
 	wasAlias, isAlias := before.IsAlias(), after.IsAlias()
 	hadSelector, hasSelector := service.HasSelector(before.Service), service.HasSelector(after.Service)
 	isCutover := before.Backend != after.Backend && before.Backend != values.Both && after.Backend != values.Both
-	renamed, removed := renamedPorts(before, after), removedPorts(before, after)
+	renamed, removed := changedPorts(before, after)
 	patched := patchedPorts(before.Service, after.Service)
 	args := findings.Args{
 		"old": string(before.Backend), "new": string(after.Backend),
@@ -56,8 +56,7 @@ func (p *Plan) checkRules(c Change) {
 		{isAlias && before.Headless, findings.DNSAnswersFromHeadless},
 		{wasAlias && !isAlias, findings.DNSAnswersFromAlias},
 		{len(renamed) > 0 && before.HasClusterIP() && after.HasClusterIP(), findings.PortRenamed},
-		{patched == findings.PortsByNumber, findings.PortsByNumber},
-		{patched == findings.PortsByNumberRefused, findings.PortsByNumberRefused},
+		{patched != "", patched},
 		{len(removed) > 0 && !isAlias, findings.PortRemoved},
 	} {
 		if rule.applies {
@@ -68,7 +67,7 @@ func (p *Plan) checkRules(c Change) {
 
 // losesAddresses says whether connections go to addresses of which none is ready, and did not before.
 func losesAddresses(before, after *service.Mapping) bool {
-	lost := func(m *service.Mapping) bool { return m.Backend == values.External && m.ReadyAddresses() == 0 }
+	lost := func(m *service.Mapping) bool { return m.Backend == values.External && !m.HasReadyAddress() }
 	return !after.IsAlias() && lost(after) && (before == nil || !lost(before))
 }
 

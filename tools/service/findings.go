@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,33 +36,26 @@ func ReleaseFindings(r *helm.Deployed) []findings.Finding {
 func (l *Live) Findings() []findings.Finding {
 	var list []findings.Finding
 	for _, u := range l.Unread {
-		list = append(list, u.finding())
+		code, about := findings.NotChecked, ""
+		if apierrors.IsForbidden(u.Err) {
+			code = findings.NotCheckedForbidden
+		}
+		if len(u.Namespaces) == 1 {
+			about = u.Namespaces[0]
+		}
+		where := findings.Some(u.Namespaces, ", ")
+		what := u.Kind + " of " + where
+		if u.Resource == Namespaces {
+			what = "namespace " + where
+		}
+		list = append(list, findings.New(code, about, "", findings.Args{
+			"what": what, "where": where, "why": u.Err.Error(), "verb": u.Verb, "resource": u.Name, "group": cmp.Or(u.Group, `""`),
+		}))
 	}
 	for _, namespace := range l.Missing {
 		list = append(list, findings.New(findings.NamespaceMissing, namespace, "", nil))
 	}
 	return list
-}
-
-func (u Unread) finding() findings.Finding {
-	code, about, group := findings.NotChecked, "", `""`
-	if apierrors.IsForbidden(u.Err) {
-		code = findings.NotCheckedForbidden
-	}
-	if len(u.Namespaces) == 1 {
-		about = u.Namespaces[0]
-	}
-	if u.Group != "" {
-		group = u.Group
-	}
-	where := findings.Some(u.Namespaces, ", ")
-	what := u.Kind + " of " + where
-	if u.Resource == Namespaces {
-		what = "namespace " + where
-	}
-	return findings.New(code, about, "", findings.Args{
-		"what": what, "where": where, "why": u.Err.Error(), "verb": u.Verb, "resource": u.Name, "group": group,
-	})
 }
 
 // PodPorts prints the ports of a Service and of its pods, for the findings about them.

@@ -69,6 +69,7 @@ type Address struct {
 	Draining bool   `json:"draining,omitempty"` // not ready, and open connections stay
 	Hostname string `json:"hostname,omitempty"`
 	Zone     string `json:"zone,omitempty"`
+	Unused   bool   `json:"-"` // out of use, though ready because of publishNotReadyAddresses
 }
 
 // Port is a port of a mapping.
@@ -152,9 +153,11 @@ func (m *Mapping) readService(service *corev1.Service) {
 }
 
 func addressOf(endpoint discoveryv1.Endpoint) Address {
-	a := Address{IP: endpoint.Addresses[0], Hostname: ptr.Deref(endpoint.Hostname, ""), Zone: ptr.Deref(endpoint.Zone, ""), Ready: IsReady(endpoint)}
-	a.Draining = !a.Ready && ptr.Deref(endpoint.Conditions.Terminating, false)
-	return a
+	ready, conditions := IsReady(endpoint), endpoint.Conditions
+	return Address{
+		IP: endpoint.Addresses[0], Hostname: ptr.Deref(endpoint.Hostname, ""), Zone: ptr.Deref(endpoint.Zone, ""), Ready: ready,
+		Draining: !ready && ptr.Deref(conditions.Terminating, false), Unused: !ptr.Deref(conditions.Serving, true),
+	}
 }
 
 // IsReady says whether connections go to an endpoint: unset means ready.
@@ -197,15 +200,9 @@ func (m *Mapping) HasClusterIP() bool { return !m.IsAlias() && !m.Headless }
 // HasPods says whether the Service selects pods.
 func (m *Mapping) HasPods() bool { return len(m.Selector) > 0 }
 
-// ReadyAddresses counts the addresses outside that connections go to.
-func (m *Mapping) ReadyAddresses() int {
-	n := 0
-	for _, a := range m.Addresses {
-		if a.Ready || m.Settings["publishNotReadyAddresses"] == true {
-			n++
-		}
-	}
-	return n
+// HasReadyAddress says whether connections go to an address outside.
+func (m *Mapping) HasReadyAddress() bool {
+	return slices.ContainsFunc(m.Addresses, func(a Address) bool { return a.Ready || m.Settings["publishNotReadyAddresses"] == true })
 }
 
 // Objects are the objects of the mapping by kind and name, such as "Service orders". A nil mapping has none.
