@@ -141,11 +141,7 @@ func read(o Options) (client kubernetes.Interface, objects *helm.Result, release
 }
 
 func render(cluster *helm.Cluster, o Options) (*helm.Result, error) {
-	vals, err := helm.Merge(o.Values)
-	if err != nil {
-		return nil, err
-	}
-	chart, err := helm.Open(o.Chart)
+	chart, vals, err := helm.OpenWith(o.Chart, o.Values)
 	if err != nil {
 		return nil, err
 	}

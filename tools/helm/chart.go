@@ -54,3 +54,13 @@ func Open(path string) (*Chart, error) {
 	}
 	return Load(path)
 }
+
+// OpenWith opens a chart as Open does, and merges the values for it.
+func OpenWith(path string, v Values) (*Chart, map[string]any, error) {
+	vals, err := Merge(v)
+	if err != nil {
+		return nil, nil, err
+	}
+	chart, err := Open(path)
+	return chart, vals, err
+}

@@ -54,7 +54,7 @@ func Upgrade(ctx context.Context, o Options) (*Plan, error) {
 // render returns the objects of the release and those of the new values. Deployed is nil if the release is not
 // installed.
 func render(cluster *helm.Cluster, deployed *helm.Deployed, o Options) (before, after *helm.Result, err error) {
-	chart, err := helm.Open(o.Chart)
+	chart, vals, err := helm.OpenWith(o.Chart, o.Values)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -66,10 +66,6 @@ func render(cluster *helm.Cluster, deployed *helm.Deployed, o Options) (before, 
 		if before, err = deployed.Mappings(); err != nil {
 			return nil, nil, err
 		}
-	}
-	vals, err := helm.Merge(o.Values)
-	if err != nil {
-		return nil, nil, err
 	}
 	after, err = cluster.Upgrade(chart, o.Release, deployed, vals, o.Reuse)
 	return before, after, err

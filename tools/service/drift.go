@@ -22,16 +22,25 @@ func (l *Live) Drift(desired *Mapping, ignoreLabels ...string) []Drift {
 			drifts = append(drifts, Drift{object, differences})
 		}
 	}
+	of := func(slices []*discoveryv1.EndpointSlice, endpoints *Endpoints) *Mapping {
+		return NewMapping(desired.Service, slices, endpoints)
+	}
 	if live := l.Services[desired.Key]; live != nil {
 		add("Service "+desired.Name, diffServices(desired.Service, live, ignoreLabels))
 	}
 	for _, slice := range desired.Slices {
-		if live := l.Named[KeyOf(slice)]; live != nil {
-			add("EndpointSlice "+slice.Name, diffSlices(desired.Service, slice, live))
+		live := l.Named[KeyOf(slice)]
+		if live == nil {
+			continue
 		}
+		// Names of ports are not compared: those of the live Service and of the slice must match, whatever they are.
+		d := &differences{Diff(of([]*discoveryv1.EndpointSlice{slice}, nil), of([]*discoveryv1.EndpointSlice{live}, nil))}
+		const managedBy = discoveryv1.LabelManagedBy
+		d.text("label "+managedBy, slice.Labels[managedBy], live.Labels[managedBy], false)
+		add("EndpointSlice "+slice.Name, d.list)
 	}
 	if live := l.Legacy[desired.Key]; live != nil {
-		add("Endpoints "+desired.Name, Diff(NewMapping(desired.Service, nil, desired.Endpoints), NewMapping(desired.Service, nil, live)))
+		add("Endpoints "+desired.Name, Diff(of(nil, desired.Endpoints), of(nil, live)))
 	}
 	return drifts
 }
@@ -52,15 +61,4 @@ func deleteOthers(pairs, other map[string]string) {
 		_, ok := other[key]
 		return !ok
 	})
-}
-
-// diffSlices compares two slices of one Service. It compares no names of ports: those of the live Service
-// and of the slice must match, whatever they are.
-func diffSlices(service *corev1.Service, desired, live *discoveryv1.EndpointSlice) []Difference {
-	differences := Diff(NewMapping(service, []*discoveryv1.EndpointSlice{desired}, nil), NewMapping(service, []*discoveryv1.EndpointSlice{live}, nil))
-	const managedBy = discoveryv1.LabelManagedBy
-	if from, to := desired.Labels[managedBy], live.Labels[managedBy]; from != to {
-		differences = append(differences, Difference{Field: "label " + managedBy, Old: from, New: to})
-	}
-	return differences
 }

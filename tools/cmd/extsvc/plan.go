@@ -132,11 +132,7 @@ func (c *planCommand) compare() (*plan.Plan, error) {
 }
 
 func renderMappings(path string, release helm.Release, values helm.Values) (*helm.Result, error) {
-	vals, err := helm.Merge(values)
-	if err != nil {
-		return nil, err
-	}
-	chart, err := helm.Open(path)
+	chart, vals, err := helm.OpenWith(path, values)
 	if err != nil {
 		return nil, err
 	}
