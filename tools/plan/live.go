@@ -66,14 +66,9 @@ func reachesOtherPods(before, after *service.Mapping) bool {
 	if !after.HasPods() {
 		return false
 	}
-	ports := func(m *service.Mapping) (list []string) {
-		for _, p := range m.Ports {
-			list = append(list, p.PodPort+"/"+p.Protocol)
-		}
-		return list
-	}
+	samePods := func(a, b service.Port) bool { return a.PodPort == b.PodPort && a.Protocol == b.Protocol }
 	return before == nil || before.Backend != after.Backend || before.SelectorText() != after.SelectorText() ||
-		!slices.Equal(ports(before), ports(after))
+		!slices.EqualFunc(before.Ports, after.Ports, samePods)
 }
 
 // checkPods finds problems of the pods that a mapping begins to reach.

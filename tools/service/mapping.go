@@ -202,7 +202,8 @@ func (m *Mapping) HasPods() bool { return len(m.Selector) > 0 }
 
 // HasReadyAddress says whether connections go to an address outside.
 func (m *Mapping) HasReadyAddress() bool {
-	return slices.ContainsFunc(m.Addresses, func(a Address) bool { return a.Ready || m.Settings["publishNotReadyAddresses"] == true })
+	used := m.Settings["publishNotReadyAddresses"] == true
+	return slices.ContainsFunc(m.Addresses, func(a Address) bool { return a.Ready || used })
 }
 
 // Objects are the objects of the mapping by kind and name, such as "Service orders". A nil mapping has none.

@@ -51,7 +51,9 @@ func completeNamespace(cmd *cobra.Command, flag string, options func() helm.Clus
 			return nil, err
 		}
 		var names []string
-		err = service.List(cmd.Context(), cluster.Client.CoreV1().Namespaces().List, func(o *corev1.Namespace) { names = append(names, o.Name) })
+		err = service.List(cmd.Context(), cluster.Client.CoreV1().Namespaces().List, func(o *corev1.Namespace) {
+			names = append(names, o.Name)
+		})
 		slices.Sort(names)
 		return names, err
 	})
