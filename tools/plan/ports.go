@@ -16,7 +16,9 @@ import (
 // changedPorts lists the ports that keep their number and protocol and get another name, and those that are gone.
 func changedPorts(before, after *service.Mapping) (renamed, removed []string) {
 	for _, from := range before.Ports {
-		i := slices.IndexFunc(after.Ports, func(to service.Port) bool { return from.Port == to.Port && from.Protocol == to.Protocol })
+		i := slices.IndexFunc(after.Ports, func(to service.Port) bool {
+			return from.Port == to.Port && from.Protocol == to.Protocol
+		})
 		if i < 0 {
 			removed = append(removed, from.String())
 		} else if to := after.Ports[i]; from.Name != to.Name {

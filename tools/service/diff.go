@@ -106,7 +106,8 @@ func (a Address) String() string {
 
 // compareItems compares two lists by the keys of their items, and the fields of those that are in both.
 func compareItems[T any, K comparable](
-	d *differences, field string, before, after []T, key func(T) K, removed func(T) string, fields func(d *differences, old, new T),
+	d *differences, field string, before, after []T,
+	key func(T) K, removed func(T) string, fields func(d *differences, old, new T),
 ) {
 	moved := Difference{Field: field, Routes: true}
 	var changed differences

@@ -149,7 +149,8 @@ func (l *Live) unread(resource Resource, verb string, err error, namespaces ...s
 // read lists a resource in some namespaces: one by one if there are few, and the whole cluster at once
 // otherwise, if that is allowed. The list counts its objects.
 func (l *Live) read(
-	ctx context.Context, resource Resource, in map[string]bool, progress func(string), list func(namespace string, count func()) error,
+	ctx context.Context, resource Resource, in map[string]bool, progress func(string),
+	list func(namespace string, count func()) error,
 ) {
 	if len(in) == 0 || ctx.Err() != nil {
 		return
