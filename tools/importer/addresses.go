@@ -27,63 +27,57 @@ type endpoint struct {
 	ports           map[portKey]int32
 }
 
-// addressReader reads the addresses of a Service, with their ports.
-type addressReader struct {
-	*entry
-	service *corev1.Service
-	list    []*endpoint
-	byIP    map[string]*endpoint
-
-	// ports are those of the Service. A headless one without any gets those of its addresses.
-	ports        []corev1.ServicePort
-	missingPorts bool
-}
-
-// addAddresses carries over the addresses and the ports of a Service.
-func (e *entry) addAddresses(g *group) {
-	r := &addressReader{entry: e, service: g.service, byIP: map[string]*endpoint{}, ports: g.service.Spec.Ports}
-	r.missingPorts = len(r.ports) == 0 && e.Headless != nil
-	if g.endpoints != nil {
+// addAddresses carries over the addresses and the ports.
+func (e *entry) addAddresses() {
+	if e.endpoints != nil {
 		isUsed := func(slice *discoveryv1.EndpointSlice) bool { return len(slice.Endpoints) > 0 }
-		r.readEndpoints(g.endpoints, slices.ContainsFunc(g.slices, isUsed))
+		e.readEndpoints(e.endpoints, slices.ContainsFunc(e.slices, isUsed))
 	}
-	for _, slice := range g.slices {
-		r.readSlice(slice)
+	for _, slice := range e.slices {
+		e.readSlice(slice)
 	}
 	if e.Headless == nil {
-		r.dropOtherFamily()
-		r.reportFamilies()
+		e.compareFamilies()
 	}
-	if len(r.list) == 0 {
+	if len(e.list) == 0 {
 		e.EndpointsKind = ""
 	}
-	r.setReadiness()
-	for _, endpoint := range r.list {
-		e.Addresses = append(e.Addresses, endpoint.Address)
+	e.compareReadiness()
+	for _, a := range e.list {
+		if !a.ready {
+			e.setReadiness(a)
+		}
+		e.compareHints(a)
+		e.Addresses = append(e.Addresses, a.Address)
 	}
-	r.reportHints()
-	r.addPorts()
+	if len(e.Selector) > 0 {
+		e.Backend = values.Cluster
+		if len(e.list) > 0 {
+			e.Backend = values.Both
+		}
+	}
+	e.addPorts()
 }
 
 // readEndpoints reads an Endpoints object. An entry writes either Endpoints or EndpointSlices.
-func (r *addressReader) readEndpoints(endpoints *service.Endpoints, inSlices bool) {
+func (e *entry) readEndpoints(endpoints *service.Endpoints, inSlices bool) {
 	const why = "an entry has either Endpoints or EndpointSlices"
 	what, skipped := "Endpoints "+endpoints.Name, endpoints.Labels[service.SkipMirror] == "true"
 	if skipped && inSlices {
-		r.notCarriedOver(what, why+", and these have the label "+service.SkipMirror)
+		e.notCarriedOver(what, why+", and these have the label "+service.SkipMirror)
 		return
 	}
-	r.reportMetadata("Endpoints", endpoints)
+	e.reportMetadata("Endpoints", endpoints)
 	for _, slice := range slicesOf(endpoints) {
-		r.read("Endpoints", slice)
+		e.read("Endpoints", slice)
 	}
 	if inSlices {
-		r.notCarriedOver(what, why+"; this one has the addresses of both")
+		e.notCarriedOver(what, why+"; this one has the addresses of both")
 		return
 	}
-	r.EndpointsKind = values.EndpointsLegacy
-	if skipped && len(r.list) > 0 {
-		r.refuse("", "no connection reaches the addresses today, since the Endpoints have the label %s, "+
+	e.EndpointsKind = values.EndpointsLegacy
+	if skipped && len(e.list) > 0 {
+		e.refuse("", "no connection reaches the addresses today, since the Endpoints have the label %s, "+
 			"which the chart does not set", service.SkipMirror)
 	}
 }
@@ -112,7 +106,7 @@ func slicesOf(endpoints *service.Endpoints) []*discoveryv1.EndpointSlice {
 var chartSliceName = regexp.MustCompile(`^-ipv[46]-[0-9]+$`)
 
 // readSlice reads an EndpointSlice.
-func (r *addressReader) readSlice(slice *discoveryv1.EndpointSlice) {
+func (e *entry) readSlice(slice *discoveryv1.EndpointSlice) {
 	what := "EndpointSlice " + slice.Name
 	switch {
 	case slice.AddressType == discoveryv1.AddressTypeFQDN:
@@ -120,177 +114,168 @@ func (r *addressReader) readSlice(slice *discoveryv1.EndpointSlice) {
 		for _, endpoint := range slice.Endpoints {
 			names = append(names, endpoint.Addresses...)
 		}
-		r.notCarriedOver(what, "Kubernetes sends no connection to its DNS names (%s): for an alias of one, set externalName",
+		e.notCarriedOver(what, "Kubernetes sends no connection to its DNS names (%s): for an alias of one, set externalName",
 			findings.Some(names, ", "))
 		return
 	case service.OfPods(slice):
 		if len(slice.Endpoints) > 0 {
-			r.notCarriedOver(what, "it has addresses of pods, left from a selector that the Service no longer has")
+			e.notCarriedOver(what, "it has addresses of pods, left from a selector that the Service no longer has")
 		}
 		return
 	case service.IsMirrored(slice):
-		r.note(what, "Kubernetes mirrored it from Endpoints that were not read")
-	case !chartSliceName.MatchString(strings.TrimPrefix(slice.Name, r.service.Name)):
-		r.note(what, "the chart names its slices %s-ipv4-0 and so on, and Helm does not take over this one: "+
-			"delete it after the installation", r.service.Name)
+		e.note(what, "Kubernetes mirrored it from Endpoints that were not read")
+	case !chartSliceName.MatchString(strings.TrimPrefix(slice.Name, e.service.Name)):
+		e.note(what, "the chart names its slices %s-ipv4-0 and so on, and Helm does not take over this one: "+
+			"delete it after the installation", e.service.Name)
 	}
-	r.reportMetadata("EndpointSlice", slice)
-	r.read(what, slice)
+	e.reportMetadata("EndpointSlice", slice)
+	e.read(what, slice)
 }
 
 // reportMetadata reports labels and annotations that only the endpoints have: those of an entry are on all of
 // its objects.
-func (r *addressReader) reportMetadata(kind string, object metav1.Object) {
+func (e *entry) reportMetadata(kind string, object metav1.Object) {
 	ignored := func(key string) bool {
-		return ignoredLabels[key] || strings.HasPrefix(key, helmAnnotations) || chartLabels[key] && r.service.Labels[key] != "" ||
+		return ignoredLabels[key] || strings.HasPrefix(key, helmAnnotations) || chartLabels[key] && e.service.Labels[key] != "" ||
 			key == service.SkipMirror || key == service.ManagedBy || key == corev1.IsHeadlessService
 	}
 	report := func(what string, own, ofService map[string]string) {
 		for _, key := range slices.Sorted(maps.Keys(own)) {
 			if value, ok := ofService[key]; !ignored(key) && (!ok || value != own[key]) {
-				r.notCarriedOver(fmt.Sprintf("%s %s=%s of the %s %s", what, key, own[key], kind, object.GetName()),
+				e.notCarriedOver(fmt.Sprintf("%s %s=%s of the %s %s", what, key, own[key], kind, object.GetName()),
 					"an entry sets it on the Service too, which does not have it")
 			}
 		}
 	}
-	report("label", object.GetLabels(), r.service.Labels)
-	report("annotation", object.GetAnnotations(), r.service.Annotations)
+	report("label", object.GetLabels(), e.service.Labels)
+	report("annotation", object.GetAnnotations(), e.service.Annotations)
 	if owners := object.GetOwnerReferences(); len(owners) > 0 && owners[0].Kind != "Service" {
-		r.notCarriedOver(fmt.Sprintf("ownerReferences of the %s %s", kind, object.GetName()),
+		e.notCarriedOver(fmt.Sprintf("ownerReferences of the %s %s", kind, object.GetName()),
 			"%s %s created it and may revert what the chart changes: stop it first", owners[0].Kind, owners[0].Name)
 	}
 }
 
 // read reads the ports and the endpoints of a slice, or of a subset of Endpoints.
-func (r *addressReader) read(object string, slice *discoveryv1.EndpointSlice) {
+func (e *entry) read(object string, slice *discoveryv1.EndpointSlice) {
 	ports := map[portKey]int32{}
 	for _, port := range slice.Ports {
 		key := portKey{ptr.Deref(port.Name, ""), service.Protocol(ptr.Deref(port.Protocol, ""))}
 		if port.Port == nil {
-			r.notCarriedOver(fmt.Sprintf("port %q of the %s", key.name, object), "it has no number")
+			e.notCarriedOver(fmt.Sprintf("port %q of the %s", key.name, object), "it has no number")
 			continue
 		}
 		ports[key] = *port.Port
 		if len(slice.Endpoints) > 0 {
-			r.compareAppProtocol(object, key, port)
+			e.compareAppProtocol(object, key, port)
 		}
 	}
-	for _, e := range slice.Endpoints {
-		addresses := e.Addresses
-		if len(addresses) > 1 && r.Headless == nil {
-			r.notCarriedOver(fmt.Sprintf("addresses %s of the %s", findings.Some(addresses[1:], ", "), object),
+	for _, endpoint := range slice.Endpoints {
+		addresses := endpoint.Addresses
+		if len(addresses) > 1 && e.Headless == nil {
+			e.notCarriedOver(fmt.Sprintf("addresses %s of the %s", findings.Some(addresses[1:], ", "), object),
 				"connections only go to the first address of an endpoint, %s", addresses[0])
 			addresses = addresses[:1]
 		}
 		for _, ip := range addresses {
-			r.addAddress(r.newEndpoint(ip, e, maps.Clone(ports)))
+			e.addAddress(e.newEndpoint(ip, endpoint, maps.Clone(ports)))
 		}
 	}
 }
 
 // newEndpoint is an address of a slice.
-func (r *addressReader) newEndpoint(ip string, from discoveryv1.Endpoint, ports map[portKey]int32) *endpoint {
+func (e *entry) newEndpoint(ip string, from discoveryv1.Endpoint, ports map[portKey]int32) *endpoint {
 	const states = "an address of an entry is ready, not ready or draining"
-	e := &endpoint{Address: values.Address{IP: canonical(ip)}, ready: service.IsReady(from), hints: from.Hints, ports: ports}
-	e.Hostname, e.Zone = ptr.Deref(from.Hostname, ""), ptr.Deref(from.Zone, "")
-	r.reportFields(from, " of "+ip, "", "addresses", "hostname", "zone", "conditions", "hints")
-	serving := ptr.Deref(from.Conditions.Serving, e.ready)
-	if ptr.Deref(from.Conditions.Terminating, false) {
-		if e.draining = !e.ready && ptr.Deref(from.Conditions.Serving, true); !e.draining {
-			r.notCarriedOver("terminating of "+ip, states)
-		}
+	a := &endpoint{ready: service.IsReady(from), hints: from.Hints, ports: ports}
+	a.IP, a.Hostname, a.Zone = ip, ptr.Deref(from.Hostname, ""), ptr.Deref(from.Zone, "")
+	if address, err := netip.ParseAddr(ip); err == nil {
+		a.IP = address.String() // the only form of an IPv6 address that the chart accepts
+	}
+	e.reportFields(from, " of "+ip, "", "addresses", "hostname", "zone", "conditions", "hints")
+	serving, isTerminating := ptr.Deref(from.Conditions.Serving, a.ready), ptr.Deref(from.Conditions.Terminating, false)
+	a.draining = isTerminating && !a.ready && ptr.Deref(from.Conditions.Serving, true)
+	if isTerminating && !a.draining {
+		e.notCarriedOver("terminating of "+ip, states)
 	}
 	switch {
-	case serving == e.ready, e.draining:
-	case e.ready && r.PublishNotReadyAddresses != nil:
-		e.Ready = ptr.To(false) // as the chart writes it with publishNotReadyAddresses
+	case serving == a.ready, a.draining:
+	case a.ready && e.PublishNotReadyAddresses != nil:
+		a.Ready = ptr.To(false) // as the chart writes it with publishNotReadyAddresses
 	default:
-		r.notCarriedOver(fmt.Sprintf("serving: %t of %s", serving, ip), states)
+		e.notCarriedOver(fmt.Sprintf("serving: %t of %s", serving, ip), states)
 	}
-	return e
-}
-
-// canonical is the form of an IPv6 address that the chart accepts.
-func canonical(ip string) string {
-	if address, err := netip.ParseAddr(ip); err == nil && address.Is6() && address.Zone() == "" && !address.Is4In6() {
-		return address.String()
-	}
-	return ip
+	return a
 }
 
 // addAddress adds an address. One that is there already gets the other ports too: the API server itself groups
 // addresses by their ports.
-func (r *addressReader) addAddress(e *endpoint) {
-	old, isKnown := r.byIP[e.IP]
+func (e *entry) addAddress(a *endpoint) {
+	old, isKnown := e.byIP[a.IP]
 	if !isKnown {
-		r.byIP[e.IP] = e
-		r.list = append(r.list, e)
+		e.byIP[a.IP] = a
+		e.list = append(e.list, a)
 		return
 	}
-	if old.ready != e.ready {
-		r.refuse("", "the address %s is listed as ready and as not ready", e.IP)
+	if old.ready != a.ready {
+		e.refuse("", "the address %s is listed as ready and as not ready", a.IP)
 	}
-	if old.Hostname != e.Hostname && r.Headless != nil {
-		r.refuse("", "the address %s has the host names %q and %q, and DNS answers both; an address of an entry has one",
-			e.IP, old.Hostname, e.Hostname)
+	if old.Hostname != a.Hostname && e.Headless != nil {
+		e.refuse("", "the address %s has the host names %q and %q, and DNS answers both; an address of an entry has one",
+			a.IP, old.Hostname, a.Hostname)
 	}
-	reportOther := func(name, first, second string) {
-		if first != second {
-			what := fmt.Sprintf("%s %q of %s", name, second, e.IP)
-			r.notCarriedOver(what, "the address is listed twice, first with the %s %q", name, first)
+	for _, f := range []struct{ name, first, second string }{
+		{"hostname", old.Hostname, a.Hostname}, {"zone", old.Zone, a.Zone},
+	} {
+		if f.first != f.second {
+			what := fmt.Sprintf("%s %q of %s", f.name, f.second, a.IP)
+			e.notCarriedOver(what, "the address is listed twice, first with the %s %q", f.name, f.first)
 		}
 	}
-	reportOther("hostname", old.Hostname, e.Hostname)
-	reportOther("zone", old.Zone, e.Zone)
-	for _, key := range sortedPorts(e.ports) {
-		if number, ok := old.ports[key]; ok && number != e.ports[key] {
-			r.refuse("", "the address %s has two numbers for the port %s, %d and %d, and a port of an entry has one",
-				e.IP, key, number, e.ports[key])
+	for _, key := range sortedPorts(a.ports) {
+		if number, ok := old.ports[key]; ok && number != a.ports[key] {
+			e.refuse("", "the address %s has two numbers for the port %s, %d and %d, and a port of an entry has one",
+				a.IP, key, number, a.ports[key])
 			continue
 		}
-		old.ports[key] = e.ports[key]
+		old.ports[key] = a.ports[key]
 	}
 }
 
-// setReadiness sets which addresses are out of use. With publishNotReadyAddresses the chart makes every address
+// compareReadiness removes publishNotReadyAddresses if an address is not ready: the chart then makes every address
 // ready, while Kubernetes applies it only to pods.
-func (r *addressReader) setReadiness() {
-	for _, e := range r.list {
-		if e.ready {
-			continue
-		}
-		if r.PublishNotReadyAddresses != nil {
-			r.PublishNotReadyAddresses = nil
-			for _, other := range r.list {
-				other.Ready = nil
-			}
-			r.notCarriedOver("publishNotReadyAddresses: true",
-				"the chart would send connections to %s, which is not ready, while Kubernetes applies it only to pods", e.IP)
-		}
-		isSpare := func(other *endpoint) bool { return other.ready && service.FamilyOf(other.IP) == service.FamilyOf(e.IP) }
-		switch {
-		case !e.draining:
-			e.Ready = ptr.To(false)
-		case slices.ContainsFunc(r.list, isSpare):
-			e.Draining = ptr.To(true)
-		default:
-			e.Ready = ptr.To(false)
-			r.notCarriedOver("terminating of "+e.IP, "no other address is ready, and connections go to a draining address then")
-		}
+func (e *entry) compareReadiness() {
+	i := slices.IndexFunc(e.list, func(a *endpoint) bool { return !a.ready })
+	if i < 0 || e.PublishNotReadyAddresses == nil {
+		return
+	}
+	e.PublishNotReadyAddresses = nil
+	for _, a := range e.list {
+		a.Ready = nil
+	}
+	e.notCarriedOver("publishNotReadyAddresses: true", "the chart would send connections to %s, which is not ready, "+
+		"while Kubernetes applies it only to pods", e.list[i].IP)
+}
+
+// setReadiness takes an address out of use. One can be draining only while another of its family is ready.
+func (e *entry) setReadiness(a *endpoint) {
+	isSpare := func(other *endpoint) bool { return other.ready && service.FamilyOf(other.IP) == service.FamilyOf(a.IP) }
+	if a.draining && slices.ContainsFunc(e.list, isSpare) {
+		a.Draining = ptr.To(true)
+		return
+	}
+	a.Ready = ptr.To(false)
+	if a.draining {
+		e.notCarriedOver("terminating of "+a.IP, "no other address is ready, and connections go to a draining address then")
 	}
 }
 
-// reportHints reports hints other than those that the chart writes.
-func (r *addressReader) reportHints() {
-	byZone := r.TrafficDistribution == values.PreferClose || r.TrafficDistribution == values.PreferSameZone
-	for _, e := range r.list {
-		var written *discoveryv1.EndpointHints
-		if byZone && e.Zone != "" {
-			written = &discoveryv1.EndpointHints{ForZones: []discoveryv1.ForZone{{Name: e.Zone}}}
-		}
-		if !equality.Semantic.DeepEqual(written, e.hints) {
-			r.notCarriedOver(fmt.Sprintf("hints: %s of %s", marshal(e.hints), e.IP),
-				"the chart writes hints with trafficDistribution: PreferSameZone, for the zone of the address")
-		}
+// compareHints reports hints other than those that the chart writes.
+func (e *entry) compareHints(a *endpoint) {
+	var written *discoveryv1.EndpointHints
+	if a.Zone != "" && (e.TrafficDistribution == values.PreferClose || e.TrafficDistribution == values.PreferSameZone) {
+		written = &discoveryv1.EndpointHints{ForZones: []discoveryv1.ForZone{{Name: a.Zone}}}
+	}
+	if !equality.Semantic.DeepEqual(written, a.hints) {
+		e.notCarriedOver(fmt.Sprintf("hints: %s of %s", marshal(a.hints), a.IP),
+			"the chart writes hints with trafficDistribution: PreferSameZone, for the zone of the address")
 	}
 }

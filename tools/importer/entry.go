@@ -1,8 +1,6 @@
 package importer
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -19,9 +17,20 @@ import (
 	"external-services/tools/values"
 )
 
-// entry is an entry and what there is to say about it.
+// entry is a Service with its endpoints, and the entry that they become.
 type entry struct {
 	values.Entry
+
+	service       *corev1.Service
+	endpoints     *service.Endpoints
+	slices        []*discoveryv1.EndpointSlice // in the order of their names
+	unknownFields []string
+
+	// list are the addresses of the endpoints. servicePorts are the ports of the Service; a headless one without
+	// any gets those of its addresses.
+	list         []*endpoint
+	byIP         map[string]*endpoint
+	servicePorts []corev1.ServicePort
 
 	// findings have no namespace, as entries that differ in nothing else become one.
 	findings []findings.Finding
@@ -29,6 +38,13 @@ type entry struct {
 	// refused is an entry that is only written as a comment: the chart refuses it, or it would behave
 	// differently than the objects.
 	refused bool
+}
+
+func newEntry(svc *corev1.Service) *entry {
+	e := &entry{service: svc, servicePorts: svc.Spec.Ports, byIP: map[string]*endpoint{}}
+	e.Name, e.Namespace = svc.Name, svc.Namespace
+	e.Labels, e.Annotations, e.Selector = values.Pairs{}, values.Pairs{}, values.Pairs{}
+	return e
 }
 
 func (e *entry) add(code findings.Code, args findings.Args) {
@@ -55,29 +71,23 @@ func (e *entry) refuse(fix, why string, args ...any) {
 	e.add(findings.NotImported, findings.Args{"why": fmt.Sprintf(why, args...), "fix": fix})
 }
 
-// newEntry makes the entry of a Service.
-func newEntry(g *group) *entry {
-	e := &entry{}
-	e.Name, e.Namespace = g.service.Name, g.service.Namespace
-	for _, field := range g.unknownFields {
+// fill carries over what the objects have.
+func (e *entry) fill() {
+	for _, field := range e.unknownFields {
 		e.notCarriedOver(field, "this version of extsvc does not know the field")
 	}
-	e.addMetadata(g.service)
-	switch {
-	case g.service.Spec.Type == corev1.ServiceTypeExternalName:
-		e.addAlias(g)
-	case service.HasSelector(g.service):
-		e.addPods(g)
-		e.reportService(g.service)
-	default:
-		e.addSettings(g.service)
-		e.addAddresses(g)
-		if len(e.Addresses) == 0 && !e.refused {
-			e.refuse("", "the Service has no selector, and no Endpoints or EndpointSlice with an address for it was read")
-		}
-		e.reportService(g.service)
+	e.addMetadata(e.service)
+	if e.service.Spec.Type == corev1.ServiceTypeExternalName {
+		e.addAlias()
+		return
 	}
-	return e
+	e.addSelector()
+	e.addSettings()
+	e.addAddresses()
+	if len(e.Addresses) == 0 && len(e.Selector) == 0 && !e.refused {
+		e.refuse("", "the Service has no selector, and no Endpoints or EndpointSlice with an address for it was read")
+	}
+	e.reportService()
 }
 
 // The labels that the chart sets itself, and those that only say what created an object.
@@ -98,13 +108,13 @@ func (e *entry) addMetadata(svc *corev1.Service) {
 		case chartLabels[key]:
 			e.note("label "+key+"="+svc.Labels[key], "the chart sets this label itself")
 		case !ignoredLabels[key]:
-			setPair(&e.Labels, key, svc.Labels[key])
+			e.Labels[key] = ptr.To(svc.Labels[key])
 		}
 	}
 	for key, value := range svc.Annotations {
 		if !strings.HasPrefix(key, helmAnnotations) {
 			// The chart expands annotations as templates: this one becomes a template that prints it.
-			setPair(&e.Annotations, key, strings.ReplaceAll(value, "{{", `{{"{{"}}`))
+			e.Annotations[key] = ptr.To(strings.ReplaceAll(value, "{{", `{{"{{"}}`))
 		}
 	}
 	if owners := svc.OwnerReferences; len(owners) > 0 {
@@ -116,96 +126,50 @@ func (e *entry) addMetadata(svc *corev1.Service) {
 	}
 }
 
-func setPair(pairs *values.Pairs, key, value string) {
-	if *pairs == nil {
-		*pairs = values.Pairs{}
-	}
-	(*pairs)[key] = &value
-}
-
 // addAlias carries over a Service of the type ExternalName.
-func (e *entry) addAlias(g *group) {
-	e.ExternalName = g.service.Spec.ExternalName
-	for _, port := range g.service.Spec.Ports {
-		if target := port.TargetPort; target.Type == intstr.String || target.IntVal != 0 && target.IntVal != port.Port {
-			e.notCarriedOver(targetPort(port), noEffect)
+func (e *entry) addAlias() {
+	e.ExternalName = e.service.Spec.ExternalName
+	for _, port := range e.service.Spec.Ports {
+		if targetPort(port, port.Port) != intstr.FromInt32(port.Port) {
+			e.notCarriedOver(describeTarget(port), noEffect)
 		}
 		e.Ports = append(e.Ports, newPort(port))
 	}
-	e.reportFields(g.service.Spec, "", noEffect, "type", "externalName", "ports")
-	if g.endpoints != nil && len(g.endpoints.Subsets) > 0 {
-		e.notCarriedOver("Endpoints "+g.endpoints.Name, noEffect)
+	e.reportFields(e.service.Spec, "", noEffect, "type", "externalName", "ports")
+	if e.endpoints != nil && len(e.endpoints.Subsets) > 0 {
+		e.notCarriedOver("Endpoints "+e.endpoints.Name, noEffect)
 	}
-	for _, slice := range g.slices {
+	for _, slice := range e.slices {
 		if len(slice.Endpoints) > 0 {
 			e.notCarriedOver("EndpointSlice "+slice.Name, noEffect)
 		}
 	}
 }
 
-// addPods carries over a Service with a selector, and with addresses too if somebody wrote EndpointSlices for it.
-func (e *entry) addPods(g *group) {
-	spec := g.service.Spec
-	e.Backend = values.Cluster
-	for key, value := range spec.Selector {
-		setPair(&e.Selector, key, value)
+// addSelector carries over the selector. Such a Service has addresses too if somebody wrote EndpointSlices for it.
+func (e *entry) addSelector() {
+	for key, value := range e.service.Spec.Selector {
+		e.Selector[key] = &value
 	}
-	e.addSettings(g.service)
-	if g.endpoints != nil && len(g.endpoints.Subsets) > 0 {
-		e.notCarriedOver("Endpoints "+g.endpoints.Name, "Kubernetes overwrites the Endpoints of a Service with a selector")
+	if len(e.Selector) == 0 || e.endpoints == nil {
+		return
 	}
-	e.addAddresses(&group{service: g.service, slices: g.slices})
-	if len(e.Addresses) > 0 {
-		e.Backend = values.Both
-	} else {
-		e.Ports = nil
-		for _, port := range spec.Ports {
-			e.Ports = append(e.Ports, newPort(port))
-		}
+	if len(e.endpoints.Subsets) > 0 {
+		e.notCarriedOver("Endpoints "+e.endpoints.Name, "Kubernetes overwrites the Endpoints of a Service with a selector")
 	}
-	for i := range e.Ports {
-		for _, port := range spec.Ports {
-			if keyOf(port) == (portKey{e.Ports[i].Name, service.Protocol(corev1.Protocol(e.Ports[i].Protocol))}) {
-				e.setPodPort(&e.Ports[i], port)
-			}
-		}
-	}
+	e.endpoints = nil
 }
 
 // addSettings carries over the settings that the model has.
-func (e *entry) addSettings(svc *corev1.Service) {
-	if svc.Spec.ClusterIP == corev1.ClusterIPNone {
+func (e *entry) addSettings() {
+	if e.service.Spec.ClusterIP == corev1.ClusterIPNone {
 		e.Headless = ptr.To(true)
 	}
-	set := service.NewMapping(svc, nil, nil).Settings
+	set := service.NewMapping(e.service, nil, nil).Settings
 	for _, s := range service.Settings {
 		if !s.FromValues {
 			delete(set, s.Name)
 		}
 	}
-	decoder := json.NewDecoder(bytes.NewReader(marshal(set)))
-	decoder.DisallowUnknownFields()
-	try(decoder.Decode(&e.Mapping)) // every setting is a field of entries
-}
-
-// setPodPort sets the port of the pods, unless it is that of the addresses.
-func (e *entry) setPodPort(p *values.Port, port corev1.ServicePort) {
-	target := port.TargetPort
-	if target.Type == intstr.Int && target.IntVal == 0 {
-		target = intstr.FromInt32(port.Port)
-	}
-	switch {
-	case target == intstr.FromInt(cmp.Or(p.TargetPort, p.Port)):
-	case e.Headless != nil && target.Type == intstr.Int && e.Backend == values.Cluster:
-		e.changePort(p, target.IntVal, "pods")
-	default:
-		p.PodPort = &target
-	}
-}
-
-// changePort changes the port of a headless Service, where clients connect to the port of the addresses or pods.
-func (e *entry) changePort(p *values.Port, number int32, of string) {
-	e.notCarriedOver(fmt.Sprintf("port %d", p.Port),
-		"a headless Service cannot change the port: clients call %d, that of the %s, and so the entry has that", number, of)
-	p.Port = int(number)
+	try(json.Unmarshal(marshal(set), &e.Mapping)) // a setting has the name of a field of entries
 }

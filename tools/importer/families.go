@@ -10,48 +10,39 @@ import (
 	"external-services/tools/service"
 )
 
-// policyOf is the IP family policy of a Service: unset means one family.
-func policyOf(spec corev1.ServiceSpec) corev1.IPFamilyPolicy {
-	return ptr.Deref(spec.IPFamilyPolicy, corev1.IPFamilyPolicySingleStack)
-}
-
-// dropOtherFamily removes addresses of an IP family that the Service does not have, to which no connection goes.
-// DNS answers all addresses of a headless Service, whatever its families are.
-func (r *addressReader) dropOtherFamily() {
-	spec := r.service.Spec
-	if len(spec.IPFamilies) != 1 || policyOf(spec) != corev1.IPFamilyPolicySingleStack {
-		return
-	}
+// compareFamilies removes addresses of an IP family that the Service does not have, to which no connection goes, and
+// reports if the chart, which sets the families of the addresses, sets other ones. It is not for a headless
+// Service: DNS answers all of its addresses, whatever its families are.
+func (e *entry) compareFamilies() {
+	families := e.service.Spec.IPFamilies
+	policy := ptr.Deref(e.service.Spec.IPFamilyPolicy, corev1.IPFamilyPolicySingleStack)
 	var dropped []string
-	r.list = slices.DeleteFunc(r.list, func(e *endpoint) bool {
-		isOther := service.FamilyOf(e.IP) != spec.IPFamilies[0]
-		if isOther {
-			dropped = append(dropped, e.IP)
+	written := map[corev1.IPFamily]bool{}
+	e.list = slices.DeleteFunc(e.list, func(a *endpoint) bool {
+		family := service.FamilyOf(a.IP)
+		if policy == corev1.IPFamilyPolicySingleStack && len(families) == 1 && families[0] != family {
+			dropped = append(dropped, a.IP)
+			return true
 		}
-		return isOther
+		written[family] = true
+		return false
 	})
 	if len(dropped) > 0 {
-		r.notCarriedOver("addresses "+findings.Some(dropped, ", "),
-			"the Service is only %s, and no connection goes there", spec.IPFamilies[0])
+		e.notCarriedOver("addresses "+findings.Some(dropped, ", "),
+			"the Service is only %s, and no connection goes there", families[0])
 	}
-}
-
-// reportFamilies reports if the chart, which sets the families of the addresses, sets other ones.
-func (r *addressReader) reportFamilies() {
-	spec := r.service.Spec
-	isOther := func(e *endpoint) bool { return service.FamilyOf(e.IP) != service.FamilyOf(r.list[0].IP) }
-	policy := corev1.IPFamilyPolicySingleStack
-	if slices.ContainsFunc(r.list, isOther) {
-		policy = corev1.IPFamilyPolicyPreferDualStack
+	sets := corev1.IPFamilyPolicySingleStack
+	if len(written) == 2 {
+		sets = corev1.IPFamilyPolicyPreferDualStack
 	}
-	report := r.notCarriedOver
-	if spec.IPFamilyPolicy == nil {
-		report = r.note
+	report := e.notCarriedOver
+	if e.service.Spec.IPFamilyPolicy == nil {
+		report = e.note
 	}
-	if own := policyOf(spec); own != policy && len(r.list) > 0 {
-		report("ipFamilyPolicy: "+string(own), "the chart sets %s, after the families of the addresses", policy)
+	if policy != sets && len(written) > 0 {
+		report("ipFamilyPolicy: "+string(policy), "the chart sets %s, after the families of the addresses", sets)
 	}
-	if len(spec.IPFamilies) == 2 && spec.IPFamilies[0] == corev1.IPv6Protocol && policy != corev1.IPFamilyPolicySingleStack {
-		r.notCarriedOver("ipFamilies: [IPv6 IPv4]", "the chart leaves to the cluster which family comes first")
+	if len(families) == 2 && families[0] == corev1.IPv6Protocol && len(written) == 2 {
+		e.notCarriedOver("ipFamilies: [IPv6 IPv4]", "the chart leaves to the cluster which family comes first")
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"external-services/tools/service"
 )
 
@@ -55,21 +53,22 @@ func (e *entry) reportFields(object any, of, reason string, carried ...string) {
 }
 
 // reportService reports what the Service has beyond the entry.
-func (e *entry) reportService(svc *corev1.Service) {
+func (e *entry) reportService() {
+	spec := e.service.Spec
 	carried := []string{"ports", "selector"}
 	for _, s := range service.Settings {
 		if s.FromValues {
 			carried = append(carried, s.SpecField())
 		}
 	}
-	if isStored(svc) || e.Headless != nil {
+	if isStored(e.service) || e.Headless != nil {
 		carried = append(carried, "clusterIP", "clusterIPs")
 	}
 	if len(e.Addresses) > 0 { // with these, the families were compared
 		carried = append(carried, "ipFamilies", "ipFamilyPolicy")
 	}
-	e.reportFields(svc.Spec, "", "", carried...)
-	for _, port := range svc.Spec.Ports {
+	e.reportFields(spec, "", "", carried...)
+	for _, port := range spec.Ports {
 		of := fmt.Sprintf(" of port %d", port.Port)
 		e.reportFields(port, of, "", "name", "protocol", "appProtocol", "port", "targetPort")
 	}

@@ -14,14 +14,6 @@ import (
 	"external-services/tools/service"
 )
 
-// group is a Service with its endpoints.
-type group struct {
-	service       *corev1.Service
-	endpoints     *service.Endpoints
-	slices        []*discoveryv1.EndpointSlice // in the order of their names
-	unknownFields []string
-}
-
 // withoutService says why an object that belongs to no imported Service is not imported.
 func withoutService(kind string, key, svc service.Key, reason string) findings.Finding {
 	why := fmt.Sprintf("%s %s: %s", kind, key, reason)
@@ -30,13 +22,13 @@ func withoutService(kind string, key, svc service.Key, reason string) findings.F
 
 // group puts the objects of each Service together. What is not for import is left out, and what belongs to no
 // Service is unmatched.
-func (o *Objects) group() (groups []*group, leftOut []LeftOut, unmatched []findings.Finding) {
+func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []findings.Finding) {
 	leftOut, unmatched = []LeftOut{}, append([]findings.Finding{}, o.outdated...)
 	slices.SortFunc(unmatched, func(a, b findings.Finding) int { return cmp.Compare(a.Message, b.Message) })
 	skip := func(kind string, key service.Key, reason string) {
 		leftOut = append(leftOut, LeftOut{Kind: kind, Namespace: key.Namespace, Name: key.Name, Reason: reason})
 	}
-	byService := map[service.Key]*group{} // nil if the Service is left out
+	byService := map[service.Key]*entry{} // nil if the Service is left out
 	for _, key := range o.sorted(kindService) {
 		svc := o.service(key)
 		byService[key] = nil
@@ -44,16 +36,18 @@ func (o *Objects) group() (groups []*group, leftOut []LeftOut, unmatched []findi
 			skip(kindService, key, reason)
 			continue
 		}
-		byService[key] = &group{service: svc, unknownFields: o.unknownFields[key]}
-		groups = append(groups, byService[key])
+		e := newEntry(svc)
+		e.unknownFields = o.unknownFields[key]
+		byService[key] = e
+		entries = append(entries, e)
 	}
-	add := func(kind string, key, svc service.Key, isCreated, isEmpty bool, addTo func(*group)) {
-		g, isKnown := byService[svc]
+	add := func(kind string, key, svc service.Key, isCreated, isEmpty bool, addTo func(*entry)) {
+		e, isKnown := byService[svc]
 		switch {
 		case isCreated:
 			o.created[kind][key] = true
-		case g != nil:
-			addTo(g)
+		case e != nil:
+			addTo(e)
 		case isKnown:
 		case isEmpty:
 			skip(kind, key, "it is empty")
@@ -68,12 +62,12 @@ func (o *Objects) group() (groups []*group, leftOut []LeftOut, unmatched []findi
 	for _, key := range o.sorted(kindEndpoints) {
 		endpoints := o.byKind[kindEndpoints][key].Object.(*service.Endpoints)
 		add(kindEndpoints, key, key, o.isCreatedEndpoints(endpoints), len(endpoints.Subsets) == 0,
-			func(g *group) { g.endpoints = endpoints })
+			func(e *entry) { e.endpoints = endpoints })
 	}
 	for _, key := range o.sorted(kindSlice) {
 		slice := o.byKind[kindSlice][key].Object.(*discoveryv1.EndpointSlice)
 		add(kindSlice, key, service.ServiceOf(slice), o.isCreatedSlice(slice), false,
-			func(g *group) { g.slices = append(g.slices, slice) })
+			func(e *entry) { e.slices = append(e.slices, slice) })
 	}
 	for _, kind := range slices.Sorted(maps.Keys(o.created)) {
 		if count := len(o.created[kind]); count > 0 {
@@ -84,7 +78,7 @@ func (o *Objects) group() (groups []*group, leftOut []LeftOut, unmatched []findi
 		count := o.otherKinds[kind]
 		leftOut = append(leftOut, LeftOut{Kind: kind, Count: count, Reason: "import is for Services, Endpoints and EndpointSlices"})
 	}
-	return groups, leftOut, unmatched
+	return entries, leftOut, unmatched
 }
 
 // whyLeftOut is why a Service is not for import, or empty.

@@ -114,7 +114,7 @@ func (r *Result) Summary() string {
 // works without it, and otherwise the entry becomes a comment. The same objects give the same values, in
 // whatever order they were read.
 func Import(o *Objects, options Options) (*Result, error) {
-	groups, leftOut, unmatched := o.group()
+	entries, leftOut, unmatched := o.group()
 	read := Counts{len(o.byKind[kindService]), len(o.byKind[kindEndpoints]), len(o.byKind[kindSlice])}
 	if read == (Counts{}) && len(unmatched) == 0 {
 		text := "nothing to import: no Service, Endpoints or EndpointSlice in " + o.sourceNames()
@@ -123,13 +123,11 @@ func Import(o *Objects, options Options) (*Result, error) {
 		}
 		return nil, errors.New(text)
 	}
-	var entries []*entry
-	for _, g := range groups {
-		e := newEntry(g)
+	for _, e := range entries {
+		e.fill()
 		if e.Namespace == options.ReleaseNamespace {
 			e.Namespace = ""
 		}
-		entries = append(entries, e)
 	}
 	refuseTwins(entries, cmp.Or(options.ReleaseNamespace, "default"))
 	entries = merge(entries)

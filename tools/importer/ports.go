@@ -50,120 +50,140 @@ func newPort(port corev1.ServicePort) values.Port {
 	return p
 }
 
-func targetPort(port corev1.ServicePort) string {
+// targetPort is the targetPort of a port, or a number if it is unset.
+func targetPort(port corev1.ServicePort, unset int32) intstr.IntOrString {
+	if target := port.TargetPort; target.Type == intstr.String || target.IntVal != 0 {
+		return target
+	}
+	return intstr.FromInt32(unset)
+}
+
+func describeTarget(port corev1.ServicePort) string {
 	return fmt.Sprintf("targetPort %s of port %d", port.TargetPort.String(), port.Port)
 }
 
-// compareAppProtocol reports an application protocol of the addresses that the Service does not have. Missing
-// ports of the Service are added.
-func (r *addressReader) compareAppProtocol(object string, key portKey, port discoveryv1.EndpointPort) {
-	i := slices.IndexFunc(r.ports, func(p corev1.ServicePort) bool { return keyOf(p) == key })
+// compareAppProtocol reports an application protocol of the addresses that the Service does not have. A headless
+// Service without ports gets the port.
+func (e *entry) compareAppProtocol(object string, key portKey, port discoveryv1.EndpointPort) {
+	i := slices.IndexFunc(e.servicePorts, func(p corev1.ServicePort) bool { return keyOf(p) == key })
 	switch {
-	case i < 0 && r.missingPorts:
+	case i < 0 && len(e.service.Spec.Ports) == 0 && e.Headless != nil:
 		own := corev1.ServicePort{Name: key.name, Protocol: key.protocol, Port: *port.Port, AppProtocol: port.AppProtocol}
-		r.ports = append(r.ports, own)
-		r.note("ports", "the Service has none, so the entry has those of its addresses")
-	case i >= 0 && port.AppProtocol != nil && *port.AppProtocol != ptr.Deref(r.ports[i].AppProtocol, ""):
-		r.notCarriedOver(fmt.Sprintf("appProtocol %s of the port %s of the %s", *port.AppProtocol, key, object),
+		e.servicePorts = append(e.servicePorts, own)
+		e.note("ports", "the Service has none, so the entry has those of its addresses")
+	case i >= 0 && port.AppProtocol != nil && *port.AppProtocol != ptr.Deref(e.servicePorts[i].AppProtocol, ""):
+		e.notCarriedOver(fmt.Sprintf("appProtocol %s of the port %s of the %s", *port.AppProtocol, key, object),
 			"an entry has one for the Service and its addresses, and the Service has %s",
-			cmp.Or(ptr.Deref(r.ports[i].AppProtocol, ""), "none"))
+			cmp.Or(ptr.Deref(e.servicePorts[i].AppProtocol, ""), "none"))
 	}
 }
 
 // addPorts carries over the ports of the Service, with their numbers at the addresses.
-func (r *addressReader) addPorts() {
+func (e *entry) addPorts() {
 	onlyAddresses := map[portKey]int32{} // ports that the Service does not have
-	for _, e := range r.list {
-		maps.Copy(onlyAddresses, e.ports)
+	for _, a := range e.list {
+		maps.Copy(onlyAddresses, a.ports)
 	}
 	var onlyService []corev1.ServicePort // ports that no address has
-	for _, port := range r.ports {
+	for _, port := range e.servicePorts {
 		key := keyOf(port)
 		delete(onlyAddresses, key)
-		number, isThere := r.numberOf(key)
+		number, isThere := e.numberOf(key)
 		switch {
 		case isThere:
-		case len(r.list) == 0:
-			number = port.Port
-			if port.TargetPort.Type == intstr.Int && port.TargetPort.IntVal != 0 {
-				number = port.TargetPort.IntVal
-			}
-		case r.Headless != nil:
-			r.note(fmt.Sprintf("port %d", port.Port), "the addresses do not have it, and will: DNS answers it in SRV records")
+		case len(e.list) == 0:
+			number = cmp.Or(port.TargetPort.IntVal, port.Port)
+		case e.Headless != nil:
+			e.note(fmt.Sprintf("port %d", port.Port), "the addresses do not have it, and will: DNS answers it in SRV records")
 			number = port.Port
 		default:
 			onlyService = append(onlyService, port)
 			continue
 		}
-		r.addPort(port, number)
+		e.addPort(port, number)
 	}
-	if len(r.Ports) == 0 && len(onlyService) > 0 {
-		r.refuseMismatch(onlyService, onlyAddresses)
+	if len(e.Ports) == 0 && len(onlyService) > 0 {
+		e.refuseMismatch(onlyService, onlyAddresses)
 		return
 	}
 	for _, port := range onlyService {
-		r.notCarriedOver(fmt.Sprintf("port %s %d", keyOf(port), port.Port), "no address has it, so no connection succeeds")
+		e.notCarriedOver(fmt.Sprintf("port %s %d", keyOf(port), port.Port), "no address has it, so no connection succeeds")
 	}
 	for _, key := range sortedPorts(onlyAddresses) {
 		what := fmt.Sprintf("port %s %d of the addresses", key, onlyAddresses[key])
-		r.notCarriedOver(what, "the Service has no port of this name and protocol")
+		e.notCarriedOver(what, "the Service has no port of this name and protocol")
 	}
 }
 
 // refuseMismatch refuses an entry of which no port works. The comment has what was probably meant.
-func (r *addressReader) refuseMismatch(ports []corev1.ServicePort, atAddresses map[portKey]int32) {
+func (e *entry) refuseMismatch(ports []corev1.ServicePort, atAddresses map[portKey]int32) {
 	var there []string
 	for _, key := range sortedPorts(atAddresses) {
 		there = append(there, fmt.Sprintf("%s %d", key, atAddresses[key]))
 	}
 	for _, port := range ports {
+		number := cmp.Or(port.TargetPort.IntVal, port.Port)
 		if len(atAddresses) == 1 && len(ports) == 1 {
-			r.addPort(port, slices.Collect(maps.Values(atAddresses))[0])
-		} else {
-			r.Ports = append(r.Ports, newPort(port))
+			number = slices.Collect(maps.Values(atAddresses))[0]
 		}
+		e.addPort(port, number)
 	}
-	r.refuse("the entry gives both the same names and protocols: check it, and remove the #",
+	e.refuse("the entry gives both the same names and protocols: check it, and remove the #",
 		"no connection succeeds today: the Service has the port %s, and its addresses have %s",
 		keyOf(ports[0]), cmp.Or(findings.Some(there, ", "), "no port"))
 }
 
-// addPort adds a port with its number at the addresses.
-func (r *addressReader) addPort(port corev1.ServicePort, number int32) {
-	target := port.TargetPort
-	if len(r.Selector) == 0 && (target.Type == intstr.String || target.IntVal != 0 && target.IntVal != number) {
-		r.note(targetPort(port), "it has no effect without a selector: connections go to %d, the port of the addresses", number)
+// addPort adds a port with its number at the addresses. The target port of the Service is that of the pods.
+func (e *entry) addPort(port corev1.ServicePort, number int32) {
+	hasPods := len(e.Selector) > 0
+	if !hasPods && targetPort(port, number) != intstr.FromInt32(number) {
+		e.note(describeTarget(port), "it has no effect without a selector: connections go to %d, the port of the addresses", number)
 	}
 	p := newPort(port)
 	switch {
-	case number == port.Port:
-	case r.Headless == nil:
+	case number == port.Port || len(e.list) == 0 && (hasPods || e.Headless != nil):
+	case e.Headless == nil:
 		p.TargetPort = int(number)
-	case len(r.list) > 0:
-		r.changePort(&p, number, "addresses")
+	default:
+		e.changePort(&p, number, "addresses")
 	}
-	r.Ports = append(r.Ports, p)
+	target := targetPort(port, port.Port)
+	switch {
+	case !hasPods || target == intstr.FromInt(cmp.Or(p.TargetPort, p.Port)):
+	case e.Headless != nil && target.Type == intstr.Int && len(e.list) == 0:
+		e.changePort(&p, target.IntVal, "pods")
+	default:
+		p.PodPort = &target
+	}
+	e.Ports = append(e.Ports, p)
+}
+
+// changePort changes the port of a headless Service, where clients connect to the port of the addresses or pods.
+func (e *entry) changePort(p *values.Port, number int32, of string) {
+	e.notCarriedOver(fmt.Sprintf("port %d", p.Port),
+		"a headless Service cannot change the port: clients call %d, that of the %s, and so the entry has that", number, of)
+	p.Port = int(number)
 }
 
 // numberOf is the number of a port at the addresses. If they differ, the entry is refused, with the number that
 // most of them have.
-func (r *addressReader) numberOf(key portKey) (number int32, isThere bool) {
+func (e *entry) numberOf(key portKey) (number int32, isThere bool) {
 	counts := map[int32]int{}
 	var each []string
-	for _, e := range r.list {
-		if n, ok := e.ports[key]; ok {
+	for _, a := range e.list {
+		if n, ok := a.ports[key]; ok {
 			counts[n]++
-			each = append(each, e.IP+" "+strconv.Itoa(int(n)))
+			each = append(each, a.IP+" "+strconv.Itoa(int(n)))
 		} else {
-			each = append(each, e.IP+" none")
+			each = append(each, a.IP+" none")
 		}
 	}
 	if len(counts) == 0 {
 		return 0, false
 	}
 	number = slices.MaxFunc(slices.Sorted(maps.Keys(counts)), func(a, b int32) int { return counts[a] - counts[b] })
-	if counts[number] != len(r.list) {
-		r.refuse("write an entry for each", "the port %s differs between the addresses (%s), "+
+	if counts[number] != len(e.list) {
+		e.refuse("write an entry for each", "the port %s differs between the addresses (%s), "+
 			"and a port of an entry has one number", key, strings.Join(each, ", "))
 	}
 	return number, true
