@@ -358,7 +358,7 @@ func TestCheckNamesTraps(t *testing.T) {
 		{
 			name: "the selector removed", code: findings.ExitErrors,
 			spoil: func() { patch("Service", "both", `[{"op": "remove", "path": "/spec/selector"}]`) },
-			mend:  upgrade, want: []findings.Code{findings.Drift, findings.StaleEndpoints}, says: "selector is none, expected app=checked",
+			mend:  upgrade, want: []findings.Code{findings.Drift, findings.StaleEndpoints}, says: "selector is not set, expected app=checked",
 		},
 		{
 			name: "a release without the selector", code: findings.ExitErrors,

@@ -323,30 +323,28 @@ func migrateAlias(t *testing.T, program, host, address string) {
 	}
 	// enough of them before any change, and of each change
 	const enough = 300
-	wait := func() {
-		for _, load := range loads {
-			if err := load.WaitFor(enough); err != nil {
-				t.Fatal(err)
-			}
+	for _, load := range loads {
+		if err := load.WaitFor(enough); err != nil {
+			t.Fatal(err)
 		}
 	}
-	wait()
 	steps := []string{"reports-cluster", "moved"}
 	for _, step := range steps {
 		for _, load := range loads {
 			load.Mark(step + ": upgrade")
 		}
 		r.Do("upgrade", migrationStep(step))
+		returned := time.Now()
 		for _, load := range loads {
 			load.Mark(step)
 		}
-		// Answers asked for after a TTL and the time of a change are right, and one asked for
-		// just before them is kept for another TTL: then all connections count.
-		time.Sleep(2*dnsTTL + 2*control.longest(t))
+		// Answers asked for after a TTL and the time of a change are right.
+		right := func() time.Time { return returned.Add(dnsTTL + control.longest(t)) }
 		for _, load := range loads {
-			load.Mark(step + ": enough")
+			if err := load.WaitForAsked(enough, right); err != nil {
+				t.Fatal(err)
+			}
 		}
-		wait()
 	}
 	control.stop()
 	longest := control.longest(t)
@@ -364,7 +362,7 @@ func migrateAlias(t *testing.T, program, host, address string) {
 		}
 		for _, step := range steps {
 			i := slices.IndexFunc(report.Marks, func(m traffic.Mark) bool { return m.Name == step })
-			returned, ends := report.Marks[i].Time, report.Period(report.Marks[i+1]).To
+			returned, ends := report.Marks[i].Time, report.Period(report.Marks[i]).To
 			want := map[string]string{"reports-cluster": pod, "moved": host}[step]
 			asked := 0
 			for _, e := range report.Between(step, returned, ends).Events(traffic.New) {

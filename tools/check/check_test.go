@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -519,25 +520,32 @@ func TestConnectOnce(t *testing.T) {
 			t.Fatal("an address is tried twice")
 		}
 	}
-	running, most := make(chan bool, 100), 0
+	// Three tasks run at a time, and never more: each of the first ones waits until there are three.
+	var mu sync.Mutex
+	running, most, ran := 0, 0, 0
+	three := make(chan struct{})
+	reachedThree := sync.OnceFunc(func() { close(three) })
 	var tasks []func()
-	done := make(chan int, 40)
 	for range 40 {
 		tasks = append(tasks, func() {
-			running <- true
-			done <- len(running)
-			time.Sleep(time.Millisecond)
-			<-running
+			mu.Lock()
+			running++
+			if most = max(most, running); running >= 3 {
+				reachedThree()
+			}
+			mu.Unlock()
+			select {
+			case <-three:
+			case <-time.After(time.Minute):
+				t.Error("three tasks never run at a time")
+			}
+			mu.Lock()
+			running, ran = running-1, ran+1
+			mu.Unlock()
 		})
 	}
 	ProbeOptions{Concurrency: 3}.each(t.Context(), "", func(string) {}, tasks)
-	close(done)
-	ran := 0
-	for n := range done {
-		ran++
-		most = max(most, n)
-	}
-	if most > 3 || ran != 40 {
+	if most != 3 || ran != 40 {
 		t.Errorf("%d at a time, %d in all", most, ran)
 	}
 }

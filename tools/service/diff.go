@@ -36,7 +36,7 @@ func (d Difference) Drift() string {
 	if items := listed("missing ", d.Removed, "unexpected ", d.Added); items != "" {
 		return d.Field + ": " + items
 	}
-	return fmt.Sprintf("%s is %s, expected %s", d.Field, cmp.Or(d.New, "none"), cmp.Or(d.Old, "none"))
+	return fmt.Sprintf("%s is %s, expected %s", d.Field, cmp.Or(d.New, "not set"), cmp.Or(d.Old, "none"))
 }
 
 // listed lists the items of two lists, each after the word of its list.

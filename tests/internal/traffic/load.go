@@ -159,6 +159,23 @@ func (l *Load) WaitFor(connections int) error {
 	}, 0)
 }
 
+// WaitForAsked waits until that many new connections of the last mark's period have asked for
+// their name at a moment or later. The moment may move while it waits.
+func (l *Load) WaitForAsked(connections int, from func() time.Time) error {
+	return l.wait(func(since []Event) error {
+		asked, moment := 0, from()
+		for _, e := range since {
+			if !e.Resolved.Before(moment) {
+				asked++
+			}
+		}
+		if asked < connections {
+			return fmt.Errorf("%d of %d new connections whose name was asked for later", asked, connections)
+		}
+		return nil
+	}, 0)
+}
+
 // Settle waits until that many new connections, one begun after the other since the last
 // mark, reached these servers, each of them, and no other. It takes that time at most.
 func (l *Load) Settle(connections int, within time.Duration, servers ...string) error {
