@@ -26,8 +26,8 @@ func newLintCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [RELEASE]",
 		Short: "Find the errors in values, and where they are",
-		Long: `Find the errors in values files, all in one run: the file and line, what is wrong, and
-what to write instead. The files are layered as Helm layers them, and the schema and the
+		Long: `Find the errors in values files, in one run: the file and line, what is wrong, and what
+to write instead. The files are layered as Helm layers them, and the schema and the
 templates of the chart decide, so that what passes here passes helm template.
 
 Hints are about what works and may surprise. They do not count.`,
