@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -409,6 +410,27 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// greet starts a server that says something to each connection, and returns its address.
+func greet(t *testing.T, text string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // the end of the test
+			}
+			fmt.Fprint(conn, text)
+			conn.Close()
+		}
+	}()
+	return listener.Addr().String()
+}
+
 // Connections to a server here: TCP, TLS with the name that is asked for, and HTTP.
 func TestConnect(t *testing.T) {
 	var host atomic.Value // of the last request
@@ -421,6 +443,7 @@ func TestConnect(t *testing.T) {
 	plain, secure := httptest.NewServer(handler), httptest.NewTLSServer(handler)
 	t.Cleanup(plain.Close)
 	t.Cleanup(secure.Close)
+	greeting := greet(t, "220 mail.example ESMTP\r\n")
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -440,6 +463,7 @@ func TestConnect(t *testing.T) {
 		{"nobody", refusing, ProbeOptions{Connect: true}, []string{"error unreachable"}, "connection refused"},
 		{"HTTP", plain.Listener.Addr().String(), ProbeOptions{Connect: true, HTTP: "/"}, nil, "connects, HTTP status 200"},
 		{"HTTP, broken", plain.Listener.Addr().String(), ProbeOptions{Connect: true, HTTP: "broken"}, []string{"warning http-failed"}, "connects, HTTP status 502"},
+		{"HTTP to a mail server", greeting, ProbeOptions{Connect: true, HTTP: "/"}, []string{"error http-failed"}, "connects, "},
 		{"HTTP to TLS", secure.Listener.Addr().String(), ProbeOptions{Connect: true, HTTP: "/"}, nil, "connects, HTTP status 400"},
 		{"TLS", secure.Listener.Addr().String(), ProbeOptions{Connect: true, TLS: true, ServerName: "example.com"}, nil, "connects, TLS 1.3 for example.com"},
 		{"TLS with another name", secure.Listener.Addr().String(), ProbeOptions{Connect: true, TLS: true}, []string{"warning tls-failed"}, "x509: certificate is valid for example.com"},

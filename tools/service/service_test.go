@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/service"
 	"external-services/tools/values"
@@ -149,6 +151,26 @@ func TestFromLive(t *testing.T) {
 	live, err = service.FromLive(t.Context(), client, []*service.Mapping{desired}, func(string) {})
 	if err != nil || live.CouldRead(service.EndpointSlices, "shop") || !live.CouldRead(service.Services, "shop") || len(live.Unread) != 1 {
 		t.Errorf("%v: %+v", err, live)
+	}
+}
+
+// What could not be read is a warning, with the permission that is missing, if that is why.
+func TestUnreadFindings(t *testing.T) {
+	forbidden := apierrors.NewForbidden(discoveryv1.Resource("endpointslices"), "", nil)
+	live := &service.Live{Missing: []string{"web"}, Unread: []service.Unread{
+		{Resource: service.Services, Verb: "list", Namespaces: []string{"shop"}, Err: errors.New("connection refused")},
+		{Resource: service.EndpointSlices, Verb: "list", Namespaces: []string{"shop", "web"}, Err: forbidden},
+	}}
+	list := live.Findings()
+	if len(list) != 3 || list[0].Code != findings.NotChecked || list[1].Code != findings.NotChecked || list[2].Code != findings.NamespaceMissing {
+		t.Fatalf("%+v", list)
+	}
+	refused, role := list[0], list[1]
+	if refused.Severity != findings.Warning || refused.Namespace != "shop" || !strings.Contains(refused.Message, "Services of shop: connection refused") {
+		t.Errorf("%+v", refused)
+	}
+	if role.Namespace != "" || !strings.Contains(role.Cause+strings.Join(role.Fix, ""), "list on the resource endpointslices of the API group discovery.k8s.io in shop, web") {
+		t.Errorf("%+v", role)
 	}
 }
 
