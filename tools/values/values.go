@@ -12,6 +12,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -51,6 +53,11 @@ type Values struct {
 	// that contain {{ are expanded as templates.
 	CommonAnnotations Pairs `json:"commonAnnotations" keys:"annotationKey"`
 
+	// The controller that follows the DNS names under addresses and writes their IP addresses to
+	// EndpointSlices. It is installed only if an entry needs it: one with a DNS name among its
+	// addresses, or with healthCheck.
+	Resolver Resolver `json:"resolver"`
+
 	// The Pod that helm test starts. It resolves every mapping and connects to each of its TCP
 	// ports from inside the cluster.
 	Tests Tests `json:"tests"`
@@ -73,6 +80,86 @@ type Tests struct {
 
 	// Resource requests and limits of the container.
 	Resources Resources `json:"resources"`
+}
+
+// Resolver is the controller that follows DNS names. It meets the Pod Security Standard restricted.
+type Resolver struct {
+	// Set to true to allow DNS names under addresses, and healthCheck.
+	Enabled bool `json:"enabled"`
+
+	// Copies of the controller. One works, the others take over when it ends.
+	Replicas int `json:"replicas" jsonschema:"minimum=1,maximum=10"`
+
+	// Image of the controller.
+	Image Image `json:"image"`
+
+	// Secrets in the release namespace to pull the image with.
+	ImagePullSecrets []LocalReference `json:"imagePullSecrets"`
+
+	Following
+
+	// What to install for the Prometheus operator.
+	Metrics Metrics `json:"metrics"`
+
+	// Set to true to install a ValidatingAdmissionPolicy: the controller's account may then write
+	// only its own EndpointSlices, and no address of the cluster. Needs Kubernetes 1.31 and
+	// permission to create the policy in the whole cluster.
+	AdmissionPolicy bool `json:"admissionPolicy"`
+
+	// Resource requests and limits of the container.
+	Resources Resources `json:"resources"`
+
+	// Labels of the nodes that the Pods may run on.
+	NodeSelector map[string]string `json:"nodeSelector" keys:"labelKey" format:"labelValue"`
+
+	// Taints of nodes that the Pods tolerate, as in a Pod.
+	Tolerations []map[string]any `json:"tolerations"`
+
+	// Affinity of the Pods, as in a Pod. If empty, the copies avoid running on one node.
+	Affinity map[string]any `json:"affinity"`
+
+	// PriorityClass of the Pods.
+	PriorityClassName string `json:"priorityClassName" format:"objectName"`
+
+	// Labels to add to the Pods.
+	PodLabels map[string]string `json:"podLabels" keys:"labelKey" format:"labelValue"`
+
+	// Annotations to add to the Pods.
+	PodAnnotations map[string]string `json:"podAnnotations" keys:"annotationKey"`
+}
+
+// Following is how the resolver follows DNS names, and which answers it takes.
+type Following struct {
+	// IP addresses of the name servers to ask, with ":port" if it is not 53. If empty, those of the
+	// Pod. Names are always asked as absolute, without a search list.
+	Nameservers []string `json:"nameservers"`
+
+	// Seconds between two questions for a name at least, whatever the TTL of its answer, from 1 to
+	// 3600.
+	MinSeconds int `json:"minSeconds" jsonschema:"minimum=1,maximum=3600"`
+
+	// Seconds between two questions for a name at most, from 1 to 3600.
+	MaxSeconds int `json:"maxSeconds" jsonschema:"minimum=1,maximum=3600"`
+
+	// DNS names that entries may use, such as db.corp.example, or *.corp.example for all names
+	// below. If empty, all names outside the cluster.
+	AllowedNames []string `json:"allowedNames" format:"namePattern"`
+
+	// Networks that answers may come from, such as 10.0.0.0/8. If empty, all that are not denied.
+	AllowedCIDRs []string `json:"allowedCIDRs" format:"cidr"`
+
+	// Networks that answers never come from, besides the built-in ones: those that no EndpointSlice
+	// may have, and the cluster's own Service networks. Write the pod networks here.
+	DeniedCIDRs []string `json:"deniedCIDRs" format:"cidr"`
+}
+
+// Metrics is what to install for the Prometheus operator (monitoring.coreos.com/v1).
+type Metrics struct {
+	// Set to true to install a ServiceMonitor, by which Prometheus finds the controller.
+	ServiceMonitor bool `json:"serviceMonitor"`
+
+	// Set to true to install a PrometheusRule with the alerts.
+	PrometheusRule bool `json:"prometheusRule"`
 }
 
 // Image is a container image.
@@ -151,8 +238,9 @@ type Mapping struct {
 	// clients choose the port. A name that contains {{ is expanded as a template.
 	ExternalName string `json:"externalName,omitempty" jsonschema:"example=test.k8s.com" format:"hostName"`
 
-	// IP addresses outside that the Service forwards to, IPv4 and IPv6, each once. Write a string,
-	// or a map to set more than the IP. An IP that contains {{ is expanded as a template.
+	// IP addresses outside that the Service forwards to, IPv4 and IPv6, each once, or DNS names that
+	// the resolver follows. Write a string, or a map to set more. An address that contains {{ is
+	// expanded as a template.
 	Addresses []Address `json:"addresses,omitempty"`
 
 	// Ports of the Service. Required with addresses and with the backend cluster; with
@@ -171,6 +259,13 @@ type Mapping struct {
 	// Kubernetes removes the endpoints of pods when you go back. Null removes a label of the
 	// entry. Not possible with addresses in an Endpoints object.
 	Selector Pairs `json:"selector,omitempty" keys:"labelKey" format:"labelValue"`
+
+	// How the resolver follows the DNS names of this entry.
+	Resolve *Resolve `json:"resolve,omitempty"`
+
+	// Set it to let the resolver connect to each address and take those that do not answer out of
+	// use, at most half of them. Needs resolver.enabled.
+	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
 
 	// Set to true for a Service without a ClusterIP: DNS answers with the ready addresses
 	// themselves, and with those that have a hostname under HOSTNAME.NAME. The port cannot change.
@@ -205,12 +300,53 @@ type Mapping struct {
 	Annotations Pairs `json:"annotations,omitempty" keys:"annotationKey"`
 }
 
-// Address is one IP address outside. In a values file it is a string, or a map
-// with the keys of this type.
+// Resolve is how the resolver follows the DNS names of an entry.
+type Resolve struct {
+	// Seconds that an address stays in use after the last answer that has it, from 0 to 86400. Set
+	// it for names that answer with other addresses each time. Defaults to 0: an answer replaces the
+	// one before at once.
+	KeepSeconds int `json:"keepSeconds,omitempty" jsonschema:"minimum=0,maximum=86400"`
+
+	// Seconds that open connections to an address may take to finish once it is out of use, from 0
+	// to 86400. Always 0 for an entry with a UDP port. Defaults to 300.
+	DrainSeconds *int `json:"drainSeconds,omitempty" jsonschema:"minimum=0,maximum=86400,example=300"`
+
+	// Addresses of one name and IP family at most, from 1 to 1000: those that were seen last.
+	// Defaults to 100.
+	MaxAddresses int `json:"maxAddresses,omitempty" jsonschema:"minimum=1,maximum=1000,example=100"`
+}
+
+// HealthCheck is a TCP connection that the resolver opens and closes.
+type HealthCheck struct {
+	// Name of the port to connect to. Optional if the entry has only one.
+	Port string `json:"port,omitempty" jsonschema:"example=mysql" format:"portName"`
+
+	// Seconds between two checks of an address, from 1 to 3600. Defaults to 10.
+	IntervalSeconds int `json:"intervalSeconds,omitempty" jsonschema:"minimum=1,maximum=3600,example=10"`
+
+	// Seconds that a connection may take, from 1 to 60. Defaults to 2.
+	TimeoutSeconds int `json:"timeoutSeconds,omitempty" jsonschema:"minimum=1,maximum=60,example=2"`
+
+	// Checks in a row that must succeed before an address is used again, from 1 to 100. Defaults
+	// to 2. A new address is used before its first check.
+	Rise int `json:"rise,omitempty" jsonschema:"minimum=1,maximum=100,example=2"`
+
+	// Checks in a row that must fail before an address is taken out of use, from 1 to 100. Defaults
+	// to 3.
+	Fall int `json:"fall,omitempty" jsonschema:"minimum=1,maximum=100,example=3"`
+}
+
+// Address is one address outside: an IP address, or a DNS name that the resolver follows. In a values
+// file it is a string, or a map with the keys of this type.
 type Address struct {
 	// IPv4 address in decimal without leading zeros, or IPv6 address in its canonical form (lower
 	// case, shortened zeros). Loopback, link-local, multicast and reserved addresses are refused.
-	IP string `json:"ip" jsonschema:"required,example=192.168.50.206"`
+	// Write ip or host.
+	IP string `json:"ip,omitempty" jsonschema:"example=192.168.50.206"`
+
+	// DNS name that the resolver follows. All its addresses get the other keys. Needs
+	// resolver.enabled.
+	Host string `json:"host,omitempty" jsonschema:"example=db.corp.example" format:"hostName"`
 
 	// Name of this address below the name of the Service, a DNS label of at most 63 characters:
 	// with headless, DNS answers HOSTNAME.NAME with this address.
@@ -231,22 +367,37 @@ type Address struct {
 	Draining *bool `json:"draining,omitempty"`
 }
 
+// IsHost says whether an address in the short form is a DNS name: it has a letter and is not an IPv6
+// address or a URL. Text that is expanded as a template is neither, until it is.
+func IsHost(address string) bool {
+	return strings.ContainsFunc(address, unicode.IsLetter) && !strings.ContainsAny(address, ":/{")
+}
+
 // UnmarshalJSON reads the short form, a string, and the long form, a map.
 func (a *Address) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '"' {
-		*a = Address{}
-		return json.Unmarshal(data, &a.IP)
+		var text string
+		err := json.Unmarshal(data, &text)
+		if IsHost(text) {
+			*a = Address{Host: text}
+		} else {
+			*a = Address{IP: text}
+		}
+		return err
 	}
 	if err := json.Unmarshal(data, (*longAddress)(a)); err != nil {
-		return fmt.Errorf("an address is a string or a map with the key ip: %w", err)
+		return fmt.Errorf("an address is a string or a map with the key ip or host: %w", err)
 	}
 	return nil
 }
 
-// MarshalJSON writes the short form if only the IP is set.
+// MarshalJSON writes the short form if only the IP address or the DNS name is set.
 func (a Address) MarshalJSON() ([]byte, error) {
-	if a == (Address{IP: a.IP}) {
+	switch a {
+	case Address{IP: a.IP}:
 		return json.Marshal(a.IP)
+	case Address{Host: a.Host}:
+		return json.Marshal(a.Host)
 	}
 	return json.Marshal(longAddress(a))
 }
@@ -357,6 +508,24 @@ func Default() Values {
 		Endpoints:          Endpoints{Kind: EndpointSlice, MaxPerSlice: 100},
 		CommonLabels:       Pairs{},
 		CommonAnnotations:  Pairs{},
+		Resolver: Resolver{
+			Replicas:         2,
+			Image:            Image{Repository: "external-services-resolver", PullPolicy: PullIfNotPresent},
+			ImagePullSecrets: []LocalReference{},
+			Following: Following{
+				Nameservers: []string{}, MinSeconds: 5, MaxSeconds: 60,
+				AllowedNames: []string{}, AllowedCIDRs: []string{}, DeniedCIDRs: []string{},
+			},
+			Resources: Resources{
+				Requests: map[string]string{"cpu": "10m", "memory": "32Mi"},
+				Limits:   map[string]string{"memory": "128Mi"},
+			},
+			NodeSelector:   map[string]string{},
+			Tolerations:    []map[string]any{},
+			Affinity:       map[string]any{},
+			PodLabels:      map[string]string{},
+			PodAnnotations: map[string]string{},
+		},
 		Tests: Tests{
 			Enabled:          true,
 			Image:            Image{Repository: "busybox", Tag: "1.37.0", PullPolicy: PullIfNotPresent},
