@@ -28,6 +28,9 @@ type Option struct{ flags []string }
 // the newest.
 func Kubernetes(version string) Option { return Option{[]string{"--kubernetes", version}} }
 
+// Zone lets CoreDNS ask the DNS server of an outside host for a zone.
+func Zone(zone, ip string) Option { return Option{[]string{"--zone", zone + "=" + ip}} }
+
 // WithoutDataPlane leaves out everything but the control plane, also where the machine
 // permits more.
 func WithoutDataPlane() Option { return Option{[]string{"--data-plane", "off"}} }

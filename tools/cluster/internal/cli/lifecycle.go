@@ -48,6 +48,8 @@ the start is interrupted, it takes down what it started.`,
 	cmd.Flags().StringVar(&dataPlane, "data-plane", string(cluster.ModeAuto),
 		"make network namespaces, kube-proxy and DNS: auto (where the machine permits it), on (or fail), off")
 	a.kubernetesFlag(cmd)
+	cmd.Flags().StringToStringVar(&o.Zones, "zone", nil,
+		"ask the DNS server of an outside host for a zone, such as corp.example=10.0.9.53; may be repeated")
 	cmd.Flags().BoolVar(&o.Fresh, "fresh", false, "take the cluster down first")
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", startTimeout, "how long the components may take to be ready")
 	return cmd

@@ -35,6 +35,7 @@ const (
 type starter struct {
 	*Cluster
 	binaries build.Components
+	zones    map[string]string
 	begin    time.Time
 	record   *state.Record
 	running  []*process.Process
@@ -179,7 +180,7 @@ func (s *starter) dataPlane(ctx context.Context, client *kube.Client) error {
 	if err := dataplane.CreateNode(ctx, client, nodeIPs); err != nil {
 		return err
 	}
-	if err := dataplane.WriteDNS(s.dir, s.name); err != nil {
+	if err := dataplane.WriteDNS(s.dir, s.name, s.zones); err != nil {
 		return err
 	}
 	if err := s.net.WriteResolvConf(s.net.Node(), dataplane.NodeResolvConf()); err != nil {

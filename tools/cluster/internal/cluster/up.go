@@ -35,6 +35,8 @@ var Modes = []Mode{ModeAuto, ModeOn, ModeOff}
 type UpOptions struct {
 	// DataPlane says whether to make a data plane.
 	DataPlane Mode
+	// Zones are DNS zones outside, each with the IP address of an outside host whose DNS server CoreDNS asks.
+	Zones map[string]string
 	// Fresh takes down a cluster that is up already.
 	Fresh bool
 	// Timeout is how long the components may take to be ready.
@@ -82,7 +84,7 @@ func (c *Cluster) Up(ctx context.Context, o UpOptions) (result UpResult, err err
 			return err
 		}
 		begin := time.Now()
-		result.Record, err = c.start(ctx, binaries, obstacle, o.Timeout)
+		result.Record, err = c.start(ctx, binaries, obstacle, o)
 		result.Took = time.Since(begin)
 		return err
 	})
@@ -154,13 +156,13 @@ func (c *Cluster) obstacle(ctx context.Context, mode Mode) (*network.Obstacle, e
 }
 
 // start starts a cluster of which nothing is there. On failure it stops what it started.
-func (c *Cluster) start(ctx context.Context, binaries build.Components, obstacle *network.Obstacle, timeout time.Duration) (*state.Record, error) {
+func (c *Cluster) start(ctx context.Context, binaries build.Components, obstacle *network.Obstacle, o UpOptions) (*state.Record, error) {
 	versions := binaries.Versions()
 	c.out.Line("starting cluster %q: Kubernetes %s", c.name, versions["kubernetes"])
 	if err := c.dir.Create(); err != nil {
 		return nil, err
 	}
-	s := &starter{Cluster: c, binaries: binaries, begin: time.Now(), record: &state.Record{
+	s := &starter{Cluster: c, binaries: binaries, zones: o.Zones, begin: time.Now(), record: &state.Record{
 		Name:      c.name,
 		Phase:     state.PhaseStarting,
 		StartedAt: time.Now().UTC().Truncate(time.Second),
@@ -168,7 +170,7 @@ func (c *Cluster) start(ctx context.Context, binaries build.Components, obstacle
 	}}
 	err := c.dir.Save(s.record)
 	if err == nil {
-		timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not ready within %s: raise --timeout on a slow machine", timeout))
+		timed, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("not ready within %s: raise --timeout on a slow machine", o.Timeout))
 		defer cancel()
 		err = s.run(timed, obstacle)
 		// A step that was cut short says no more than that.

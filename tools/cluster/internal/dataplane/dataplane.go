@@ -5,8 +5,10 @@ package dataplane
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"external-services/tools/cluster/internal/controlplane"
@@ -136,8 +138,9 @@ func DNSArgs(dir state.Dir) []string {
 	return []string{"-conf", filepath.Join(dir.DNS(), "Corefile")}
 }
 
-// WriteDNS writes the configuration of CoreDNS.
-func WriteDNS(dir state.Dir, cluster string) error {
+// WriteDNS writes the configuration of CoreDNS. Zones have the address of a server outside that CoreDNS asks for them,
+// with the cache that kubeadm gives it.
+func WriteDNS(dir state.Dir, cluster string, zones map[string]string) error {
 	// That a name does not exist is not remembered: it may be about to.
 	//
 	// The hosts plugin cannot say that a name does not exist, it can only hand the question on. The zone of the file
@@ -149,7 +152,7 @@ func WriteDNS(dir state.Dir, cluster string) error {
 	if err := WriteHosts(dir, nil); err != nil {
 		return err
 	}
-	return state.WriteFile(filepath.Join(dir.DNS(), "Corefile"), fmt.Appendf(nil, `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
+	corefile := fmt.Appendf(nil, `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
     errors
     cache 5 {
         disable denial
@@ -174,7 +177,17 @@ func WriteDNS(dir state.Dir, cluster string) error {
     }
     file %[3]s .
 }
-`, dir.ComponentKubeconfig(CoreDNS), controlplane.Context(cluster), zone, hostsFile(dir)))
+`, dir.ComponentKubeconfig(CoreDNS), controlplane.Context(cluster), zone, hostsFile(dir))
+	for _, zone := range slices.Sorted(maps.Keys(zones)) {
+		corefile = fmt.Appendf(corefile, `
+%s:53 {
+    errors
+    cache 30
+    forward . %s
+}
+`, zone, zones[zone])
+	}
+	return state.WriteFile(filepath.Join(dir.DNS(), "Corefile"), corefile)
 }
 
 func hostsFile(dir state.Dir) string { return filepath.Join(dir.DNS(), "hosts") }

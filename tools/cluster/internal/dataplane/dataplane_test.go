@@ -43,7 +43,7 @@ func TestWriteHostsReplacesTheFile(t *testing.T) {
 
 func TestWriteDNSNamesFilesThatExist(t *testing.T) {
 	dir := newDir(t)
-	if err := WriteDNS(dir, "test"); err != nil {
+	if err := WriteDNS(dir, "test", map[string]string{"corp.example": "10.0.9.53"}); err != nil {
 		t.Fatal(err)
 	}
 	corefile, err := os.ReadFile(filepath.Join(dir.DNS(), "Corefile"))
@@ -61,6 +61,9 @@ func TestWriteDNSNamesFilesThatExist(t *testing.T) {
 	}
 	if want := "kubeconfig " + dir.ComponentKubeconfig(CoreDNS) + " extsvc-test\n"; !strings.Contains(string(corefile), want) {
 		t.Errorf("the Corefile has no %q:\n%s", want, corefile)
+	}
+	if want := "corp.example:53 {\n    errors\n    cache 30\n    forward . 10.0.9.53\n}\n"; !strings.HasSuffix(string(corefile), want) {
+		t.Errorf("the Corefile does not end with %q:\n%s", want, corefile)
 	}
 }
 
