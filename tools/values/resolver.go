@@ -1,35 +1,41 @@
-// Package resolver follows DNS names and writes their IP addresses to the EndpointSlices of a Service.
-package resolver
+package values
 
 import (
 	"fmt"
 
 	"sigs.k8s.io/yaml"
-
-	"external-services/tools/values"
 )
 
-// ConfigKey is the key of the ConfigMap under which the chart writes the Config, as YAML.
-const ConfigKey = "config.yaml"
+// What the chart and the resolver have in common.
+const (
+	// ResolverConfigKey is the key of the ConfigMap that holds the ResolverConfig, as YAML.
+	ResolverConfigKey = "config.yaml"
 
-// Config is what the resolver does, as the chart writes it for a release.
-type Config struct {
-	values.Following
+	// ResolverManager is the label endpointslice.kubernetes.io/managed-by of the resolver's slices.
+	ResolverManager = "external-services-resolver"
+
+	// HostAnnotation has the DNS name whose addresses a slice holds. IP addresses have none.
+	HostAnnotation = "external-services/host"
+)
+
+// ResolverConfig is what the resolver does, as the chart writes it for a release.
+type ResolverConfig struct {
+	Following
 
 	// Endpoints in one EndpointSlice at most.
 	MaxPerSlice int `json:"maxPerSlice"`
 
-	// Entries with a namespace each, everything expanded: name, namespace, backend, ports,
-	// publishNotReadyAddresses, trafficDistribution, resolve, healthCheck, and the addresses that the
-	// resolver writes: the DNS names, and with a health check the IP addresses too.
-	Entries []values.Entry `json:"entries"`
+	// Entries with one namespace each, everything expanded: name, namespace, backend, ports,
+	// headless, publishNotReadyAddresses, trafficDistribution, resolve, healthCheck, and the
+	// addresses that the resolver writes: the DNS names, and with a health check the IP addresses.
+	Entries []Entry `json:"entries"`
 }
 
-// ParseConfig reads a Config strictly: an unknown key is an error.
-func ParseConfig(data []byte) (*Config, error) {
-	var c Config
-	if err := yaml.UnmarshalStrict(data, &c); err != nil {
-		return nil, fmt.Errorf("read %s: %w", ConfigKey, err)
+// ParseResolverConfig reads a ResolverConfig strictly: an unknown key is an error.
+func ParseResolverConfig(data string) (*ResolverConfig, error) {
+	var c ResolverConfig
+	if err := yaml.UnmarshalStrict([]byte(data), &c); err != nil {
+		return nil, fmt.Errorf("read %s: %w", ResolverConfigKey, err)
 	}
 	return &c, nil
 }

@@ -1,0 +1,62 @@
+package resolver
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Reasons of the Events.
+const (
+	NameNotResolved = "NameNotResolved" // a question failed, and the last addresses stay
+	AddressRefused  = "AddressRefused"  // an address of an answer is never written
+	SliceRestored   = "SliceRestored"   // somebody else changed or deleted a slice
+	WriteFailed     = "WriteFailed"     // the API server refused a slice
+	ConfigInvalid   = "ConfigInvalid"   // the ConfigMap cannot be read, and the one before is in use
+
+	NamespaceNotRead = "NamespaceNotRead" // Services or slices of a namespace cannot be listed or watched
+)
+
+// announcer writes Events, each reason about one object at most once an hour.
+type announcer struct {
+	recorder events.EventRecorder
+
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+const announceEvery = time.Hour
+
+// announce writes an Event about an object. Detail is by what an Event is another one, such as the reason
+// of a failure.
+func (a *announcer) announce(about client.Object, reason, detail, message string) {
+	key := fmt.Sprint(about.GetNamespace(), about.GetName(), about.GetUID(), reason, detail)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.prune()
+	if last, ok := a.last[key]; ok && time.Since(last) < announceEvery {
+		return
+	}
+	a.last[key] = time.Now()
+	kind := corev1.EventTypeWarning
+	if reason == SliceRestored {
+		kind = corev1.EventTypeNormal
+	}
+	a.recorder.Eventf(about, nil, kind, reason, "Resolve", "%s", message)
+}
+
+// prune forgets Events of over an hour ago, once there are many.
+func (a *announcer) prune() {
+	if len(a.last) < 1000 {
+		return
+	}
+	for key, last := range a.last {
+		if time.Since(last) >= announceEvery {
+			delete(a.last, key)
+		}
+	}
+}
