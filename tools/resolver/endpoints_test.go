@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
+	"external-services/tools/resolver/lookup"
 	"external-services/tools/values"
 )
 
@@ -27,14 +28,14 @@ type story struct {
 
 func newStory(t *testing.T, entry string) *story {
 	s := &story{t: t, endpoints: endpoints{}, answers: map[question]answer{}}
-	filter, err := newFilter(values.Following{}, func(netip.Addr) bool { return false })
+	filter, err := lookup.NewFilter(values.Following{}, func(netip.Addr) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.in = input{
 		families: []corev1.IPFamily{corev1.IPv4Protocol}, now: time.Unix(1_000_000, 0),
 		answer:  func(q question) answer { return s.answers[q] },
-		refuses: filter.refuses,
+		refuses: filter.Refuses,
 		healthy: func(netip.Addr) bool { return true },
 	}
 	s.values(entry)

@@ -123,16 +123,16 @@ func (f *follower) oldest(entry types.NamespacedName, family corev1.IPFamily) (o
 	return oldest
 }
 
-// hasAnswer says whether a name ever had a good answer, in any family.
-func (f *follower) hasAnswer(host string) bool {
+// isUnknown says whether a name was asked for in all families that are followed, and never had an answer.
+func (f *follower) isUnknown(host string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, family := range []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol} {
-		if known := f.followed[question{host, family}]; known != nil && !known.answer.at.IsZero() {
-			return true
+		if known := f.followed[question{host, family}]; known != nil && (!known.tried || !known.answer.at.IsZero()) {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // renew asks all questions now, and takes each answer for a change: the filter or the name servers are other
@@ -167,7 +167,7 @@ func (f *follower) ask(ctx context.Context, q question) (time.Duration, bool) {
 	if ctx.Err() != nil {
 		return 0, false
 	}
-	addresses, refused := settings.filter.split(found.Addresses)
+	addresses, refused := settings.filter.Split(found.Addresses)
 	o := outcome{question: q, refused: refused, failure: failureOf(err, len(addresses), refused)}
 	took := time.Since(start)
 

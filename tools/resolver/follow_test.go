@@ -29,7 +29,7 @@ type following struct {
 
 func startFollowing(t *testing.T, dns func(host string, n int) (lookup.Answer, error)) *following {
 	t.Helper()
-	filter, err := newFilter(values.Following{DeniedCIDRs: []string{"10.9.0.0/16"}}, func(netip.Addr) bool { return false })
+	filter, err := lookup.NewFilter(values.Following{DeniedCIDRs: []string{"10.9.0.0/16"}}, func(netip.Addr) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}

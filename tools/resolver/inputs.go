@@ -162,7 +162,7 @@ func (r *Resolver) announceOutcome(key types.NamespacedName, o outcome) {
 	case !o.answer.at.IsZero():
 		r.announce(about, NameNotResolved, o.host+string(o.family)+o.failure.reason, fmt.Sprintf(
 			"%s (%s) was not resolved: %v. Its last addresses stay in use.", o.host, o.family, o.failure.err))
-	case !r.follower.hasAnswer(o.host):
+	case r.follower.isUnknown(o.host):
 		r.announce(about, NameNotResolved, o.host+string(o.family)+o.failure.reason, fmt.Sprintf(
 			"%s (%s) was never resolved: %v. It has no addresses until it is.", o.host, o.family, o.failure.err))
 	}

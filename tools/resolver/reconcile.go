@@ -57,7 +57,7 @@ func (r *Resolver) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Re
 			found, _ := r.follower.answerTo(q)
 			return found
 		},
-		refuses: settings.filter.refuses,
+		refuses: settings.filter.Refuses,
 		healthy: func(ip netip.Addr) bool { return r.health.isHealthy(key, ip) },
 	})
 	layout := layout{service: &service, entry: entry, max: settings.maxPerSlice}

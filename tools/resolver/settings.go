@@ -15,7 +15,7 @@ import (
 // settings is a ResolverConfig that was read and found valid.
 type settings struct {
 	config      *values.ResolverConfig
-	filter      *filter
+	filter      *lookup.Filter
 	nameservers []string // empty: those of the Pod
 	min, max    time.Duration
 	maxPerSlice int
@@ -26,7 +26,7 @@ type settings struct {
 const questionTimeout = 5 * time.Second
 
 func newSettings(c *values.ResolverConfig, ofCluster func(netip.Addr) bool) (*settings, error) {
-	filter, err := newFilter(c.Following, ofCluster)
+	filter, err := lookup.NewFilter(c.Following, ofCluster)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func newSettings(c *values.ResolverConfig, ofCluster func(netip.Addr) bool) (*se
 	for i := range c.Entries {
 		e := &c.Entries[i]
 		for _, a := range e.Addresses {
-			if a.Host != "" && !allowsName(c.AllowedNames, a.Host) {
+			if a.Host != "" && !lookup.AllowsName(c.AllowedNames, a.Host) {
 				return nil, fmt.Errorf("entry %s/%s: %s is not in allowedNames", e.Namespace, e.Name, a.Host)
 			}
 		}

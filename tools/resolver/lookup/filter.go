@@ -1,4 +1,4 @@
-package resolver
+package lookup
 
 import (
 	"fmt"
@@ -28,16 +28,16 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// filter decides which addresses of an answer are written. It protects from whoever controls the zone of
+// Filter decides which addresses of an answer are written. It protects from whoever controls the zone of
 // a name and would choose where the pods connect (DNS rebinding).
-type filter struct {
+type Filter struct {
 	allowed, denied []netip.Prefix
-
-	// ofCluster says whether an address is one of the cluster's own Services.
-	ofCluster func(netip.Addr) bool
+	ofCluster       func(netip.Addr) bool
 }
 
-func newFilter(f values.Following, ofCluster func(netip.Addr) bool) (*filter, error) {
+// NewFilter returns the filter of the values. OfCluster says whether an address is one of the cluster's own
+// Services. The error names the network that cannot be read.
+func NewFilter(f values.Following, ofCluster func(netip.Addr) bool) (*Filter, error) {
 	allowed, err := parsePrefixes("allowedCIDRs", f.AllowedCIDRs)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func newFilter(f values.Following, ofCluster func(netip.Addr) bool) (*filter, er
 	if err != nil {
 		return nil, err
 	}
-	return &filter{allowed: allowed, denied: denied, ofCluster: ofCluster}, nil
+	return &Filter{allowed: allowed, denied: denied, ofCluster: ofCluster}, nil
 }
 
 func parsePrefixes(field string, texts []string) ([]netip.Prefix, error) {
@@ -61,8 +61,8 @@ func parsePrefixes(field string, texts []string) ([]netip.Prefix, error) {
 	return list, nil
 }
 
-// refuses returns why an address is not written, or nothing.
-func (f *filter) refuses(address netip.Addr) (reason string) {
+// Refuses returns why an address is not written, or nothing.
+func (f *Filter) Refuses(address netip.Addr) (reason string) {
 	holds := func(p netip.Prefix) bool { return p.Contains(address) }
 	if address.Is4In6() {
 		return "mapped"
@@ -83,11 +83,11 @@ func (f *filter) refuses(address netip.Addr) (reason string) {
 	return ""
 }
 
-// split returns the addresses that may be written, and the others with the reasons.
-func (f *filter) split(addresses []netip.Addr) (accepted []netip.Addr, refused map[netip.Addr]string) {
+// Split returns the addresses that may be written, and the others with the reasons.
+func (f *Filter) Split(addresses []netip.Addr) (accepted []netip.Addr, refused map[netip.Addr]string) {
 	refused = map[netip.Addr]string{}
 	for _, address := range addresses {
-		if reason := f.refuses(address); reason != "" {
+		if reason := f.Refuses(address); reason != "" {
 			refused[address] = reason
 		} else {
 			accepted = append(accepted, address)
@@ -96,9 +96,9 @@ func (f *filter) split(addresses []netip.Addr) (accepted []netip.Addr, refused m
 	return accepted, refused
 }
 
-// allowsName says whether a name matches one of the patterns: itself, or "*." and a domain above it. All
+// AllowsName says whether a name matches one of the patterns: itself, or "*." and a domain above it. All
 // names match no patterns.
-func allowsName(patterns []string, name string) bool {
+func AllowsName(patterns []string, name string) bool {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(pattern string) bool {
 		pattern = strings.ToLower(strings.TrimSuffix(pattern, "."))
