@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"external-services/tools/resolver/lookup"
 	"external-services/tools/values"
 )
 
