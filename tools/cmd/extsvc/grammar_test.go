@@ -142,6 +142,7 @@ func TestJSON(t *testing.T) {
 		"plan":     {[]string{"--from", values, "-f", values, "--set", "services[0].externalName=b.example"}, &plan.Plan{}},
 		"import":   {[]string{"-f", manifest}, &importer.Result{}},
 		"template": {[]string{"-f", values}, &list{}},
+		"resolve":  {[]string{"-f", values}, &resolvedValues{}},
 		"version":  {nil, &versions{}},
 	} {
 		stdout, stderr, err := run(t, append([]string{command, "-o", "json"}, c.args...)...)
