@@ -1,20 +1,24 @@
-// Package resolver runs the resolver on the embedded cluster, as processes of Pods with the account and the
-// arguments of the chart's Deployment, and a DNS server outside that answers by script.
+// Package resolver runs the resolver on the embedded cluster: as a process in the network of a Pod, with the
+// arguments of the chart's Deployment and the token of its ServiceAccount, and with a DNS server outside that
+// answers by script, which the cluster's CoreDNS asks.
 package resolver
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"testing"
 
-	"github.com/miekg/dns"
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tests/dnsserver"
 	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/testenv"
 )
+
+// soak makes the tests as long as the figures of the documentation say.
+var soak = flag.Bool("soak", false, "run for as long as docs/resolver.md says: hours in all")
 
 const (
 	zone         = "corp.example" // that the DNS server outside answers for
@@ -25,7 +29,7 @@ const (
 var (
 	cluster *testenv.Embedded
 	client  kubernetes.Interface
-	server  *dnsserver.Server
+	dns     *dnsserver.Server
 )
 
 func TestMain(m *testing.M) { testenv.Main(m, start) }
@@ -45,9 +49,7 @@ func start(ctx context.Context) (clusters []testenv.Started, err error) {
 		return clusters, err
 	}
 	return clusters, cluster.Inside(nameServer, func() error {
-		server, err = dnsserver.Start(nameServerIP + ":53")
+		dns, err = dnsserver.Start(nameServerIP + ":53")
 		return err
 	})
 }
-
-var _ = dns.TypeA

@@ -1,7 +1,9 @@
 package resolver
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,8 +33,17 @@ type announcer struct {
 
 const announceEvery = time.Hour
 
-// announce writes an Event about an object. Detail is by what an Event is another one, such as the reason
-// of a failure.
+// Limits of the API in bytes (pkg/apis/events/validation).
+const (
+	maxAction = 128
+	maxNote   = 1024
+)
+
+func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
+
+// announce writes an Event about an object. Detail is by what it differs from others of its reason, such as the
+// reason of a failure. It becomes the action of the Event: client-go takes those that agree in it for one series,
+// and drops the messages of all but the first.
 func (a *announcer) announce(about client.Object, reason, detail, message string) {
 	key := fmt.Sprint(about.GetNamespace(), about.GetName(), about.GetUID(), reason, detail)
 	a.mu.Lock()
@@ -46,7 +57,7 @@ func (a *announcer) announce(about client.Object, reason, detail, message string
 	if reason == SliceRestored {
 		kind = corev1.EventTypeNormal
 	}
-	a.recorder.Eventf(about, nil, kind, reason, "Resolve", "%s", message)
+	a.recorder.Eventf(about, nil, kind, reason, cut(cmp.Or(detail, "Restore"), maxAction), "%s", cut(message, maxNote))
 }
 
 // prune forgets Events of over an hour ago, once there are many.

@@ -3,7 +3,6 @@ package resolver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -222,7 +221,7 @@ func failureOf(err error, accepted int, refused map[netip.Addr]string) *failure 
 	case err != nil:
 		return &failure{reason: "other", err: err}
 	case accepted == 0:
-		return &failure{reason: "filtered", err: fmt.Errorf("all addresses of the answer are refused: %v", refused)}
+		return &failure{reason: "filtered", err: errors.New("all addresses of the answer are refused: " + refusedText(refused))}
 	}
 	return nil
 }

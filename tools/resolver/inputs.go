@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -153,19 +154,29 @@ func (r *Resolver) noteChange(key types.NamespacedName) {
 
 func (r *Resolver) announceOutcome(key types.NamespacedName, o outcome) {
 	about := r.reference(key)
-	for ip, reason := range o.refused {
-		r.announce(about, AddressRefused, o.host+reason, fmt.Sprintf(
-			"%s answers with %s, which is never written (%s). The other addresses of the answer are used.", o.host, ip, reason))
+	if len(o.refused) > 0 {
+		reasons := slices.Sorted(maps.Values(o.refused))
+		r.announce(about, AddressRefused, o.host+": "+strings.Join(slices.Compact(reasons), ", "), fmt.Sprintf(
+			"The answer for %s has addresses that are never written, and the others are used: %s.", o.host, refusedText(o.refused)))
 	}
 	switch {
 	case o.failure == nil:
 	case !o.answer.at.IsZero():
-		r.announce(about, NameNotResolved, o.host+string(o.family)+o.failure.reason, fmt.Sprintf(
+		r.announce(about, NameNotResolved, fmt.Sprintf("%s %s: %s", o.host, o.family, o.failure.reason), fmt.Sprintf(
 			"%s (%s) was not resolved: %v. Its last addresses stay in use.", o.host, o.family, o.failure.err))
 	case r.follower.isUnknown(o.host):
-		r.announce(about, NameNotResolved, o.host+string(o.family)+o.failure.reason, fmt.Sprintf(
+		r.announce(about, NameNotResolved, fmt.Sprintf("%s %s: %s", o.host, o.family, o.failure.reason), fmt.Sprintf(
 			"%s (%s) was never resolved: %v. It has no addresses until it is.", o.host, o.family, o.failure.err))
 	}
+}
+
+// refusedText lists addresses with the reasons: "127.0.0.1 (loopback), 10.96.0.1 (cluster)".
+func refusedText(refused map[netip.Addr]string) string {
+	var texts []string
+	for _, ip := range slices.SortedFunc(maps.Keys(refused), netip.Addr.Compare) {
+		texts = append(texts, fmt.Sprintf("%s (%s)", ip, refused[ip]))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // reference is a Service to write Events about.
@@ -188,7 +199,7 @@ func (r *Resolver) noteWatchError(namespace string, err error) {
 	r.announce(&corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: r.options.Config.Namespace, Name: r.options.Config.Name},
-	}, NamespaceNotRead, namespace+err.Error(), fmt.Sprintf("The namespace %s cannot be read: %v.", namespace, err))
+	}, NamespaceNotRead, namespace+": "+err.Error(), fmt.Sprintf("The namespace %s cannot be read: %v.", namespace, err))
 }
 
 // checkReady is an error until every name was asked for once, and those that have addresses have slices:

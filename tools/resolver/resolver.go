@@ -213,7 +213,9 @@ func (r *Resolver) watchNamespace(ctx context.Context, manager ctrl.Manager, nam
 	if err := manager.Add(everywhere(ofNamespace.Start)); err != nil {
 		return err
 	}
-	if err := ofNamespace.IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, serviceOf); err != nil {
+	if err := ofNamespace.IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, func(object client.Object) []string {
+		return []string{serviceOf(object.(*discoveryv1.EndpointSlice))}
+	}); err != nil {
 		return err
 	}
 	services, err := ofNamespace.GetInformer(ctx, &corev1.Service{}, cache.BlockUntilSynced(false))
@@ -262,14 +264,8 @@ const firstWriteRetry = 50 * time.Millisecond
 // byService is the index of slices by the name of their Service.
 const byService = "service"
 
-func serviceOf(slice client.Object) []string {
-	return []string{slice.GetLabels()[discoveryv1.LabelServiceName]}
-}
-
 func requestsOf(_ context.Context, slice *discoveryv1.EndpointSlice) []ctrl.Request {
-	return []ctrl.Request{{NamespacedName: types.NamespacedName{
-		Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName],
-	}}}
+	return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: slice.Namespace, Name: serviceOf(slice)}}}
 }
 
 // enqueue lets the leader look at a Service.

@@ -15,9 +15,19 @@ import (
 	"external-services/tools/values"
 )
 
-// IsOwn says whether a slice is one of the resolver's.
+// IsOwn says whether a slice is one of the resolver's, also if somebody took its label away.
 func IsOwn(slice *discoveryv1.EndpointSlice) bool {
-	return slice.Labels[discoveryv1.LabelManagedBy] == values.ResolverManager
+	owner := metav1.GetControllerOf(slice)
+	return slice.Labels[discoveryv1.LabelManagedBy] == values.ResolverManager ||
+		owner != nil && strings.HasPrefix(slice.Name, owner.Name+"-dns-ipv")
+}
+
+// serviceOf is the name of the Service of a slice.
+func serviceOf(slice *discoveryv1.EndpointSlice) string {
+	if owner := metav1.GetControllerOf(slice); owner != nil && IsOwn(slice) {
+		return owner.Name
+	}
+	return slice.Labels[discoveryv1.LabelServiceName]
 }
 
 // group is what one slice holds: the addresses of one DNS name, or IP addresses of the values, of one
