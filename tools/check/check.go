@@ -162,6 +162,7 @@ func Objects(
 		return nil, err
 	}
 	report := assess(desired, live, release)
+	report.checkResolvers(ctx, client, live, objects.Resolvers)
 	report.Findings = append(report.Findings, live.Findings()...)
 	o.Probe.run(ctx, report, o.Progress)
 	report.finish(live)

@@ -61,7 +61,7 @@ func serviceLabel(slice *discoveryv1.EndpointSlice) string {
 func (a *assessment) routes(observed *corev1.Service) {
 	desired := map[string]bool{}
 	for _, address := range a.Addresses {
-		desired[address.IP] = true
+		desired[address.Text()] = true
 	}
 	positions := map[Endpoint]int{} // by address and class
 	others := map[service.Class][]string{}
@@ -86,12 +86,17 @@ func (a *assessment) routes(observed *corev1.Service) {
 		}
 	}
 	for _, address := range a.Addresses {
-		if _, ok := positions[Endpoint{Address: address.IP, Class: service.Own}]; !ok {
+		_, own := positions[Endpoint{Address: address.IP, Class: service.Own}]
+		_, checked := positions[Endpoint{Address: address.IP, Class: service.Names}]
+		if address.IP != "" && !own && !checked {
 			a.entry.Missing = append(a.entry.Missing, address.IP)
 		}
 	}
 	if names := others[service.Stale]; len(names) > 0 {
 		a.add(findings.StaleEndpoints, service.SliceArgs(names))
+	}
+	if names := others[service.Left]; len(names) > 0 {
+		a.add(findings.ResolverSlicesLeft, service.SliceArgs(names))
 	}
 	if names := others[service.Foreign]; len(names) > 0 {
 		a.add(findings.ForeignEndpoints, service.SliceArgs(names))
@@ -167,7 +172,7 @@ func (a *assessment) readiness(observed *corev1.Service) {
 	}
 	isReady := slices.ContainsFunc(a.entry.Endpoints, func(e Endpoint) bool { return e.Ready })
 	unknown := a.Endpoints != nil && !a.live.CouldRead(service.LegacyObjects, a.Namespace)
-	if !isReady && !unknown && !a.IsAlias() && !a.has(findings.EndpointsMissing) && !a.has(findings.ServiceLabelMissing) {
+	if !isReady && !unknown && !a.IsAlias() && len(a.Hosts()) == 0 && !a.has(findings.EndpointsMissing) && !a.has(findings.ServiceLabelMissing) {
 		a.add(findings.NoReadyEndpoint, findings.Args{"count": strconv.Itoa(len(a.entry.Endpoints))})
 	}
 }

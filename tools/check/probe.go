@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"external-services/tools/findings"
+	"external-services/tools/service"
 )
 
 // ProbeOptions say what is tried from where the program runs.
@@ -184,11 +185,17 @@ func (e *Entry) outside() []outsideAddress {
 		}
 		return list
 	}
+	name := e.Name + "." + e.Namespace + ".svc"
+	for _, endpoint := range e.Endpoints {
+		if endpoint.Class == service.Names && endpoint.Ready {
+			list = append(list, outsideAddress{endpoint.Address, name})
+		}
+	}
 	for _, a := range e.Desired.Addresses {
-		if !a.Ready || a.Unused {
+		if !a.Ready || a.Unused || a.IP == "" || e.Desired.HealthCheck != nil {
 			continue
 		}
-		name := e.Name + "." + e.Namespace + ".svc"
+		name := name
 		if strings.Contains(a.Hostname, ".") {
 			name = a.Hostname
 		}

@@ -9,14 +9,19 @@ import (
 	"io"
 	"strings"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"external-services/charts"
+	"external-services/tools/values"
 )
 
 // Result is what a chart renders.
@@ -30,11 +35,22 @@ type Result struct {
 	//lint:ignore SA1019 deprecated since Kubernetes 1.33 and rendered on request
 	Endpoints []*corev1.Endpoints
 
+	// Resolvers are those of the release, one for each part of it that needs one.
+	Resolvers []Resolver
+
 	// Pods are what helm test starts.
 	Pods []*corev1.Pod
 
 	// Notes is what Helm prints after an installation.
 	Notes string
+}
+
+// Resolver is a resolver of a release.
+type Resolver struct {
+	// Namespace and Name are those of its objects, such as the ConfigMap and the Lease.
+	Namespace, Name string
+
+	Config *values.ResolverConfig
 }
 
 // YAML returns the documents as helm template prints them, without its comments.
@@ -97,28 +113,47 @@ func (r *Result) add(document string, what scope) error {
 		return nil
 	}
 	object, kind, err := decoder.Decode(text, nil, nil) // JSON: YAML takes several times as long
+	if runtime.IsNotRegisteredError(err) && kind.Group == prometheusOperator {
+		r.Manifests = append(r.Manifests, document)
+		return nil
+	}
 	if err != nil {
 		return undecodable(document, err)
 	}
 	r.Manifests = append(r.Manifests, document)
 	switch o := object.(type) {
 	case *corev1.Service:
-		r.Services = append(r.Services, o)
+		if o.Labels[componentLabel] == "" { // not that of the resolver's metrics
+			r.Services = append(r.Services, o)
+		}
+	case *corev1.ConfigMap:
+		config, err := values.ParseResolverConfig(o.Data[values.ResolverConfigKey])
+		if err != nil {
+			return undecodable(document, err)
+		}
+		r.Resolvers = append(r.Resolvers, Resolver{o.Namespace, o.Name, config})
 	case *discoveryv1.EndpointSlice:
 		r.EndpointSlices = append(r.EndpointSlices, o)
 	case *corev1.Endpoints: //lint:ignore SA1019 see Result
 		r.Endpoints = append(r.Endpoints, o)
 	case *corev1.Pod:
 		r.Pods = append(r.Pods, o)
+	case *corev1.ServiceAccount, *appsv1.Deployment, *policyv1.PodDisruptionBudget, *rbacv1.Role, *rbacv1.RoleBinding,
+		*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding: // of the resolver
 	default:
 		return fmt.Errorf("the chart renders no %s", kind)
 	}
 	return nil
 }
 
+// prometheusOperator is the API group of objects whose types this program does not have.
+const prometheusOperator = "monitoring.coreos.com"
+
 var decoder = func() runtime.Decoder {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, discoveryv1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme, admissionv1.AddToScheme,
+	} {
 		if err := add(scheme); err != nil {
 			panic(err) // the scheme of the linked API types: never at run time
 		}
@@ -132,10 +167,14 @@ func undecodable(document string, err error) error {
 	return fmt.Errorf("decode %q: %w", strings.Join(lines[:min(5, len(lines))], "\n"), err)
 }
 
-// nameLabel has the name of the chart on each of its objects.
-const nameLabel = "app.kubernetes.io/name"
+// nameLabel has the name of the chart on each of its objects, and componentLabel what those of the resolver are for.
+const (
+	nameLabel      = "app.kubernetes.io/name"
+	componentLabel = "app.kubernetes.io/component"
+)
 
-// isMapping says whether a document, as JSON, is an object that the chart makes for an entry.
+// isMapping says whether a document, as JSON, is an object that the chart makes for an entry, or the configuration of
+// the resolver.
 func isMapping(text []byte) bool {
 	var object struct {
 		APIVersion string `json:"apiVersion"`
@@ -148,7 +187,7 @@ func isMapping(text []byte) bool {
 		return false
 	}
 	switch object.APIVersion + " " + object.Kind {
-	case "v1 Service", "v1 Endpoints", "discovery.k8s.io/v1 EndpointSlice":
+	case "v1 Service", "v1 Endpoints", "discovery.k8s.io/v1 EndpointSlice", "v1 ConfigMap":
 		return object.Metadata.Labels[nameLabel] == charts.Dir
 	}
 	return false

@@ -23,6 +23,8 @@ type Plan struct {
 	Findings []findings.Finding `json:"findings"`
 
 	live *service.Live // nil without a cluster
+
+	hadResolver, hasResolver bool
 }
 
 // ExitCode is the exit code of extsvc plan.
@@ -44,7 +46,10 @@ func Compare(before, after *helm.Result) *Plan {
 
 // compare lists the changes.
 func compare(before, after *helm.Result) *Plan {
-	p := &Plan{Changes: []Change{}, Findings: []findings.Finding{}}
+	p := &Plan{
+		Changes: []Change{}, Findings: []findings.Finding{},
+		hadResolver: len(before.Resolvers) > 0, hasResolver: len(after.Resolvers) > 0,
+	}
 	from, to := service.FromRendered(before), service.FromRendered(after)
 	all := maps.Clone(from)
 	maps.Copy(all, to)

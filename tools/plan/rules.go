@@ -55,6 +55,8 @@ func (p *Plan) checkRules(c Change) {
 		{isAlias && before.HasClusterIP(), findings.DNSAnswers},
 		{isAlias && before.Headless, findings.DNSAnswersFromHeadless},
 		{wasAlias && !isAlias, findings.DNSAnswersFromAlias},
+		{before.Followed && !p.hasResolver && !isAlias, findings.ResolverRemoved},
+		{after.Followed && !p.hadResolver, findings.RollbackResolver},
 		{len(renamed) > 0 && before.HasClusterIP() && after.HasClusterIP(), findings.PortRenamed},
 		{patched != "", patched},
 		{len(removed) > 0 && !isAlias, findings.PortRemoved},

@@ -3,6 +3,7 @@ package resolver
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -10,15 +11,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"external-services/tools/values"
 )
 
-// Reasons of the Events.
+// Reasons of Events, besides those that other programs read (package values).
 const (
-	NameNotResolved = "NameNotResolved" // a question failed, and the last addresses stay
-	AddressRefused  = "AddressRefused"  // an address of an answer is never written
-	SliceRestored   = "SliceRestored"   // somebody else changed or deleted a slice
-	WriteFailed     = "WriteFailed"     // the API server refused a slice
-	ConfigInvalid   = "ConfigInvalid"   // the ConfigMap cannot be read, and the one before is in use
+	SliceRestored = "SliceRestored" // somebody else changed or deleted a slice
+	WriteFailed   = "WriteFailed"   // the API server refused a slice
+	ConfigInvalid = "ConfigInvalid" // the ConfigMap cannot be read, and the one before is in use
 
 	NamespaceNotRead = "NamespaceNotRead" // Services or slices of a namespace cannot be listed or watched
 )
@@ -45,7 +46,7 @@ func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(le
 // reason of a failure. It becomes the action of the Event: client-go takes those that agree in it for one series,
 // and drops the messages of all but the first.
 func (a *announcer) announce(about client.Object, reason, detail, message string) {
-	key := fmt.Sprint(about.GetNamespace(), about.GetName(), about.GetUID(), reason, detail)
+	key := eventKey(about, reason, detail)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.prune()
@@ -54,10 +55,25 @@ func (a *announcer) announce(about client.Object, reason, detail, message string
 	}
 	a.last[key] = time.Now()
 	kind := corev1.EventTypeWarning
-	if reason == SliceRestored {
+	if reason == SliceRestored || reason == values.NameResolved {
 		kind = corev1.EventTypeNormal
 	}
 	a.recorder.Eventf(about, nil, kind, reason, cut(cmp.Or(detail, "Restore"), maxAction), "%s", cut(message, maxNote))
+}
+
+// withdraw lets the Events of a reason, whose details begin like that, be written again within the hour. It says
+// whether there were any.
+func (a *announcer) withdraw(about client.Object, reason, detail string) bool {
+	prefix := eventKey(about, reason, detail)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := len(a.last)
+	maps.DeleteFunc(a.last, func(key string, _ time.Time) bool { return strings.HasPrefix(key, prefix) })
+	return len(a.last) < before
+}
+
+func eventKey(about client.Object, reason, detail string) string {
+	return fmt.Sprint(about.GetNamespace(), "/", about.GetName(), " ", about.GetUID(), " ", reason, " ", detail)
 }
 
 // prune forgets Events of over an hour ago, once there are many.

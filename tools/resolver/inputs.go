@@ -152,20 +152,25 @@ func (r *Resolver) noteChange(key types.NamespacedName) {
 	}
 }
 
+// announceOutcome writes Events: when a question fails, for each reason, and when it has a good answer again.
 func (r *Resolver) announceOutcome(key types.NamespacedName, o outcome) {
-	about := r.reference(key)
+	about, asked := r.reference(key), fmt.Sprintf("%s %s", o.host, o.family)
 	if len(o.refused) > 0 {
-		reasons := slices.Sorted(maps.Values(o.refused))
-		r.announce(about, AddressRefused, o.host+": "+strings.Join(slices.Compact(reasons), ", "), fmt.Sprintf(
-			"The answer for %s has addresses that are never written, and the others are used: %s.", o.host, refusedText(o.refused)))
+		reasons := slices.Compact(slices.Sorted(maps.Values(o.refused)))
+		r.announce(about, values.AddressRefused, asked+": "+strings.Join(reasons, ", "), fmt.Sprintf(
+			"The answer for %s has addresses that are never written: %s.", o.host, refusedText(o.refused)))
 	}
 	switch {
 	case o.failure == nil:
+		if r.withdraw(about, values.NameNotResolved, asked+": ") {
+			r.announce(about, values.NameResolved, asked, fmt.Sprintf("%s (%s) is resolved again.", o.host, o.family))
+			r.withdraw(about, values.NameResolved, asked)
+		}
 	case !o.answer.at.IsZero():
-		r.announce(about, NameNotResolved, fmt.Sprintf("%s %s: %s", o.host, o.family, o.failure.reason), fmt.Sprintf(
+		r.announce(about, values.NameNotResolved, asked+": "+o.failure.reason, fmt.Sprintf(
 			"%s (%s) was not resolved: %v. Its last addresses stay in use.", o.host, o.family, o.failure.err))
 	case r.follower.isUnknown(o.host):
-		r.announce(about, NameNotResolved, fmt.Sprintf("%s %s: %s", o.host, o.family, o.failure.reason), fmt.Sprintf(
+		r.announce(about, values.NameNotResolved, asked+": "+o.failure.reason, fmt.Sprintf(
 			"%s (%s) was never resolved: %v. It has no addresses until it is.", o.host, o.family, o.failure.err))
 	}
 }

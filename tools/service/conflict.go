@@ -32,7 +32,7 @@ func Conflict(stored *corev1.Service, desired *Mapping) findings.Code {
 		return findings.ClusterIPToHeadless
 	case !desired.Headless && headless:
 		return findings.HeadlessToClusterIP
-	case !headless && len(desired.Families) == 1 && len(families) > 0 && !slices.Contains(desired.Families, string(families[0])):
+	case !headless && len(desired.Families) == 1 && len(desired.Hosts()) == 0 && len(families) > 0 && !slices.Contains(desired.Families, string(families[0])):
 		return findings.FamilyChange
 	}
 	return ""

@@ -2,6 +2,7 @@ package service
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,8 +64,9 @@ func Diff(before, after *Mapping) []Difference {
 		d.text("headless", fmt.Sprint(before.Headless), fmt.Sprint(after.Headless), true)
 	}
 	d.text("externalName", before.ExternalName, after.ExternalName, true)
-	ip := func(a Address) string { return a.IP }
-	compareItems(d, "addresses", before.Addresses, after.Addresses, ip, ip, compareAddresses)
+	compareItems(d, "addresses", before.Addresses, after.Addresses, Address.Text, Address.Text, compareAddresses)
+	d.text("resolve", asJSON(before.Resolve), asJSON(after.Resolve), false)
+	d.text("healthCheck", asJSON(before.HealthCheck), asJSON(after.HealthCheck), true)
 	compareItems(d, "ports", before.Ports, after.Ports, Port.id, Port.String, comparePorts)
 	d.text("selector", before.SelectorText(), after.SelectorText(), true)
 	for _, s := range Settings {
@@ -86,6 +88,15 @@ func printed(value any) string {
 	return fmt.Sprint(value)
 }
 
+// asJSON prints a part of an entry, empty if it is not set.
+func asJSON[T any](part *T) string {
+	if part == nil {
+		return ""
+	}
+	text, _ := json.Marshal(part) // numbers and strings only
+	return string(text)
+}
+
 type differences struct{ list []Difference }
 
 func (d *differences) text(field, before, after string, routes bool) {
@@ -97,11 +108,11 @@ func (d *differences) text(field, before, after string, routes bool) {
 func (a Address) String() string {
 	switch {
 	case a.Draining:
-		return a.IP + " (draining)"
+		return a.Text() + " (draining)"
 	case !a.Ready:
-		return a.IP + " (not ready)"
+		return a.Text() + " (not ready)"
 	}
-	return a.IP
+	return a.Text()
 }
 
 // compareItems compares two lists by the keys of their items, and the fields of those that are in both.
@@ -136,7 +147,7 @@ func compareItems[T any, K comparable](
 }
 
 func compareAddresses(d *differences, old, new Address) {
-	field := "address " + old.IP + ": "
+	field := "address " + old.Text() + ": "
 	d.text(field+"ready", fmt.Sprint(old.Ready), fmt.Sprint(new.Ready), true)
 	d.text(field+"draining", fmt.Sprint(old.Draining), fmt.Sprint(new.Draining), true)
 	d.text(field+"hostname", old.Hostname, new.Hostname, true)

@@ -46,8 +46,14 @@ type Mapping struct {
 	Selector map[string]string `json:"selector,omitempty"`
 	Parked   bool              `json:"parked,omitempty"`
 
-	// Families are those of the addresses, IPv4 before IPv6.
+	// Families are those of the IP addresses, IPv4 before IPv6. Those of DNS names are not known.
 	Families []string `json:"families,omitempty"`
+
+	// Followed says that the resolver writes endpoints: those of the DNS names, and with a health check all. Resolve
+	// and HealthCheck are how, as the values have it.
+	Followed    bool                `json:"followed,omitempty"`
+	Resolve     *values.Resolve     `json:"resolve,omitempty"`
+	HealthCheck *values.HealthCheck `json:"healthCheck,omitempty"`
 
 	// Settings are the fields of the Service that differ from the default of the API server, by the
 	// names of Settings.
@@ -62,9 +68,10 @@ type Mapping struct {
 	Endpoints *Endpoints                   `json:"-"`
 }
 
-// Address is an address outside.
+// Address is an address outside: an IP address, or a DNS name that the resolver follows.
 type Address struct {
-	IP       string `json:"ip"`
+	IP       string `json:"ip,omitempty"`
+	Host     string `json:"host,omitempty"`
 	Ready    bool   `json:"ready"`
 	Draining bool   `json:"draining,omitempty"` // not ready, and open connections stay
 	Hostname string `json:"hostname,omitempty"`
@@ -168,7 +175,7 @@ func Protocol(p corev1.Protocol) corev1.Protocol { return cmp.Or(p, corev1.Proto
 
 func (m *Mapping) addAddress(a Address) {
 	m.Addresses = append(m.Addresses, a)
-	if family := string(FamilyOf(a.IP)); !slices.Contains(m.Families, family) {
+	if family := string(FamilyOf(a.IP)); a.IP != "" && !slices.Contains(m.Families, family) {
 		m.Families = append(m.Families, family)
 		slices.Sort(m.Families)
 	}
@@ -180,6 +187,28 @@ func FamilyOf(ip string) corev1.IPFamily {
 		return corev1.IPv6Protocol
 	}
 	return corev1.IPv4Protocol
+}
+
+// Text is the IP address or the DNS name.
+func (a Address) Text() string { return cmp.Or(a.IP, a.Host) }
+
+// follow adds what the resolver does for the entry.
+func (m *Mapping) follow(entry *values.Entry) {
+	m.Followed, m.Resolve, m.HealthCheck = true, entry.Resolve, entry.HealthCheck
+	if entry.Backend != values.Cluster {
+		m.Kind = string(values.EndpointSlice)
+	}
+	for _, a := range entry.Addresses {
+		address := Address{Host: a.Host, Hostname: a.Hostname, Zone: a.Zone, Draining: ptr.Deref(a.Draining, false)}
+		address.Ready = ptr.Deref(a.Ready, true) && !address.Draining
+		if a.Host == "" {
+			address.IP = a.IP
+		}
+		m.addAddress(address)
+	}
+	for _, p := range entry.Ports {
+		m.setTarget(p.Name, corev1.Protocol(p.Protocol), int32(cmp.Or(p.TargetPort, p.Port)))
+	}
 }
 
 // setTarget sets the port of the addresses, of the port with a name and a protocol.
@@ -239,7 +268,7 @@ func (m *Mapping) String() string {
 	switch len(m.Addresses) {
 	case 0:
 	case 1:
-		targets = append(targets, m.Addresses[0].IP)
+		targets = append(targets, m.Addresses[0].Text())
 	default:
 		targets = append(targets, fmt.Sprintf("%d addresses", len(m.Addresses)))
 	}

@@ -55,6 +55,14 @@ func FromRendered(objects *helm.Result) map[Key]*Mapping {
 		key := KeyOf(service)
 		mappings[key] = NewMapping(service, endpointSlices[key], endpoints[key])
 	}
+	for _, resolver := range objects.Resolvers {
+		for i := range resolver.Config.Entries {
+			entry := &resolver.Config.Entries[i]
+			if m := mappings[Key{entry.Namespace, entry.Name}]; m != nil {
+				m.follow(entry)
+			}
+		}
+	}
 	return mappings
 }
 

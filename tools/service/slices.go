@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"external-services/tools/values"
 )
 
 // What manages the EndpointSlices that Kubernetes creates, as their label
@@ -29,6 +31,8 @@ const (
 	Own     Class = "own"     // an entry of the values
 	Pods    Class = "pods"    // the pods of the Service's selector
 	Stale   Class = "stale"   // pods of a selector that the Service no longer has
+	Names   Class = "names"   // the resolver, for DNS names of the entry
+	Left    Class = "left"    // the resolver, for an entry that it no longer follows
 	Foreign Class = "foreign" // someone else
 )
 
@@ -53,6 +57,11 @@ func OfPods(slice *discoveryv1.EndpointSlice) bool {
 	return slice.Labels[discoveryv1.LabelManagedBy] == PodEndpoints
 }
 
+// OfResolver says whether the resolver wrote a slice.
+func OfResolver(slice *discoveryv1.EndpointSlice) bool {
+	return slice.Labels[discoveryv1.LabelManagedBy] == values.ResolverManager
+}
+
 // Classify says where the endpoints of a slice of a Service come from, among all of its slices. Desired
 // is the mapping that the entry should be, and service the live one.
 func Classify(slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice, service *corev1.Service, desired *Mapping) Class {
@@ -60,6 +69,10 @@ func Classify(slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice
 	switch {
 	case slices.ContainsFunc(desired.Slices, isOwn), desired.Endpoints != nil && IsMirrored(slice) && !SelectsPods(service):
 		return Own
+	case OfResolver(slice) && desired.Followed:
+		return Names
+	case OfResolver(slice):
+		return Left
 	case OfPods(slice) && SelectsPods(service):
 		return Pods
 	case OfPods(slice), IsMirrored(slice) && mirrorsPods(slice, all):

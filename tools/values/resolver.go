@@ -14,6 +14,11 @@ const (
 	// ResolverManager is the label endpointslice.kubernetes.io/managed-by of the resolver's slices.
 	ResolverManager = "external-services-resolver"
 
+	// Reasons of the Events that it writes about a Service.
+	NameNotResolved = "NameNotResolved" // a question failed; the last addresses stay in use
+	NameResolved    = "NameResolved"    // and has a good answer again
+	AddressRefused  = "AddressRefused"  // an address of an answer is never written
+
 	// HostAnnotation has the DNS name whose addresses a slice holds. IP addresses have none.
 	HostAnnotation = "external-services/host"
 )
