@@ -9,8 +9,13 @@ import (
 	"io"
 	"strings"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -32,6 +37,10 @@ type Result struct {
 
 	// Pods are what helm test starts.
 	Pods []*corev1.Pod
+
+	// Resolver has the objects of the resolver: of the Kubernetes API, or *unstructured.Unstructured of the
+	// Prometheus operator.
+	Resolver []runtime.Object
 
 	// Notes is what Helm prints after an installation.
 	Notes string
@@ -97,6 +106,9 @@ func (r *Result) add(document string, what scope) error {
 		return nil
 	}
 	object, kind, err := decoder.Decode(text, nil, nil) // JSON: YAML takes several times as long
+	if runtime.IsNotRegisteredError(err) && strings.HasPrefix(kind.Group, "monitoring.coreos.com") {
+		object, kind, err = unstructured.UnstructuredJSONScheme.Decode(text, nil, nil)
+	}
 	if err != nil {
 		return undecodable(document, err)
 	}
@@ -110,6 +122,9 @@ func (r *Result) add(document string, what scope) error {
 		r.Endpoints = append(r.Endpoints, o)
 	case *corev1.Pod:
 		r.Pods = append(r.Pods, o)
+	case *corev1.ConfigMap, *corev1.ServiceAccount, *appsv1.Deployment, *policyv1.PodDisruptionBudget, *rbacv1.Role, *rbacv1.RoleBinding,
+		*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding, *unstructured.Unstructured:
+		r.Resolver = append(r.Resolver, object)
 	default:
 		return fmt.Errorf("the chart renders no %s", kind)
 	}
@@ -118,7 +133,9 @@ func (r *Result) add(document string, what scope) error {
 
 var decoder = func() runtime.Decoder {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, discoveryv1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme, admissionv1.AddToScheme,
+	} {
 		if err := add(scheme); err != nil {
 			panic(err) // the scheme of the linked API types: never at run time
 		}
