@@ -44,7 +44,9 @@ type Mapping struct {
 	Kind         string           `json:"kind"`    // ExternalName, EndpointSlice or Endpoints, empty with the backend cluster
 	ExternalName string           `json:"externalName"`
 	Families     map[string]int   `json:"families"` // how many addresses are IPv4 and IPv6
-	Answers      []string         `json:"answers"`  // the families with an address in use
+	Answers      []string         `json:"answers"`  // the families with an address in use, or a name that may have one
+	Hosts        []string         `json:"hosts"`    // the DNS names among the addresses, expanded
+	Followed     bool             `json:"followed"` // whether the resolver writes addresses of it
 	Ports        []map[string]any `json:"ports"`
 	Entry        map[string]any   `json:"entry"` // with its overrides
 }

@@ -23,10 +23,13 @@ services:
   namespaces: [shop, billing]
   addresses: [10.0.4.11, {ip: 10.0.4.12, draining: true}, "2001:db8::11"]
   ports: [{port: 3306, targetPort: 3307}]
+- {name: orders, addresses: ["{{ .Release.Name }}.corp.example", 10.0.4.13, {host: db.corp.example, ready: false}], ports: [{port: 3306}], resolve: {keepSeconds: 60}}
+- {name: checked, addresses: [10.0.4.14], ports: [{port: 80}], healthCheck: {}}
 - {name: app, backend: cluster, selector: {app: app}, ports: [{port: 80}]}
 - {name: idle, enabled: false, externalName: off.example}
 - {name: wrong, externalName: "10.0.0.1"}
 - {name: gap}
+resolver: {enabled: true}
 overrides: {db: {labels: {tier: two}}, nobody: {enabled: false}}
 `
 	chart, err := Embedded()

@@ -123,9 +123,7 @@ func (r *Result) add(document string, what scope) error {
 	r.Manifests = append(r.Manifests, document)
 	switch o := object.(type) {
 	case *corev1.Service:
-		if o.Labels[componentLabel] == "" { // not that of the resolver's metrics
-			r.Services = append(r.Services, o)
-		}
+		r.Services = append(r.Services, o)
 	case *corev1.ConfigMap:
 		config, err := values.ParseResolverConfig(o.Data[values.ResolverConfigKey])
 		if err != nil {
@@ -167,11 +165,8 @@ func undecodable(document string, err error) error {
 	return fmt.Errorf("decode %q: %w", strings.Join(lines[:min(5, len(lines))], "\n"), err)
 }
 
-// nameLabel has the name of the chart on each of its objects, and componentLabel what those of the resolver are for.
-const (
-	nameLabel      = "app.kubernetes.io/name"
-	componentLabel = "app.kubernetes.io/component"
-)
+// nameLabel has the name of the chart on each of its objects.
+const nameLabel = "app.kubernetes.io/name"
 
 // isMapping says whether a document, as JSON, is an object that the chart makes for an entry, or the configuration of
 // the resolver.

@@ -75,12 +75,16 @@ func (p *part) setAt(refusal helm.Refusal, field []any) []any {
 	return join([]any{"services", *refusal.Index}, field...)
 }
 
-// addressAt is the path of the IP of a refused address, which may be in a map, and what to write:
-// the form of an IPv6 address that the API server accepts, or the IPv4 address in it.
+// addressAt is the path of the IP or the DNS name of a refused address, which may be in a map, and what to
+// write: the form of an IPv6 address that the API server accepts, or the IPv4 address in it.
 func addressAt(values map[string]any, path []any, fix string) ([]any, string) {
 	value, _ := lookup(values, path)
 	if address, isMap := value.(map[string]any); isMap {
-		path, value = join(path, "ip"), address["ip"]
+		key := "ip"
+		if _, has := address["host"]; has {
+			key = "host"
+		}
+		path, value = join(path, key), address[key]
 	}
 	written, _ := value.(string)
 	address, err := netip.ParseAddr(strings.Trim(written, "[]"))

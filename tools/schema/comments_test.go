@@ -14,7 +14,8 @@ func TestEveryTypeAndFieldHasAComment(t *testing.T) {
 		reflect.TypeFor[values.Values](), reflect.TypeFor[values.Endpoints](), reflect.TypeFor[values.Entry](),
 		reflect.TypeFor[values.Patch](), reflect.TypeFor[values.Mapping](), reflect.TypeFor[values.Address](), reflect.TypeFor[values.Port](),
 		reflect.TypeFor[values.Pairs](), reflect.TypeFor[values.Tests](), reflect.TypeFor[values.Image](), reflect.TypeFor[values.Resources](),
-		reflect.TypeFor[values.LocalReference](),
+		reflect.TypeFor[values.LocalReference](), reflect.TypeFor[values.Resolver](), reflect.TypeFor[values.Following](),
+		reflect.TypeFor[values.Metrics](), reflect.TypeFor[values.Resolve](), reflect.TypeFor[values.HealthCheck](),
 	} {
 		for _, field := range append([]string{""}, fieldNames(typ)...) {
 			comment := comments[strings.TrimSuffix(typ.PkgPath()+"."+typ.Name()+"."+field, ".")]

@@ -23,7 +23,8 @@ func addFormats(s *jsonschema.Schema, t reflect.Type) {
 		p := property(s, name)
 		value, valueType := innermost(p, field.Type)
 		if format := field.Tag.Get("format"); format != "" {
-			setFormat(value, formatOf(format), field.Type.Kind() == reflect.String && options == "omitempty")
+			isOptional := field.Type.Kind() == reflect.String && (options == "omitempty" || p.Default == "")
+			setFormat(value, formatOf(format), isOptional)
 		}
 		addFormats(value, valueType)
 		if keys := field.Tag.Get("keys"); keys != "" {
@@ -33,13 +34,15 @@ func addFormats(s *jsonschema.Schema, t reflect.Type) {
 }
 
 // innermost returns the schema and the type of the items of a list or the values of a map, at any
-// depth, or what it is given.
+// depth, or what it is given, without its pointer.
 func innermost(s *jsonschema.Schema, t reflect.Type) (*jsonschema.Schema, reflect.Type) {
 	switch t.Kind() {
 	case reflect.Slice:
 		return innermost(s.Items, t.Elem())
 	case reflect.Map:
 		return innermost(s.AdditionalProperties, t.Elem())
+	case reflect.Pointer:
+		return innermost(s, t.Elem())
 	}
 	return s, t
 }

@@ -46,6 +46,8 @@ func Reflect() *jsonschema.Schema {
 
 	entry := property(root, "services").Items
 	setTypes(property(entry, "addresses").Items, "string", "object")
+	setTypes(property(entry, "resolve"), "object", "null") // null removes that of the entry
+	setTypes(property(entry, "healthCheck"), "object", "null")
 	overrides := property(root, "overrides").AdditionalProperties
 	namespace := property(root, "namespaceOverrides").AdditionalProperties
 	inNamespace := namespace.AdditionalProperties
@@ -133,8 +135,8 @@ func property(s *jsonschema.Schema, name string) *jsonschema.Schema {
 func addDefaults(s *jsonschema.Schema, v reflect.Value) {
 	for _, field := range reflect.VisibleFields(v.Type()) {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if options == "omitempty" {
-			continue
+		if options == "omitempty" || name == "" {
+			continue // optional, or an embedded type, whose fields are visible too
 		}
 		p, value := property(s, name), v.FieldByIndex(field.Index)
 		if field.Type.Kind() == reflect.Struct {

@@ -12,6 +12,8 @@ type Format struct {
 // Parts of patterns. Go and ECMAScript read them alike.
 const (
 	label     = `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?`
+	ipv4      = `(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([.](25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}`
+	ipv6      = `[0-9a-f]*:[0-9a-f:]*` // the chart checks the rest
 	domain    = `[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*`
 	qualified = `[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?`
 
@@ -43,6 +45,21 @@ var Formats = map[string]Format{
 		Title:   "DNS name",
 		Pattern: `[{:/]|^[.0-9]*$|^(` + label + `[.])*` + label + `[.]?$`,
 		Write:   `lower-case letters, digits, "-" and ".", such as www.corp.example`,
+	},
+	"namePattern": {
+		Title:   "pattern of DNS names",
+		Pattern: `^([*][.])?(` + label + `[.])*` + label + `[.]?$`, MaxLength: 253,
+		Write: `a DNS name in lower case such as db.corp.example, or *.corp.example for all names below`,
+	},
+	"nameserver": {
+		Title:   "address of a name server",
+		Pattern: `^(` + ipv4 + `(:[0-9]{1,5})?|` + ipv6 + `|\[` + ipv6 + `\]:[0-9]{1,5})$`,
+		Write:   `an IP address, with a port if it is not 53, such as 10.0.0.53 or [2001:db8::53]:5353`,
+	},
+	"cidr": {
+		Title:   "network",
+		Pattern: `^(` + ipv4 + `/([12]?[0-9]|3[0-2])|` + ipv6 + `/([1-9]?[0-9]|1[01][0-9]|12[0-8]))$`,
+		Write:   `an IP network such as 10.0.0.0/8 or 2001:db8::/32`,
 	},
 	"labelKey":   {Title: "label key", Pattern: `^(` + domain + `/)?` + qualified + `$`, Write: writeKey},
 	"labelValue": {Title: "label value", Pattern: `^(` + qualified + `)?$`, Write: writeQualified},
@@ -79,7 +96,7 @@ var Formats = map[string]Format{
 	},
 	"digest": {
 		Title:   "image digest",
-		Pattern: `^$|^[a-z0-9]+:[0-9a-f]{32,}$`,
+		Pattern: `^[a-z0-9]+:[0-9a-f]{32,}$`,
 		Write:   `it as the registry shows it, such as sha256: and 64 hexadecimal digits`,
 	},
 	"objectName": {
@@ -88,7 +105,7 @@ var Formats = map[string]Format{
 		Write: `at most 253 lower-case letters, digits, "-" and ".", with a letter or digit first and last`,
 	},
 	"resource": {
-		Title:   "resource of the test Pod",
+		Title:   "resource of a container",
 		Pattern: `^(cpu|memory|ephemeral-storage)$`,
 		Write:   `cpu, memory or ephemeral-storage`,
 	},

@@ -132,7 +132,7 @@ type Resolver struct {
 type Following struct {
 	// IP addresses of the name servers to ask, with ":port" if it is not 53. If empty, those of the
 	// Pod. Names are always asked as absolute, without a search list.
-	Nameservers []string `json:"nameservers"`
+	Nameservers []string `json:"nameservers" format:"nameserver"`
 
 	// Seconds between two questions for a name at least, whatever the TTL of its answer, from 1 to
 	// 3600.
@@ -145,20 +145,22 @@ type Following struct {
 	// below. If empty, all names outside the cluster.
 	AllowedNames []string `json:"allowedNames" format:"namePattern"`
 
-	// Networks that answers may come from, such as 10.0.0.0/8. If empty, all that are not denied.
+	// Networks that addresses in answers must be in, such as 10.0.0.0/8. If empty, all that are not
+	// denied.
 	AllowedCIDRs []string `json:"allowedCIDRs" format:"cidr"`
 
-	// Networks that answers never come from, besides the built-in ones: those that no EndpointSlice
-	// may have, and the cluster's own Service networks. Write the pod networks here.
+	// Networks whose addresses are never used, besides the built-in ones: loopback, link-local,
+	// multicast and reserved networks, and the Services of the cluster that the controller sees.
+	// Write the pod and Service networks here.
 	DeniedCIDRs []string `json:"deniedCIDRs" format:"cidr"`
 }
 
 // Metrics is what to install for the Prometheus operator (monitoring.coreos.com/v1).
 type Metrics struct {
-	// Set to true to install a ServiceMonitor, by which Prometheus finds the controller.
-	ServiceMonitor bool `json:"serviceMonitor"`
+	// Set to true to install a PodMonitor, by which Prometheus finds the controller.
+	PodMonitor bool `json:"podMonitor"`
 
-	// Set to true to install a PrometheusRule with the alerts.
+	// Set to true to install a PrometheusRule with alerts. They read what the PodMonitor collects.
 	PrometheusRule bool `json:"prometheusRule"`
 }
 
@@ -167,7 +169,7 @@ type Image struct {
 	// Name of the image. Include the registry unless it is the default of the cluster.
 	Repository string `json:"repository" format:"image"`
 
-	// Tag of the image.
+	// Tag of the image. That of the resolver defaults to the version of the chart.
 	Tag string `json:"tag" format:"tag"`
 
 	// Digest of the image, such as sha256:... It wins over the tag.
@@ -260,13 +262,6 @@ type Mapping struct {
 	// entry. Not possible with addresses in an Endpoints object.
 	Selector Pairs `json:"selector,omitempty" keys:"labelKey" format:"labelValue"`
 
-	// How the resolver follows the DNS names of this entry.
-	Resolve *Resolve `json:"resolve,omitempty"`
-
-	// Set it to let the resolver connect to each address and take those that do not answer out of
-	// use, at most half of them. Needs resolver.enabled.
-	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
-
 	// Set to true for a Service without a ClusterIP: DNS answers with the ready addresses
 	// themselves, and with those that have a hostname under HOSTNAME.NAME. The port cannot change.
 	// No effect with externalName. Defaults to false.
@@ -292,6 +287,15 @@ type Mapping struct {
 	// false.
 	PublishNotReadyAddresses *bool `json:"publishNotReadyAddresses,omitempty"`
 
+	// How the resolver follows the DNS names among the addresses. Null removes that of the entry. No
+	// effect with externalName.
+	Resolve *Resolve `json:"resolve,omitempty"`
+
+	// Set it, also to {}, to let the resolver connect to each address over TCP and take those that do
+	// not answer out of use, at most half of them. Null removes that of the entry. Needs
+	// resolver.enabled and EndpointSlices. No effect with externalName.
+	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
+
 	// Labels to add to the objects of this entry. Null removes a common one.
 	Labels Pairs `json:"labels,omitempty" keys:"labelKey" format:"labelValue"`
 
@@ -305,7 +309,7 @@ type Resolve struct {
 	// Seconds that an address stays in use after the last answer that has it, from 0 to 86400. Set
 	// it for names that answer with other addresses each time. Defaults to 0: an answer replaces the
 	// one before at once.
-	KeepSeconds int `json:"keepSeconds,omitempty" jsonschema:"minimum=0,maximum=86400"`
+	KeepSeconds int `json:"keepSeconds,omitempty" jsonschema:"minimum=0,maximum=86400,example=60"`
 
 	// Seconds that open connections to an address may take to finish once it is out of use, from 0
 	// to 86400. Always 0 for an entry with a UDP port. Defaults to 300.
@@ -318,7 +322,7 @@ type Resolve struct {
 
 // HealthCheck is a TCP connection that the resolver opens and closes.
 type HealthCheck struct {
-	// Name of the port to connect to. Optional if the entry has only one.
+	// Name of the port to connect to, one of TCP. Optional if the entry has only one port.
 	Port string `json:"port,omitempty" jsonschema:"example=mysql" format:"portName"`
 
 	// Seconds between two checks of an address, from 1 to 3600. Defaults to 10.
@@ -341,11 +345,12 @@ type HealthCheck struct {
 type Address struct {
 	// IPv4 address in decimal without leading zeros, or IPv6 address in its canonical form (lower
 	// case, shortened zeros). Loopback, link-local, multicast and reserved addresses are refused.
-	// Write ip or host.
+	// Write either ip or host.
 	IP string `json:"ip,omitempty" jsonschema:"example=192.168.50.206"`
 
-	// DNS name that the resolver follows. All its addresses get the other keys. Needs
-	// resolver.enabled.
+	// DNS name outside that the resolver follows, in full. The other keys hold for every address that
+	// it resolves to. A name that contains {{ is expanded as a template. Needs resolver.enabled and
+	// EndpointSlices.
 	Host string `json:"host,omitempty" jsonschema:"example=db.corp.example" format:"hostName"`
 
 	// Name of this address below the name of the Service, a DNS label of at most 63 characters:

@@ -45,8 +45,14 @@ func TestChartHasTheDefaults(t *testing.T) {
 func TestAddressForms(t *testing.T) {
 	no := false
 	for text, want := range map[string]values.Address{
-		`"10.0.0.1"`:                      {IP: "10.0.0.1"},
-		`{"ip":"10.0.0.1","ready":false}`: {IP: "10.0.0.1", Ready: &no},
+		`"10.0.0.1"`:                                 {IP: "10.0.0.1"},
+		`{"ip":"10.0.0.1","ready":false}`:            {IP: "10.0.0.1", Ready: &no},
+		`"db.corp.example"`:                          {Host: "db.corp.example"},
+		`"db.corp.example."`:                         {Host: "db.corp.example."},
+		`"2001:db8::1"`:                              {IP: "2001:db8::1"},
+		`"10.0.0.0/8"`:                               {IP: "10.0.0.0/8"},
+		`"{{ .Values.global.db }}"`:                  {IP: "{{ .Values.global.db }}"},
+		`{"host":"db.corp.example","hostname":"db"}`: {Host: "db.corp.example", Hostname: "db"},
 	} {
 		var got values.Address
 		if err := json.Unmarshal([]byte(text), &got); err != nil {

@@ -6,7 +6,8 @@ templates of a chart share, and ends the rendering with all errors if values are
 Every template that prints an object calls it first; the first call does the work.
 Usage: {{ include "external-services.mappings" . }}
 Then:  .mappings  the mappings by "NAMESPACE/NAME", see external-services.mapping
-       .common    labels and annotations of every object, see external-services.common */}}
+       .common    labels and annotations of every object, see external-services.common
+       .resolver  what the resolver works for, see external-services.resolver; unset if for nothing */}}
 {{- define "external-services.mappings" -}}
 {{- if not (hasKey . "mappings") -}}
   {{- include "external-services.collect" . -}}
@@ -14,7 +15,8 @@ Then:  .mappings  the mappings by "NAMESPACE/NAME", see external-services.mappin
 {{- end -}}
 {{- end -}}
 
-{{/* external-services.collect computes .mappings and .common, and .errors, all that the rules refuse.
+{{/* external-services.collect computes .mappings, .common and .resolver, and .errors, all that the rules
+refuse.
 Usage: {{ include "external-services.collect" . }} */}}
 {{- define "external-services.collect" -}}
 {{- $_ := set . "errors" dict -}}
@@ -44,6 +46,7 @@ Usage: {{ include "external-services.collect" . }} */}}
       {{- end -}}
     {{- end -}}
   {{- end -}}
+  {{- include "external-services.resolver" . -}}
 {{- end -}}
 {{- end -}}
 
@@ -81,9 +84,12 @@ Usage: {{ include "external-services.overlay" (dict "onto" $entry "layers" (list
   outside              what holds the outside: ExternalName, EndpointSlice or Endpoints
   kind                 the same while the outside is in use, empty with the backend cluster
   externalName         the DNS name outside, expanded
-  addresses            by position: index, ip, family, state (ready, notReady or draining), hostname, zone
+  addresses            by position: index, ip and family or host, state (ready, notReady or draining),
+                       hostname, zone
   families             of these, the ones of IPv4 and of IPv6
-  answers              the families that have an address in use
+  hosts                of these, the DNS names, whose families are not known
+  followed             of these, the ones that the resolver writes: all with a health check, or else hosts
+  answers              the families that have an address in use, or may have one
   ports                the ports
   selector             the labels of the pods that take over, without those set to null
   headless, publish    headless and publishNotReadyAddresses
@@ -95,21 +101,30 @@ Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $
 {{- $publish := eq (toString .entry.publishNotReadyAddresses) "true" -}}
 {{- $addresses := dict -}}
 {{- $families := dict -}}
+{{- $hosts := dict -}}
 {{- $answers := dict -}}
 {{- range $index, $given := .entry.addresses -}}
-  {{- $address := dict "index" $index "ip" $given "state" "ready" -}}
-  {{- if kindIs "map" $given -}}
-    {{- $state := ternary "ready" "notReady" (has $given.ready (list nil true)) -}}
-    {{- $state = ternary "draining" $state (eq (toString $given.draining) "true") -}}
-    {{- $address = dict "index" $index "ip" $given.ip "state" $state "hostname" $given.hostname "zone" $given.zone "given" $given -}}
-  {{- end -}}
-  {{- if contains "{{" (toString $address.ip) }}{{ $_ := set $address "ip" (tpl $address.ip $root) }}{{ end -}}
-  {{- $family := ternary "IPv6" "IPv4" (contains ":" (toString $address.ip)) -}}
-  {{- if not (hasKey $families $family) }}{{ $_ := set $families $family dict }}{{ end -}}
-  {{- if or $publish (eq $address.state "ready") }}{{ $_ := set $answers $family true }}{{ end -}}
+  {{- $isMap := kindIs "map" $given -}}
+  {{- $long := ternary $given dict $isMap -}}
+  {{- $text := ternary ($long.host | default $long.ip) $given $isMap -}}
+  {{- if contains "{{" (toString $text) }}{{ $text = tpl $text $root }}{{ end -}}
+  {{- $state := ternary "ready" "notReady" (has $long.ready (list nil true)) -}}
+  {{- $state = ternary "draining" $state (eq (toString $long.draining) "true") -}}
+  {{- $inUse := or $publish (eq $state "ready") -}}
+  {{- $address := dict "index" $index "state" $state "hostname" $long.hostname "zone" $long.zone "given" $given -}}
   {{- $position := printf "%06d" $index -}}
-  {{- $_ := set $addresses $position (set $address "family" $family) -}}
-  {{- $_ := set (get $families $family) $position $address -}}
+  {{- $_ := set $addresses $position $address -}}
+  {{- /* A text with a letter is a DNS name, unless it is an IPv6 address or a URL. */ -}}
+  {{- if or $long.host (and (not $isMap) (regexMatch "^[^:/{]*\\pL[^:/{]*$" (toString $text))) -}}
+    {{- $_ := set $hosts $position (set $address "host" (trimSuffix "." (toString $text))) -}}
+    {{- if $inUse }}{{ $answers = dict "IPv4" true "IPv6" true }}{{ end -}}
+  {{- else -}}
+    {{- $family := ternary "IPv6" "IPv4" (contains ":" (toString $text)) -}}
+    {{- $_ := set (set $address "ip" $text) "family" $family -}}
+    {{- if not (hasKey $families $family) }}{{ $_ := set $families $family dict }}{{ end -}}
+    {{- $_ := set (get $families $family) $position $address -}}
+    {{- if $inUse }}{{ $_ := set $answers $family true }}{{ end -}}
+  {{- end -}}
 {{- end -}}
 {{- $externalName := .entry.externalName | default "" -}}
 {{- if contains "{{" $externalName }}{{ $externalName = tpl $externalName $root }}{{ end -}}
@@ -118,6 +133,7 @@ Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $
 {{- if not $externalName -}}
   {{- $outside = .entry.endpointsKind | default ($root.Values.endpoints | default dict).kind | default "EndpointSlice" -}}
 {{- end -}}
+{{- $followed := ternary $addresses $hosts (kindIs "map" .entry.healthCheck) -}}
 {{- $selector := dict -}}
 {{- range $key, $value := .entry.selector -}}
   {{- if not (kindIs "invalid" $value) }}{{ $_ := set $selector $key $value }}{{ end -}}
@@ -130,7 +146,8 @@ Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $
 {{- $mapping := dict
       "index" .index "from" .from "name" .name "namespace" .namespace "entry" .entry
       "backend" $backend "outside" $outside "kind" (ternary "" $outside (eq $backend "cluster"))
-      "externalName" $externalName "addresses" $addresses "families" $families "answers" $answers
+      "externalName" $externalName "addresses" $addresses "families" $families "hosts" $hosts
+      "followed" $followed "answers" $answers
       "ports" .entry.ports "selector" $selector
       "headless" (eq (toString .entry.headless) "true") "publish" $publish
       "labels" (printf "%s%s\n    external-services/backend: %s" $root.common.ownLabels (include "external-services.pairs" (dict "maps" (list $root.common.labels .entry.labels))) $backend)
@@ -196,8 +213,10 @@ Usage: {{ include "external-services.data" . }} */}}
 {{- range .mappings -}}
   {{- $families := dict -}}
   {{- range $family, $addresses := .families }}{{ $_ := set $families $family (len $addresses) }}{{ end -}}
+  {{- $hosts := list -}}
+  {{- range .hosts }}{{ $hosts = append $hosts .host }}{{ end -}}
   {{- $comma }}{{ dict "index" .index "name" .name "namespace" .namespace "backend" .backend "kind" .kind "externalName" .externalName
-      "families" $families "answers" (keys .answers | sortAlpha) "ports" .ports "entry" .entry | toJson -}}
+      "families" $families "answers" (keys .answers | sortAlpha) "hosts" $hosts "followed" (not (empty .followed)) "ports" .ports "entry" .entry | toJson -}}
   {{- $comma = "," -}}
 {{- end -}}
 ], "errors": [

@@ -67,7 +67,7 @@ Usage: {{ include "external-services.usual" . }} */}}
 {{/* external-services.checkRelease checks what is given once a release.
 Usage: {{ include "external-services.checkRelease" . }} */}}
 {{- define "external-services.checkRelease" -}}
-{{- range $key, $_ := omit .Values "enabled" "global" "services" "overrides" "namespaceOverrides" "endpoints" "commonLabels" "commonAnnotations" "tests" -}}
+{{- range $key, $_ := omit .Values "enabled" "global" "services" "overrides" "namespaceOverrides" "endpoints" "commonLabels" "commonAnnotations" "resolver" "tests" -}}
   {{- include "external-services.refuse" (dict "root" $ "rules" (list (dict "field" $key "problem" "is not a key of the values" "fix" "correct it or delete it"))) -}}
 {{- end -}}
 {{- include "external-services.checkPairs" (dict "root" . "field" "commonLabels" "labels" .Values.commonLabels) -}}
@@ -75,6 +75,7 @@ Usage: {{ include "external-services.checkRelease" . }} */}}
 {{- include "external-services.refuse" (dict "root" . "rules" (list
       (and (not (regexMatch "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" .Release.Namespace)) (dict "field" "--namespace" "problem" (printf "%q is not a valid namespace" .Release.Namespace) "fix" "write at most 63 lower-case letters, digits and \"-\", with no \"-\" first or last"))
 )) -}}
+{{- include "external-services.checkResolver" . -}}
 {{- $names := dict -}}
 {{- range .Values.services }}{{ $_ := set $names .name true }}{{ end -}}
 {{- $fields := dict "overrides" .Values.overrides -}}
@@ -117,7 +118,7 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
   {{- $alias := eq .outside "ExternalName" -}}
   {{- $pods := ne .backend "external" -}}
   {{- $timeout := $entry.sessionAffinityTimeoutSeconds -}}
-  {{- $unknown := keys (omit $entry "name" "enabled" "namespace" "namespaces" "externalName" "addresses" "ports" "backend" "selector" "headless" "endpointsKind" "sessionAffinity" "sessionAffinityTimeoutSeconds" "trafficDistribution" "publishNotReadyAddresses" "labels" "annotations") | sortAlpha -}}
+  {{- $unknown := keys (omit $entry "name" "enabled" "namespace" "namespaces" "externalName" "addresses" "ports" "backend" "selector" "headless" "endpointsKind" "sessionAffinity" "sessionAffinityTimeoutSeconds" "trafficDistribution" "publishNotReadyAddresses" "resolve" "healthCheck" "labels" "annotations") | sortAlpha -}}
   {{- /* The API server counts the keys and values of annotations: 256 KiB, of which Helm needs 256
          bytes. What is printed is longer. */ -}}
   {{- $size := 0 -}}
@@ -142,9 +143,12 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
         (and (gt $size 261888) (dict "field" "annotations" "problem" (printf "take %d bytes together with the common ones, but an object has room for 261888" $size) "fix" "shorten them"))
   )) -}}
   {{- if and $alias (or (hasPrefix .name .externalName) (not (hasKey $.root.usual.hosts .externalName))) -}}
-    {{- include "external-services.checkExternalName" $ -}}
+    {{- include "external-services.checkHost" (dict "root" $.root "mapping" . "field" "externalName" "host" .externalName) -}}
   {{- end -}}
-  {{- if .addresses }}{{ include "external-services.checkAddresses" $ }}{{ end -}}
+  {{- if .addresses -}}
+    {{- include "external-services.checkAddresses" $ -}}
+    {{- if or $entry.resolve (kindIs "map" $entry.healthCheck) }}{{ include "external-services.checkFollowing" $ }}{{ end -}}
+  {{- end -}}
   {{- if .ports }}{{ include "external-services.checkPorts" $ }}{{ end -}}
   {{- if or $entry.labels $entry.annotations -}}
     {{- include "external-services.checkPairs" (dict "root" $.root "mapping" . "field" "labels" "labels" $entry.labels) -}}
@@ -153,51 +157,70 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
 {{- end -}}
 {{- end -}}
 
-{{/* external-services.checkExternalName checks the DNS name outside. The API server also accepts IP
-addresses and numbers, which no DNS server resolves, and labels of over 63 characters, which DNS
-does not have (RFC 1035, section 2.3.4).
-Usage: {{ include "external-services.checkExternalName" (dict "root" $ "mapping" $mapping) }} */}}
-{{- define "external-services.checkExternalName" -}}
-{{- $name := .mapping.externalName -}}
+{{/* external-services.checkHost checks a DNS name outside: an externalName, or an address. The API server
+also accepts IP addresses and numbers as an externalName, which no DNS server resolves, and labels of
+over 63 characters, which DNS does not have (RFC 1035, section 2.3.4).
+Usage: {{ include "external-services.checkHost" (dict "root" $ "mapping" $mapping "field" "externalName" "host" $name) }} */}}
+{{- define "external-services.checkHost" -}}
+{{- $name := .host -}}
 {{- $host := trimSuffix "." $name -}}
 {{- $label := "[a-z0-9]([-a-z0-9]*[a-z0-9])?" -}}
 {{- $itself := printf "%s.%s.svc." .mapping.name .mapping.namespace -}}
+{{- $alias := eq .field "externalName" -}}
+{{- $resolver := .root.Values.resolver | default dict -}}
+{{- $allowed := not $resolver.allowedNames -}}
+{{- range $resolver.allowedNames -}}
+  {{- $pattern := trimSuffix "." . -}}
+  {{- if or (eq $host $pattern) (and (hasPrefix "*" $pattern) (hasSuffix (trimPrefix "*" $pattern) $host)) }}{{ $allowed = true }}{{ end -}}
+{{- end -}}
 {{- include "external-services.refuse" (dict "root" .root "mapping" .mapping "rules" (list
-      (and (contains "://" $name) (dict "field" "externalName" "problem" (printf "%q is a URL" $name) "fix" "write the host name alone, without scheme, port and path"))
-      (and (regexMatch "^([.]*[0-9][0-9.]*|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.*|\\].*)?)$" $name) (dict "field" "externalName" "problem" (printf "%q is an IP address or a number, which DNS does not resolve" $name) "fix" "write IP addresses under addresses, with their ports"))
-      (and (contains ":" $name) (dict "field" "externalName" "problem" (printf "%q contains a port" $name) "fix" "write the host name alone: a DNS alias cannot change the port that clients call"))
-      (and (or (gt (len $host) 253) (not (regexMatch (printf "^%s([.]%s)*$" $label $label) $host)) (regexMatch "[^.]{64}" $host)) (dict "field" "externalName" "problem" (printf "%q is not a DNS name" $name) "fix" "write at most 253 lower-case letters, digits, \"-\" and \".\", each label at most 63 characters with a letter or digit first and last"))
-      (and (hasSuffix ".localhost" (printf ".%s" $host)) (dict "field" "externalName" "problem" (printf "%q is the calling pod itself" $name) "fix" "write the name of the outside host in DNS"))
-      (and (hasPrefix .mapping.name $host) (or (eq $host .mapping.name) (eq (printf "%s.svc." $host) $itself) (hasPrefix $itself (printf "%s." $host))) (dict "field" "externalName" "problem" (printf "%q is this Service itself" $name) "fix" "write the name of the outside host in DNS"))
+      (and (not $alias) (regexMatch "[, ]" $name) (dict "field" .field "problem" (printf "%q is not one address" $name) "fix" "write each address as its own list item, without spaces"))
+      (and (not $alias) (ne (toString $resolver.enabled) "true") (dict "field" .field "problem" (printf "%q is a name, not an IP address" $name) "fix" "write resolver.enabled: true to follow it, or write it as externalName in an entry of its own"))
+      (and (not $alias) (eq .mapping.outside "Endpoints") (dict "field" .field "problem" (printf "%q is a name, and the resolver writes no Endpoints objects" $name) "fix" "write endpointsKind: EndpointSlice"))
+      (and (contains "://" $name) (dict "field" .field "problem" (printf "%q is a URL" $name) "fix" "write the host name alone, without scheme, port and path"))
+      (and (regexMatch "^([.]*[0-9][0-9.]*|\\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.*|\\].*)?)$" $name) (dict "field" .field "problem" (printf "%q is an IP address or a number, which DNS does not resolve" $name) "fix" (ternary "write IP addresses under addresses, with their ports" "write an IP address as ip" $alias)))
+      (and (contains ":" $name) (dict "field" .field "problem" (printf "%q contains a port" $name) "fix" (ternary "write the host name alone: a DNS alias cannot change the port that clients call" "write the host name alone, and the port under ports" $alias)))
+      (and (or (gt (len $host) 253) (not (regexMatch (printf "^%s([.]%s)*$" $label $label) $host)) (regexMatch "[^.]{64}" $host)) (dict "field" .field "problem" (printf "%q is not a DNS name" $name) "fix" "write at most 253 lower-case letters, digits, \"-\" and \".\", each label at most 63 characters with a letter or digit first and last"))
+      (and (hasSuffix ".localhost" (printf ".%s" $host)) (dict "field" .field "problem" (printf "%q is the calling pod itself" $name) "fix" "write the name of the outside host in DNS"))
+      (and (hasPrefix .mapping.name $host) (or (eq $host .mapping.name) (eq (printf "%s.svc." $host) $itself) (hasPrefix $itself (printf "%s." $host))) (dict "field" .field "problem" (printf "%q is this Service itself" $name) "fix" "write the name of the outside host in DNS"))
+      (and (not $alias) (not (contains "." $host)) (dict "field" .field "problem" (printf "%q is a single label" $name) "fix" "write the name in full, such as db.corp.example: names are asked without a search list"))
+      (and (not $alias) (regexMatch "[.](svc|cluster[.]local)$" $host) (dict "field" .field "problem" (printf "%q is a name of the cluster itself" $name) "fix" "write selector and backend: cluster for pods, or externalName for another Service"))
+      (and (not $alias) (not $allowed) (dict "field" .field "problem" (printf "%q is not one of resolver.allowedNames" $name) "fix" "add it there, or write a name that is"))
 )) -}}
 {{- end -}}
 
-{{/* external-services.checkAddresses checks the IP addresses outside.
+{{/* external-services.checkAddresses checks the addresses outside.
 Usage: {{ include "external-services.checkAddresses" (dict "root" $ "mapping" $mapping) }} */}}
 {{- define "external-services.checkAddresses" -}}
 {{- $seen := dict -}}
 {{- range $address := .mapping.addresses -}}
   {{- $field := printf "addresses[%d]" .index -}}
-  {{- $ip := toString .ip -}}
-  {{- if not (hasKey $.root.usual.addresses $ip) -}}
-    {{- include "external-services.checkAddress" (dict "root" $.root "mapping" $.mapping "field" $field "ip" $ip) -}}
-  {{- end -}}
-  {{- if hasKey $seen $ip -}}
-    {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list (dict "field" $field "problem" (printf "%q is addresses[%d] already" $ip (get $seen $ip)) "fix" "write each address once, because traffic is divided evenly among them"))) -}}
-  {{- end -}}
-  {{- $_ := set $seen $ip .index -}}
-  {{- if .given -}}
-    {{- $unknown := keys (omit .given "ip" "hostname" "zone" "ready" "draining") | sortAlpha -}}
+  {{- $isHost := hasKey . "host" -}}
+  {{- $text := ternary .host .ip $isHost | toString -}}
+  {{- if kindIs "map" .given -}}
+    {{- $unknown := keys (omit .given "ip" "host" "hostname" "zone" "ready" "draining") | sortAlpha -}}
     {{- $draining := eq .state "draining" -}}
+    {{- $ready := ternary (not (empty $.mapping.answers)) (hasKey $.mapping.answers (toString .family)) $isHost -}}
     {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list
+          (and (not .given.ip) (not .given.host) (not (hasKey .given "ip")) (dict "field" $field "problem" "has neither ip nor host" "fix" "write one of the two"))
+          (and .given.ip .given.host (dict "field" (printf "%s.host" $field) "problem" "is set, but so is ip" "fix" "keep one of the two"))
           (and $unknown (dict "field" (printf "%s.%s" $field (first $unknown)) "problem" "is not a key of an address" "fix" "correct it or delete it"))
           (and .zone (eq $.mapping.outside "Endpoints") (dict "field" (printf "%s.zone" $field) "problem" "is set, but an Endpoints object has no zones" "fix" "delete it, or write endpointsKind: EndpointSlice"))
           (and $draining (eq (toString .given.ready) "true") (dict "field" (printf "%s.ready" $field) "problem" "is true, but so is draining" "fix" "delete one of the two"))
           (and $draining (eq $.mapping.outside "Endpoints") (dict "field" (printf "%s.draining" $field) "problem" "is set, but an Endpoints object cannot drain an address" "fix" "write ready: false, or endpointsKind: EndpointSlice"))
           (and $draining $.mapping.publish (dict "field" (printf "%s.draining" $field) "problem" "is set, but publishNotReadyAddresses sends connections to every address" "fix" "delete one of the two"))
-          (and $draining (eq $.mapping.backend "external") (not (hasKey $.mapping.answers .family)) (dict "field" (printf "%s.draining" $field) "problem" (printf "is set, but no %s address is ready, so new connections would still go to this one" .family) "fix" "keep another address ready, or write ready: false to refuse connections"))
+          (and $draining (eq $.mapping.backend "external") (not $ready) (dict "field" (printf "%s.draining" $field) "problem" (printf "is set, but no %saddress is ready, so new connections would still go to this one" (ternary "" (printf "%s " .family) $isHost)) "fix" "keep another address ready, or write ready: false to refuse connections"))
     )) -}}
   {{- end -}}
+  {{- if $isHost -}}
+    {{- include "external-services.checkHost" (dict "root" $.root "mapping" $.mapping "field" $field "host" $text) -}}
+  {{- else if not (hasKey $.root.usual.addresses $text) -}}
+    {{- include "external-services.checkAddress" (dict "root" $.root "mapping" $.mapping "field" $field "ip" $text) -}}
+  {{- end -}}
+  {{- if hasKey $seen $text -}}
+    {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list (dict "field" $field "problem" (printf "%q is addresses[%d] already" $text (get $seen $text)) "fix" "write each address once, because traffic is divided evenly among them"))) -}}
+  {{- end -}}
+  {{- $_ := set $seen $text .index -}}
 {{- end -}}
 {{- end -}}
 
@@ -207,8 +230,7 @@ connection reaches. The first condition that holds names the problem.
 Usage: {{ include "external-services.checkAddress" (dict "root" $ "mapping" $mapping "field" $field "ip" $ip) }} */}}
 {{- define "external-services.checkAddress" -}}
 {{- $ip := .ip -}}
-{{- $v4 := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
-{{- $valid := or (regexMatch (printf "^(%s[.]){3}%s$" $v4 $v4) $ip) (include "external-services.canonicalIPv6" $ip) -}}
+{{- $valid := include "external-services.canonicalIP" $ip -}}
 {{- $outside := "write the address at which every node reaches the outside host" -}}
 {{- $alone := "write the IP address alone, and the port under ports" -}}
 {{- $v6 := "write eight groups in lower case without leading zeros, with the first of the longest runs of zeros as \"::\", such as 2001:db8::11" -}}
@@ -227,18 +249,22 @@ Usage: {{ include "external-services.checkAddress" (dict "root" $ "mapping" $map
       (and (regexMatch "[, ]" $ip) (dict "field" .field "problem" (printf "%q is not one IP address" $ip) "fix" "write each address as its own list item, without spaces"))
       (and (not $valid) (contains ":" $ip) (dict "field" .field "problem" (printf "%q is not an IPv6 address in its canonical form" $ip) "fix" $v6))
       (and (not $valid) (regexMatch "^[0-9.]+$" $ip) (dict "field" .field "problem" (printf "%q is not an IPv4 address" $ip) "fix" "write four decimal numbers from 0 to 255 without leading zeros, such as 10.0.4.11"))
-      (and (not $valid) (regexMatch "[A-Za-z]" $ip) (dict "field" .field "problem" (printf "%q is a name, not an IP address" $ip) "fix" "write a DNS name as externalName, in an entry of its own"))
+      (and (not $valid) (regexMatch "[A-Za-z]" $ip) (dict "field" .field "problem" (printf "%q is a name, not an IP address" $ip) "fix" "write a DNS name as host, with resolver.enabled: true, or as externalName in an entry of its own"))
       (and (not $valid) (dict "field" .field "problem" (printf "%q is not an IP address" $ip) "fix" "write an IPv4 address such as 10.0.4.11, or an IPv6 address such as 2001:db8::11"))
 )) -}}
 {{- end -}}
 
-{{/* external-services.canonicalIPv6 prints something for an IPv6 address in its canonical form, the
-only one that the API server takes in an EndpointSlice (RFC 5952): lower case, no leading zeros,
-and the first of the longest runs of two or more zeros written as "::".
-Usage: {{ include "external-services.canonicalIPv6" $ip }} */}}
-{{- define "external-services.canonicalIPv6" -}}
+{{/* external-services.canonicalIP prints something for an IP address in its canonical form, the only one
+that the API server takes in an EndpointSlice: an IPv4 address without leading zeros, or an IPv6
+address (RFC 5952) in lower case, without leading zeros, and with the first of the longest runs of
+two or more zeros written as "::".
+Usage: {{ include "external-services.canonicalIP" $ip }} */}}
+{{- define "external-services.canonicalIP" -}}
+{{- $octet := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
 {{- $group := "(0|[1-9a-f][0-9a-f]{0,3})" -}}
-{{- if not (contains "::" .) -}}
+{{- if not (contains ":" .) -}}
+  {{- if regexMatch (printf "^(%s[.]){3}%s$" $octet $octet) . }}yes{{ end -}}
+{{- else if not (contains "::" .) -}}
   {{- if and (regexMatch (printf "^%s(:%s){7}$" $group $group) .) (not (regexMatch "(^|:)0:0(:|$)" .)) }}yes{{ end -}}
 {{- else if regexMatch (printf "^(%s(:%s){0,5})?::(%s(:%s){0,5})?$" $group $group $group $group) . -}}
   {{- $left := printf ":%s:" (splitList "::" . | first) -}}
@@ -247,6 +273,64 @@ Usage: {{ include "external-services.canonicalIPv6" $ip }} */}}
   {{- $longer := or (hasSuffix ":0:" $left) (hasPrefix ":0:" $right) (contains (printf ":%s" (repeat $elided "0:")) $left) (contains (printf ":0:%s" (repeat $elided "0:")) $right) -}}
   {{- if and (ge $elided 2) (not $longer) }}yes{{ end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* external-services.checkFollowing checks how the resolver follows and checks the addresses of a mapping.
+Usage: {{ include "external-services.checkFollowing" (dict "root" $ "mapping" $mapping) }} */}}
+{{- define "external-services.checkFollowing" -}}
+{{- $resolve := .mapping.entry.resolve | default dict -}}
+{{- $check := .mapping.entry.healthCheck | default dict -}}
+{{- $isChecked := kindIs "map" .mapping.entry.healthCheck -}}
+{{- $names := list -}}
+{{- $checked := dict -}}
+{{- range .mapping.ports -}}
+  {{- if .name }}{{ $names = append $names .name }}{{ end -}}
+  {{- if or (not $check.port) (eq (toString .name) (toString $check.port)) }}{{ $checked = . }}{{ end -}}
+{{- end -}}
+{{- $protocol := $checked.protocol | default "TCP" -}}
+{{- range $field, $unknown := dict
+      "resolve" (keys (omit $resolve "keepSeconds" "drainSeconds" "maxAddresses") | sortAlpha)
+      "healthCheck" (keys (omit $check "port" "intervalSeconds" "timeoutSeconds" "rise" "fall") | sortAlpha) -}}
+  {{- if $unknown -}}
+    {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list (dict "field" (printf "%s.%s" $field (first $unknown)) "problem" (printf "is not a key of %s" $field) "fix" "correct it or delete it"))) -}}
+  {{- end -}}
+{{- end -}}
+{{- include "external-services.refuse" (dict "root" .root "mapping" .mapping "rules" (list
+      (and $resolve (not .mapping.hosts) (dict "field" "resolve" "problem" "is set, but no address is a DNS name" "fix" "delete it, or write DNS names under addresses"))
+      (and $isChecked (ne (toString (.root.Values.resolver | default dict).enabled) "true") (dict "field" "healthCheck" "problem" "is set, but resolver.enabled is not true" "fix" "write resolver.enabled: true, or delete healthCheck"))
+      (and $isChecked (eq .mapping.outside "Endpoints") (dict "field" "healthCheck" "problem" "is set, and the resolver writes no Endpoints objects" "fix" "write endpointsKind: EndpointSlice, or delete healthCheck"))
+      (and $isChecked (not $check.port) (gt (len .mapping.ports) 1) (dict "field" "healthCheck.port" "problem" "is missing" "fix" (printf "write the port to connect to: %s" (join ", " $names))))
+      (and $check.port (not $checked) (dict "field" "healthCheck.port" "problem" (printf "%q is not the name of a port of the entry" (toString $check.port)) "fix" (ternary (printf "write %s" (join ", " $names)) "name the port, or delete it" (not (empty $names)))))
+      (and $isChecked (ne $protocol "TCP") (dict "field" "healthCheck" "problem" (printf "is for a port of %s, and it connects over TCP" $protocol) "fix" "write the name of a port of TCP as its port, or delete it"))
+)) -}}
+{{- end -}}
+
+{{/* external-services.checkResolver checks the settings of the resolver that a pattern does not.
+Usage: {{ include "external-services.checkResolver" . }} */}}
+{{- define "external-services.checkResolver" -}}
+{{- $resolver := .Values.resolver | default dict -}}
+{{- $metrics := $resolver.metrics | default dict -}}
+{{- $rules := list
+      (and (gt (int ($resolver.minSeconds | default 5)) (int ($resolver.maxSeconds | default 60))) (dict "field" "resolver.minSeconds" "problem" (printf "is %v, more than maxSeconds" ($resolver.minSeconds | default 5)) "fix" "write a number that is at most maxSeconds"))
+      (and $metrics.prometheusRule (not $metrics.podMonitor) (dict "field" "resolver.metrics.prometheusRule" "problem" "is true, but podMonitor is not, and the alerts read what it collects" "fix" "write podMonitor: true, or delete prometheusRule"))
+      (and $resolver.admissionPolicy (semverCompare "<1.31.0-0" .Capabilities.KubeVersion.Version) (dict "field" "resolver.admissionPolicy" "problem" (printf "needs Kubernetes 1.31, and this is %s" .Capabilities.KubeVersion.Version) "fix" "delete it"))
+-}}
+{{- range $index, $server := $resolver.nameservers -}}
+  {{- $ip := regexReplaceAll "^(?:\\[(.*)\\]|([^:]*)):([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$" $server "$1$2" -}}
+  {{- if not (include "external-services.canonicalIP" $ip) -}}
+    {{- $rules = append $rules (dict "field" (printf "resolver.nameservers[%d]" $index) "problem" (printf "%q is not the address of a name server" $server) "fix" "write an IP address, with a port if it is not 53, such as 10.0.0.53 or [2001:db8::53]:5353") -}}
+  {{- end -}}
+{{- end -}}
+{{- range $field := list "allowedCIDRs" "deniedCIDRs" -}}
+  {{- range $index, $network := get $resolver $field -}}
+    {{- $ip := regexReplaceAll "/[0-9]{1,3}$" $network "" -}}
+    {{- if or (eq $ip $network) (hasPrefix "::ffff:" $ip) (not (include "external-services.canonicalIP" $ip)) -}}
+      {{- $rules = append $rules (dict "field" (printf "resolver.%s[%d]" $field $index) "problem" (printf "%q is not an IP network in its canonical form" $network) "fix" "write one such as 10.0.0.0/8 or 2001:db8::/32") -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- include "external-services.refuse" (dict "root" . "rules" $rules) -}}
+{{- include "external-services.checkPairs" (dict "root" . "field" "resolver.podLabels" "labels" $resolver.podLabels) -}}
 {{- end -}}
 
 {{/* external-services.checkPorts checks the ports of a mapping.

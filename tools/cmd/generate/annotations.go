@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -41,9 +42,14 @@ func annotate(chart, changelog []byte) ([]byte, error) {
 		fmt.Fprintf(&out, "    - kind: %s\n      description: >-\n", strings.ToLower(c.kind))
 		wrap(&out, "       ", strings.ReplaceAll(c.description, "`", ""))
 	}
-	image := values.Default().Tests.Image
-	out.WriteString("  artifacthub.io/images: |\n    - name: helm-test\n")
-	fmt.Fprintf(&out, "      image: %s:%s\n", image.Repository, image.Tag)
+	defaults := values.Default()
+	out.WriteString("  artifacthub.io/images: |\n")
+	for _, i := range []struct {
+		name  string
+		image values.Image
+	}{{"helm-test", defaults.Tests.Image}, {"resolver", defaults.Resolver.Image}} {
+		fmt.Fprintf(&out, "    - name: %s\n      image: %s:%s\n", i.name, i.image.Repository, cmp.Or(i.image.Tag, strings.ReplaceAll(metadata.Version, "+", "_")))
+	}
 	return insert(chart, beginAnnotations, endAnnotations, out.String())
 }
 

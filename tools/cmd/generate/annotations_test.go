@@ -48,8 +48,8 @@ func TestAnnotate(t *testing.T) {
 	if err := yaml.UnmarshalStrict([]byte(chart.Annotations["artifacthub.io/images"]), &images); err != nil {
 		t.Fatal(err)
 	}
-	pod := values.Default().Tests.Image
-	if diff := cmp.Diff([]image{{"helm-test", pod.Repository + ":" + pod.Tag}}, images); diff != "" {
+	pod, resolver := values.Default().Tests.Image, values.Default().Resolver.Image
+	if diff := cmp.Diff([]image{{"helm-test", pod.Repository + ":" + pod.Tag}, {"resolver", resolver.Repository + ":1.1.0"}}, images); diff != "" {
 		t.Errorf("artifacthub.io/images (-want +got):\n%s", diff)
 	}
 }

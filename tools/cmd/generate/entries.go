@@ -23,7 +23,7 @@ func everyKey(entries string) string {
 	return strings.Join(addKeys(strings.SplitAfter(entries, "\n"), "  ", entry), "")
 }
 
-// addKeys adds the keys of an entry, or of an address or a port, which are indented deeper.
+// addKeys adds the keys of an entry, or of a map or list in it, such as ports, which are indented deeper.
 func addKeys(lines []string, indent string, s *jsonschema.Schema) []string {
 	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
 		if lastLine(lines, indent, pair.Key) < 0 {
@@ -42,6 +42,8 @@ func addKeys(lines []string, indent string, s *jsonschema.Schema) []string {
 		}
 		if items := pair.Value.Items; items != nil && items.Properties != nil {
 			lines = addKeys(lines, indent+"    ", items)
+		} else if pair.Value.Properties != nil {
+			lines = addKeys(lines, indent+"  ", pair.Value)
 		}
 	}
 	return lines

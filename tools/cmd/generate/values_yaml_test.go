@@ -52,12 +52,14 @@ func TestEntriesShowEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, uncommented)
 	}
+	values["resolver"].(map[string]any)["enabled"] = true // as one of the entries needs it
 	result, err := helm.Render(chart, helm.Release{}, values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(result.Services) != 3 || len(result.EndpointSlices) != 2 {
-		t.Errorf("%d Services and %d EndpointSlices, want 3 and 2", len(result.Services), len(result.EndpointSlices))
+	if len(result.Services) != 4 || len(result.EndpointSlices) != 2 || len(result.Resolvers) == 0 {
+		t.Errorf("%d Services, %d EndpointSlices and %d objects of the resolver, want 4, 2 and some",
+			len(result.Services), len(result.EndpointSlices), len(result.Resolvers))
 	}
 }
 
