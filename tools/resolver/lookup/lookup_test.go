@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -482,12 +483,71 @@ func TestQuestionsWithoutEDNS(t *testing.T) {
 	}
 }
 
+// A query asks for recursion and for UDP answers of 1232 bytes, each with a random ID. A server that does not know the
+// version of EDNS is asked without it.
+func TestQuery(t *testing.T) {
+	var mu sync.Mutex
+	ids := map[uint16]bool{}
+	server := handle(t, func(w dns.ResponseWriter, query *dns.Msg) {
+		mu.Lock()
+		ids[query.Id] = true
+		mu.Unlock()
+		if !query.RecursionDesired {
+			t.Error("no recursion")
+		}
+		edns := query.IsEdns0()
+		if edns == nil {
+			reply(t, w, query, query.Question[0].Name+" 60 IN A 10.0.0.1")
+			return
+		}
+		if edns.UDPSize() != 1232 {
+			t.Errorf("asks for %d bytes", edns.UDPSize())
+		}
+		message := new(dns.Msg).SetRcode(query, dns.RcodeBadVers).SetEdns0(1232, false)
+		if err := w.WriteMsg(message); err != nil {
+			t.Error(err)
+		}
+	})
+	const count = 10
+	for range count {
+		if _, err := (&Client{Servers: []string{server}, Timeout: long}).Lookup(t.Context(), name, corev1.IPv4Protocol); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(ids) < count {
+		t.Errorf("%d queries have %d IDs", 2*count, len(ids))
+	}
+	server = handle(t, func(w dns.ResponseWriter, query *dns.Msg) {
+		if query.IsEdns0() == nil {
+			t.Error("a query without EDNS")
+		}
+		reply(t, w, query, query.Question[0].Name+" 60 IN A 10.0.0.1")
+	})
+	if _, err := (&Client{Servers: []string{server}, Timeout: long}).Lookup(t.Context(), name, corev1.IPv4Protocol); err != nil {
+		t.Error(err)
+	}
+}
+
+// A server may send more over UDP than it is asked for.
+func TestLargeUDPAnswer(t *testing.T) {
+	var records []string
+	for _, address := range addresses(100, "10.0.0.%d") {
+		records = append(records, "db.corp.example. 60 IN A "+address)
+	}
+	server := handle(t, func(w dns.ResponseWriter, query *dns.Msg) { reply(t, w, query, records...) })
+	answer, err := (&Client{Servers: []string{server}, Timeout: long}).Lookup(t.Context(), name, corev1.IPv4Protocol)
+	if err != nil || len(answer.Addresses) != len(records) {
+		t.Errorf("%d addresses, %v, want %d", len(answer.Addresses), err, len(records))
+	}
+}
+
 // After its answer a look-up leaves neither goroutines nor sockets, also if a server stays silent.
 func TestNothingIsLeft(t *testing.T) {
 	good, silent := startServer(t), startServer(t)
 	good.Set(name, dnsserver.A("10.0.0.1"))
 	silent.Fail(name, dnsserver.Silent)
 	client := &Client{Servers: []string{good.Addr(), silent.Addr(), closedPort(t)}, Timeout: 24 * time.Hour}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it closes sockets that are forgotten
 	goroutines, sockets := runtime.NumGoroutine(), openFiles(t)
 	for range 1000 {
 		if _, err := client.Lookup(t.Context(), name, corev1.IPv4Protocol); err != nil {
