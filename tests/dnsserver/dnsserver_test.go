@@ -106,7 +106,8 @@ func TestRecord(t *testing.T) {
 	}
 	ask(t, server, "tcp", "db.example.", dns.TypeA)
 	ask(t, server, "udp", "db.example.", dns.TypeAAAA)
-	if a, aaaa := server.Questions("db.EXAMPLE", dns.TypeA), server.Questions("db.example.", dns.TypeAAAA); a != 4 || aaaa != 1 {
+	a, aaaa := server.Questions("db.EXAMPLE", dns.TypeA), server.Questions("db.example.", dns.TypeAAAA)
+	if a != 4 || aaaa != 1 {
 		t.Errorf("%d questions for A and %d for AAAA", a, aaaa)
 	}
 	changes := server.Changes()
@@ -125,7 +126,7 @@ func TestRecord(t *testing.T) {
 func TestChangesAreAtomic(t *testing.T) {
 	server := start(t)
 	set := func(subnet int) {
-		server.Set("db.example", dnsserver.A(fmt.Sprintf("10.0.%d.1", subnet)), dnsserver.A(fmt.Sprintf("10.0.%d.2", subnet)))
+		server.Set("db.example", dnsserver.A(fmt.Sprintf("10.0.%d.1", subnet), fmt.Sprintf("10.0.%d.2", subnet)))
 	}
 	set(0)
 	var changing sync.WaitGroup

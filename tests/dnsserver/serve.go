@@ -84,8 +84,8 @@ func (s *Server) write(w dns.ResponseWriter, reply *dns.Msg, cut int) {
 	_, _ = w.Write(data[:len(data)-cut])
 }
 
-// answer counts a question and returns the answer: the records of the name, or its CNAME and the records of the target,
-// as far as they are in the script, and the RCODE of the last name. The failure is that of the name itself.
+// answer counts a question and returns the answer: the records of the name, or its CNAME and the records of the
+// target, as far as they are in the script, and the RCODE of the last name. The failure is that of the name itself.
 func (s *Server) answer(query *dns.Msg) (*dns.Msg, Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

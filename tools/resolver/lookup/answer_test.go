@@ -103,14 +103,47 @@ func TestRecords(t *testing.T) {
 		want    string
 		reason  Reason
 	}{
-		"a chain in the wrong order": {[]string{"c.example. 60 IN A 10.0.0.1", "b.example. 60 IN CNAME C.example.", "DB.CORP.EXAMPLE. 60 IN CNAME b.example."}, "10.0.0.1", ""},
-		"two CNAMEs of one name":     {[]string{name + ". 60 IN CNAME a.example.", name + ". 60 IN CNAME b.example.", "b.example. 60 IN A 10.0.0.2", "a.example. 60 IN A 10.0.0.1"}, "10.0.0.1", ""},
-		"an address beside a CNAME":  {[]string{name + ". 60 IN A 10.0.0.2", name + ". 60 IN CNAME a.example."}, "", NoData},
-		"a CNAME of another class":   {[]string{name + ". 60 CH CNAME a.example.", "a.example. 60 IN A 10.0.0.2"}, "", NoData},
-		"a name that ends the same":  {[]string{"x." + name + ". 60 IN A 10.0.0.2", "corp.example. 60 IN A 10.0.0.3"}, "", NoData},
-		"no data in one record":      {[]string{name + ". 60 IN A 10.0.0.1", name + `. 60 CLASS1 TYPE1 \# 0`}, "", Malformed},
-		"no data in another record":  {[]string{name + ". 60 IN A 10.0.0.1", `x.example. 60 CLASS1 TYPE1 \# 0`}, "10.0.0.1", ""},
-		"no data in the CNAME":       {[]string{name + `. 60 CLASS1 TYPE5 \# 0`, name + ". 60 IN A 10.0.0.1"}, "", Malformed},
+		"a chain in the wrong order": {
+			[]string{
+				"c.example. 60 IN A 10.0.0.1",
+				"b.example. 60 IN CNAME C.example.",
+				"DB.CORP.EXAMPLE. 60 IN CNAME b.example.",
+			},
+			"10.0.0.1", "",
+		},
+		"two CNAMEs of one name": {
+			[]string{
+				name + ". 60 IN CNAME a.example.",
+				name + ". 60 IN CNAME b.example.",
+				"b.example. 60 IN A 10.0.0.2",
+				"a.example. 60 IN A 10.0.0.1",
+			},
+			"10.0.0.1", "",
+		},
+		"a CNAME and an address of one name": {
+			[]string{name + ". 60 IN A 10.0.0.2", name + ". 60 IN CNAME a.example."},
+			"", NoData,
+		},
+		"a CNAME of another class": {
+			[]string{name + ". 60 CH CNAME a.example.", "a.example. 60 IN A 10.0.0.2"},
+			"", NoData,
+		},
+		"a name that ends the same": {
+			[]string{"x." + name + ". 60 IN A 10.0.0.2", "corp.example. 60 IN A 10.0.0.3"},
+			"", NoData,
+		},
+		"no data in one record": {
+			[]string{name + ". 60 IN A 10.0.0.1", name + `. 60 CLASS1 TYPE1 \# 0`},
+			"", Malformed,
+		},
+		"no data in another record": {
+			[]string{name + ". 60 IN A 10.0.0.1", `x.example. 60 CLASS1 TYPE1 \# 0`},
+			"10.0.0.1", "",
+		},
+		"no data in the CNAME": {
+			[]string{name + `. 60 CLASS1 TYPE5 \# 0`, name + ". 60 IN A 10.0.0.1"},
+			"", Malformed,
+		},
 	} {
 		query := newTestQuery(t, corev1.IPv4Protocol)
 		answer, failure := readAnswer(pack(t, query, nil, c.records...), query)
@@ -126,8 +159,15 @@ func TestRecords(t *testing.T) {
 
 // FuzzAnswer reads any bytes as they are, and as an answer to the query: with its ID and question.
 func FuzzAnswer(f *testing.F) {
-	chain := []string{"evil.example. 1 IN A 192.0.2.6", name + ". 60 IN CNAME a.example.", "a.example. 5 IN CNAME B.example.",
-		"b.example. 7 IN A 10.0.0.1", "b.EXAMPLE. 9 IN A 10.0.0.2", "b.example. 60 IN AAAA 2001:db8::1", "b.example. 3 CH A 10.0.0.3"}
+	chain := []string{
+		"evil.example. 1 IN A 192.0.2.6",
+		name + ". 60 IN CNAME a.example.",
+		"a.example. 5 IN CNAME B.example.",
+		"b.example. 7 IN A 10.0.0.1",
+		"b.EXAMPLE. 9 IN A 10.0.0.2",
+		"b.example. 60 IN AAAA 2001:db8::1",
+		"b.example. 3 CH A 10.0.0.3",
+	}
 	for _, family := range []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol} {
 		query, ipv6 := newTestQuery(f, family), family == corev1.IPv6Protocol
 		withEDNS := func(m *dns.Msg) { m.SetEdns0(ednsSize, false) }
@@ -189,9 +229,9 @@ func checkAnswer(t *testing.T, packet []byte, query *dns.Msg, ipv6 bool) {
 	}
 }
 
-// reachableAddresses returns the addresses of all names to which a CNAME chain leads from name and which have no CNAME
-// themselves, each with its lowest TTL. It takes every chain there is: exact says that there is only one. It uses
-// another reader of DNS messages, which cannot read all that the resolver can: then it returns nil.
+// reachableAddresses returns the addresses of all names to which a CNAME chain leads from name and which have no
+// CNAME themselves, each with its lowest TTL. It takes every chain there is: exact says that there is only one. It
+// uses another reader of DNS messages, which cannot read all that the resolver can: then it returns nil.
 func reachableAddresses(packet []byte) (found map[netip.Addr]time.Duration, exact bool) {
 	var message dnsmessage.Message
 	if err := message.Unpack(packet); err != nil || len(message.Questions) == 0 {
@@ -202,7 +242,8 @@ func reachableAddresses(packet []byte) (found map[netip.Addr]time.Duration, exac
 	for round := range message.Answers {
 		for _, record := range message.Answers {
 			owner := canonical(record.Header.Name)
-			if cname, isCNAME := record.Body.(*dnsmessage.CNAMEResource); isCNAME && record.Header.Class == dnsmessage.ClassINET {
+			cname, isCNAME := record.Body.(*dnsmessage.CNAMEResource)
+			if isCNAME && record.Header.Class == dnsmessage.ClassINET {
 				exact = exact && (round > 0 || !aliases[owner])
 				aliases[owner] = true
 				if reached[owner] {
