@@ -72,8 +72,11 @@ func TestScript(t *testing.T) {
 	server.Fail("db.corp.example", dnsserver.Refused, dns.TypeAAAA)
 	check("db.corp.example.", dns.TypeA, "SERVFAIL")
 	check("db.corp.example.", dns.TypeAAAA, "REFUSED")
+	server.Fail("rotating.example", dnsserver.ServFail)
 	server.Heal("db.corp.example")
 	check("db.corp.example.", dns.TypeA, "NOERROR 10.0.0.1")
+	check("rotating.example.", dns.TypeA, "SERVFAIL")
+	server.Heal("rotating.example")
 	server.Fail("*.corp.example", dnsserver.NXDomain)
 	check("db.corp.example.", dns.TypeA, "NXDOMAIN")
 	server.Fail("db.corp.example", dnsserver.NoData)
@@ -91,6 +94,26 @@ func TestScript(t *testing.T) {
 	want := []string{"NOERROR 10.0.0.1 10.0.0.2", "NOERROR 10.0.0.3 10.0.0.1", "NOERROR 10.0.0.2 10.0.0.3"}
 	if !slices.Equal(rotation, want) {
 		t.Errorf("the answers are %q, want %q", rotation, want)
+	}
+}
+
+// Records that several names share have in an answer the name that they are for.
+func TestOwners(t *testing.T) {
+	server := start(t)
+	shared := dnsserver.A("10.0.0.1")
+	server.Set("a.example", shared, dnsserver.CNAME("b.example"))
+	server.Set("b.example", shared)
+	client := dns.Client{Timeout: time.Minute}
+	reply, _, err := client.Exchange(new(dns.Msg).SetQuestion("a.example.", dns.TypeA), server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var owners []string
+	for _, record := range reply.Answer {
+		owners = append(owners, record.Header().Name)
+	}
+	if want := []string{"a.example.", "a.example.", "b.example."}; !slices.Equal(owners, want) {
+		t.Errorf("the records are of %q, want %q", owners, want)
 	}
 }
 
