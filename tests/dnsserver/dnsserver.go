@@ -4,8 +4,8 @@
 //	server.Set("db.corp.example", dnsserver.A("10.0.0.1").TTL(5*time.Second))
 //	server.Fail("db.corp.example", dnsserver.ServFail)
 //
-// Names are absolute and in any case. A name without records or failure does not exist. The name
-// "*.corp.example" stands for all names below corp.example that are not in the script by themselves.
+// Names are absolute and in any case. The name "*.corp.example" is for all names below corp.example that
+// the script does not have themselves.
 package dnsserver
 
 import (
@@ -24,11 +24,10 @@ import (
 type Server struct {
 	addr      string
 	listeners []*dns.Server
-	serving   sync.WaitGroup
 
 	mu        sync.Mutex
 	records   map[string][]*Records
-	failures  map[string]map[uint16]Failure // by name and type; dns.TypeANY is for the other types
+	failures  map[dns.Question]Failure
 	questions map[dns.Question]int
 	changes   []Change
 	errors    []error
@@ -42,56 +41,46 @@ type Change struct {
 
 // Start starts a server on an IP address and port, the same port for UDP and TCP. Port 0 is a free one.
 func Start(address string) (*Server, error) {
-	packets, listener, err := listen(address)
+	packets, connections, err := listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("start a DNS server: %w", err)
 	}
-	s := &Server{
-		addr:      listener.Addr().String(),
-		records:   map[string][]*Records{},
-		failures:  map[string]map[uint16]Failure{},
-		questions: map[dns.Question]int{},
-	}
-	handler := dns.HandlerFunc(s.serve)
-	s.listeners = []*dns.Server{{PacketConn: packets, Handler: handler}, {Listener: listener, Handler: handler}}
-	for _, l := range s.listeners {
+	s := &Server{addr: packets.LocalAddr().String()}
+	s.records, s.failures, s.questions = map[string][]*Records{}, map[dns.Question]Failure{}, map[dns.Question]int{}
+	for _, l := range []*dns.Server{{PacketConn: packets}, {Listener: connections}} {
 		started := make(chan struct{})
-		l.NotifyStartedFunc = sync.OnceFunc(func() { close(started) })
-		s.serving.Go(func() {
-			s.report(l.ActivateAndServe())
-			l.NotifyStartedFunc() // also if it could not start: Close says why
-		})
+		l.Handler, l.NotifyStartedFunc = dns.HandlerFunc(s.serve), func() { close(started) }
+		go func() { s.report(l.ActivateAndServe()) }()
 		<-started
+		s.listeners = append(s.listeners, l)
 	}
 	return s, nil
 }
 
-// listen opens a port for UDP and TCP. A free port of UDP may be in use for TCP: then it tries another one.
-func listen(address string) (net.PacketConn, net.Listener, error) {
-	var failed []error
+// listen opens a port for UDP and TCP. Of ports that are free for UDP it takes the first that is free for TCP.
+func listen(address string) (packets net.PacketConn, connections net.Listener, err error) {
 	for range 10 {
-		packets, err := net.ListenPacket("udp", address)
-		if err != nil {
+		if packets, err = net.ListenPacket("udp", address); err != nil {
 			return nil, nil, err
 		}
-		listener, err := net.Listen("tcp", packets.LocalAddr().String())
-		if err == nil {
-			return packets, listener, nil
+		if connections, err = net.Listen("tcp", packets.LocalAddr().String()); err == nil {
+			return packets, connections, nil
 		}
-		failed = append(failed, err, packets.Close())
+		err = errors.Join(err, packets.Close())
 	}
-	return nil, nil, errors.Join(failed...)
+	return nil, nil, err
 }
 
 // Addr returns the server's "IP:port".
 func (s *Server) Addr() string { return s.addr }
 
-// Close stops the server, and returns what went wrong while it ran.
+// Close stops the server, and returns the errors that it had meanwhile.
 func (s *Server) Close() error {
 	for _, l := range s.listeners {
 		s.report(l.Shutdown())
 	}
-	s.serving.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return errors.Join(s.errors...)
 }
 
@@ -102,43 +91,33 @@ func (s *Server) report(err error) {
 	s.errors = append(s.errors, err)
 }
 
-// Set gives a name these records and no others, and ends its failures. Without records of the type that
-// is asked for, the answer is NODATA.
+// Set gives a name these records and no others, and ends its failures. Questions for types that it has no
+// records of get NODATA, and without any records NXDOMAIN.
 func (s *Server) Set(name string, records ...*Records) {
 	s.change(name, func(name string) {
 		s.records[name] = records
-		delete(s.failures, name)
+		s.heal(name)
 	})
 }
 
-// Remove takes a name out of the script.
-func (s *Server) Remove(name string) {
-	s.change(name, func(name string) {
-		delete(s.records, name)
-		delete(s.failures, name)
-	})
-}
-
-// Fail makes questions for a name fail, of all types or of some, until the next Heal, Set or Remove.
+// Fail makes the questions for a name fail, those for both types of addresses or for the given types, until the
+// next Heal or Set of the same name. "*.corp.example" fails with all names below it, those with records too.
 func (s *Server) Fail(name string, failure Failure, types ...uint16) {
 	if len(types) == 0 {
-		types = []uint16{dns.TypeANY}
+		types = []uint16{dns.TypeA, dns.TypeAAAA}
 	}
 	s.change(name, func(name string) {
-		failures := maps.Clone(s.failures[name])
-		if failures == nil || types[0] == dns.TypeANY {
-			failures = map[uint16]Failure{}
-		}
 		for _, qtype := range types {
-			failures[qtype] = failure
+			s.failures[question(name, qtype)] = failure
 		}
-		s.failures[name] = failures
 	})
 }
 
 // Heal ends the failures of a name. Its records are those from before.
-func (s *Server) Heal(name string) {
-	s.change(name, func(name string) { delete(s.failures, name) })
+func (s *Server) Heal(name string) { s.change(name, s.heal) }
+
+func (s *Server) heal(name string) {
+	maps.DeleteFunc(s.failures, func(q dns.Question, _ Failure) bool { return q.Name == name })
 }
 
 // change changes the script between two answers.
@@ -161,5 +140,9 @@ func (s *Server) Changes() []Change {
 func (s *Server) Questions(name string, qtype uint16) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.questions[dns.Question{Name: dns.CanonicalName(name), Qtype: qtype, Qclass: dns.ClassINET}]
+	return s.questions[question(dns.CanonicalName(name), qtype)]
+}
+
+func question(name string, qtype uint16) dns.Question {
+	return dns.Question{Name: name, Qtype: qtype, Qclass: dns.ClassINET}
 }

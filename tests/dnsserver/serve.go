@@ -12,9 +12,9 @@ type Failure int
 const (
 	NXDomain       Failure = iota + 1 // for a target of a CNAME: NXDOMAIN after the chain
 	NoData                            // no records, and no error
-	ServFail                          //
-	Refused                           //
-	NotImp                            // an RCODE that few expect
+	ServFail                          // SERVFAIL
+	Refused                           // REFUSED
+	NotImp                            // NOTIMP
 	Silent                            // no answer
 	Malformed                         // the answer ends in the middle of a record
 	Truncated                         // the answer has to be asked for over TCP
@@ -32,44 +32,46 @@ var rcodes = map[Failure]int{
 	NotImp:   dns.RcodeNotImplemented,
 }
 
+// maxChain is how many names of a CNAME chain, or rounds of a loop, are in an answer.
+const maxChain = 32
+
 // serve answers a query.
 func (s *Server) serve(w dns.ResponseWriter, query *dns.Msg) {
 	_, udp := w.RemoteAddr().(*net.UDPAddr)
 	reply, failure := s.answer(query)
-	switch edns := query.IsEdns0(); {
-	case failure == NoEDNS && edns != nil:
-		reply = new(dns.Msg).SetRcodeFormatError(query)
-	case edns != nil:
+	size := dns.MinMsgSize
+	if edns := query.IsEdns0(); edns != nil {
+		size = int(edns.UDPSize())
 		reply.SetEdns0(dns.DefaultMsgSize, false)
-		if udp {
-			reply.Truncate(int(edns.UDPSize()))
+		if failure == NoEDNS {
+			reply = new(dns.Msg).SetRcodeFormatError(query)
 		}
-	case udp:
-		reply.Truncate(dns.MinMsgSize)
 	}
-	cut := 0
 	switch {
 	case failure == Silent:
 		return
 	case failure == TruncatedNoTCP && !udp:
 		s.report(w.Close())
 		return
+	case failure == Malformed:
+		s.write(w, reply, 1)
+		return
 	case (failure == Truncated || failure == TruncatedNoTCP) && udp:
 		reply.Truncated, reply.Answer = true, reply.Answer[:min(1, len(reply.Answer))]
-	case failure == Malformed:
-		reply.Answer, reply.Extra, cut = append(reply.Answer, &dns.TXT{Hdr: header(dns.TypeTXT), Txt: []string{"cut"}}), nil, 1
-	case failure == WrongID && udp:
-		decoy := *reply
-		decoy.Id++
+	case (failure == WrongID || failure == WrongQuestion) && udp:
+		decoy := reply.Copy()
 		decoy.Answer = nil
-		s.write(w, &decoy, 0)
-	case failure == WrongQuestion && udp:
-		decoy := *reply
-		decoy.Question = []dns.Question{{Name: "wrong.", Qtype: query.Question[0].Qtype, Qclass: dns.ClassINET}}
-		decoy.Answer = nil
-		s.write(w, &decoy, 0)
+		if failure == WrongID {
+			decoy.Id++
+		} else {
+			decoy.Question[0].Name = "wrong."
+		}
+		s.write(w, decoy, 0)
 	}
-	s.write(w, reply, cut)
+	if udp {
+		reply.Truncate(size)
+	}
+	s.write(w, reply, 0)
 }
 
 // write sends a message without its last bytes. The client may have gone already.
@@ -82,9 +84,8 @@ func (s *Server) write(w dns.ResponseWriter, reply *dns.Msg, cut int) {
 	_, _ = w.Write(data[:len(data)-cut])
 }
 
-// answer counts a question and returns what the script says: the records of the name, or its CNAME and the records
-// of the target, as far as they are in the script. The failure is that of the name itself, the RCODE of the
-// last name.
+// answer counts a question and returns the answer: the records of the name, or its CNAME and the records of the
+// target, as far as they are in the script, and the RCODE of the last name. The failure is that of the name itself.
 func (s *Server) answer(query *dns.Msg) (*dns.Msg, Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,60 +94,66 @@ func (s *Server) answer(query *dns.Msg) (*dns.Msg, Failure) {
 	s.questions[asked]++
 	reply := new(dns.Msg).SetReply(query)
 	reply.Authoritative, reply.Compress = true, true
-	visited := map[string]bool{}
-	for name := asked.Name; name != "" && !visited[name]; {
-		visited[name] = true
-		records, exists := closest(s.records, name)
-		failure := s.failure(name, asked.Qtype)
-		if rcode, ok := rcodes[failure]; ok {
+	for name, hops := asked.Name, 0; name != "" && hops < maxChain; hops++ {
+		records := s.find(name)
+		rcode, failed := rcodes[s.failure(name, asked.Qtype)]
+		if !failed && len(records) == 0 && hops == 0 {
+			rcode, failed = dns.RcodeNameError, true
+		}
+		if failed {
 			reply.Rcode = rcode
 			break
 		}
-		if !exists && failure == 0 && name == asked.Name {
-			reply.Rcode = dns.RcodeNameError
-		}
-		name = addRecords(reply, records, name, asked.Qtype)
+		name = add(reply, records, name, asked.Qtype)
 	}
 	return reply, s.failure(asked.Name, asked.Qtype)
 }
 
-// addRecords adds the records of a name that answer a question for a type, and returns the target of its CNAME.
-func addRecords(reply *dns.Msg, records []*Records, name string, qtype uint16) string {
-	target := ""
+// add adds the records of a name that answer a question for a type, and returns the target of its CNAME.
+func add(reply *dns.Msg, records []*Records, name string, qtype uint16) (target string) {
 	for _, r := range records {
-		if len(r.rrs) == 0 {
-			continue
-		}
-		switch rrtype := r.rrs[0].Header().Rrtype; {
+		cname, isCNAME := r.rrs[0].(*dns.CNAME)
+		switch {
 		case r.raw:
 			reply.Answer = append(r.answer(name), reply.Answer...)
 			reply.Extra = append(reply.Extra, r.answer(name)...)
-		case rrtype == qtype:
+		case isCNAME:
 			reply.Answer = append(reply.Answer, r.answer(name)...)
-		case rrtype == dns.TypeCNAME:
+			target = cname.Target
+		case r.rrs[0].Header().Rrtype == qtype:
 			reply.Answer = append(reply.Answer, r.answer(name)...)
-			target = r.rrs[0].(*dns.CNAME).Target
 		}
 	}
 	return target
 }
 
-// failure returns how questions for a name and type fail, or 0.
-func (s *Server) failure(name string, qtype uint16) Failure {
-	failures, _ := closest(s.failures, name)
-	if failure, ok := failures[qtype]; ok {
-		return failure
-	}
-	return failures[dns.TypeANY]
-}
-
-// closest returns what a script says of a name, or else of the closest wildcard above it.
-func closest[T any](script map[string]T, name string) (T, bool) {
-	value, ok := script[name]
-	for _, start := range dns.Split(name) {
-		if start > 0 && !ok {
-			value, ok = script["*."+name[start:]]
+// find returns the records of a name.
+func (s *Server) find(name string) []*Records {
+	for _, name := range withWildcards(name) {
+		if records := s.records[name]; len(records) > 0 {
+			return records
 		}
 	}
-	return value, ok
+	return nil
+}
+
+// failure returns how the questions for a name and type fail, or 0.
+func (s *Server) failure(name string, qtype uint16) Failure {
+	for _, name := range withWildcards(name) {
+		if failure := s.failures[question(name, qtype)]; failure != 0 {
+			return failure
+		}
+	}
+	return 0
+}
+
+// withWildcards returns a name and the wildcards above it, the closest first.
+func withWildcards(name string) []string {
+	names := []string{name}
+	for _, start := range dns.Split(name) {
+		if start > 0 {
+			names = append(names, "*."+name[start:])
+		}
+	}
+	return names
 }

@@ -65,13 +65,16 @@ func readRecords(records []dns.RR, question dns.Question) (Answer, *Error) {
 	}
 	var addresses []netip.Addr
 	for _, record := range records {
-		if header := record.Header(); header.Class != dns.ClassINET || dns.CanonicalName(header.Name) != name {
+		header := record.Header()
+		if header.Rrtype != question.Qtype || header.Class != dns.ClassINET || dns.CanonicalName(header.Name) != name {
 			continue
 		}
-		if address, ok := addressOf(record, question.Qtype); ok {
-			addresses = append(addresses, address)
-			ttl = min(ttl, ttlOf(record))
+		address, ok := addressOf(record)
+		if !ok {
+			return Answer{}, &Error{Reason: Malformed, Err: fmt.Errorf("a record of %s without data", name)}
 		}
+		addresses = append(addresses, address)
+		ttl = min(ttl, ttlOf(record))
 	}
 	if len(addresses) == 0 {
 		err := errors.New("no address")
@@ -90,7 +93,7 @@ func readRecords(records []dns.RR, question dns.Question) (Answer, *Error) {
 func followChain(records []dns.RR, name string) (string, time.Duration, error) {
 	cnames := map[string]*dns.CNAME{}
 	for _, record := range records {
-		if cname, ok := record.(*dns.CNAME); ok && cname.Hdr.Class == dns.ClassINET && cname.Target != "" {
+		if cname, ok := record.(*dns.CNAME); ok && cname.Hdr.Class == dns.ClassINET {
 			owner := dns.CanonicalName(cname.Hdr.Name)
 			if cnames[owner] == nil {
 				cnames[owner] = cname
@@ -103,21 +106,21 @@ func followChain(records []dns.RR, name string) (string, time.Duration, error) {
 		if cname == nil {
 			return name, lowest, nil
 		}
+		if cname.Target == "" {
+			return "", 0, fmt.Errorf("a CNAME of %s without data", name)
+		}
 		name, lowest = dns.CanonicalName(cname.Target), min(lowest, ttlOf(cname))
 	}
 	return "", 0, fmt.Errorf("the CNAME chain is a loop or longer than %d", maxChain)
 }
 
-// addressOf returns the address in a record, if it is one of the type asked for. An IPv4 address that is mapped
-// into IPv6 stays what it is.
-func addressOf(record dns.RR, qtype uint16) (netip.Addr, bool) {
+// addressOf returns the address in an A or AAAA record. An IPv4 address that is mapped into IPv6 stays what it is.
+func addressOf(record dns.RR) (netip.Addr, bool) {
 	switch record := record.(type) {
 	case *dns.A:
-		address, ok := netip.AddrFromSlice(record.A.To4())
-		return address, ok && qtype == dns.TypeA
+		return netip.AddrFromSlice(record.A.To4())
 	case *dns.AAAA:
-		address, ok := netip.AddrFromSlice(record.AAAA)
-		return address, ok && qtype == dns.TypeAAAA
+		return netip.AddrFromSlice(record.AAAA)
 	}
 	return netip.Addr{}, false
 }

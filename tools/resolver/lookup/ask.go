@@ -70,7 +70,7 @@ func overUDP(ctx context.Context, server string, query *dns.Msg) (Answer, *Error
 		if err != nil {
 			failure := socketFailure(ctx, err)
 			if skipped > 0 {
-				failure.Err = fmt.Errorf("%w, after %d answers to other questions", failure.Err, skipped)
+				failure.Err = fmt.Errorf("%w, %d unrelated packets skipped", failure.Err, skipped)
 			}
 			return Answer{}, failure
 		}

@@ -23,9 +23,8 @@ const (
 	Unreachable Reason = "unreachable" // an error of the socket, or no server to ask
 )
 
-// telling has the reasons of servers that disagree in the order of what they tell: first what is said
-// of the name, then a server's own trouble in its own words, then answers that cannot be used. Silence
-// comes after those, and errors of the socket last: they tell of this machine as much as of the server.
+// telling lists the reasons, those that tell most first: RCODEs and NODATA about the name, then RCODEs about
+// the server, answers that cannot be used, timeouts, and errors of the socket, which may be this machine's.
 var telling = []Reason{NXDomain, NoData, Refused, ServFail, Other, Truncated, Malformed, Timeout, Unreachable}
 
 // tellsMoreThan says whether to return this reason rather than another one.
