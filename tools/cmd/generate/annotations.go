@@ -26,7 +26,7 @@ type change struct{ kind, description string }
 
 // annotate replaces the annotations for Artifact Hub in a Chart.yaml: the changes of its version
 // and the images of the default values.
-func annotate(chart, changelog []byte) ([]byte, error) {
+func annotate(chart, changelog []byte, defaults values.Values) ([]byte, error) {
 	var metadata struct{ Version string }
 	if err := yaml.Unmarshal(chart, &metadata); err != nil {
 		return nil, err
@@ -41,9 +41,9 @@ func annotate(chart, changelog []byte) ([]byte, error) {
 		fmt.Fprintf(&out, "    - kind: %s\n      description: >-\n", strings.ToLower(c.kind))
 		wrap(&out, "       ", strings.ReplaceAll(c.description, "`", ""))
 	}
-	image := values.Default().Tests.Image
-	out.WriteString("  artifacthub.io/images: |\n    - name: helm-test\n")
-	fmt.Fprintf(&out, "      image: %s:%s\n", image.Repository, image.Tag)
+	out.WriteString("  artifacthub.io/images: |\n")
+	fmt.Fprintf(&out, "    - name: helm-test\n      image: %s\n", reference(defaults.Tests.Image, ""))
+	fmt.Fprintf(&out, "    - name: resolver\n      image: %s\n", reference(defaults.Resolver.Image, metadata.Version))
 	return insert(chart, beginAnnotations, endAnnotations, out.String())
 }
 
