@@ -68,13 +68,13 @@ test-unit: ## The inner loop: tests of the tools, in process; make test has them
 .PHONY: test
 test: ## All tests, with what they need installed and built
 	@rm -f '$(STEP_TIMES)'
-	@$(MAKE) --no-print-directory packages $(BIN)/modules tools $(BIN)/suite
+	@$(MAKE) --no-print-directory packages $(BIN)/modules tools $(BIN)/suite $(BIN)/image
 	@$(LATE_GC) $(PROGRESS) -v "components of the older Kubernetes" $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	@$(LATE_GC) $(PROGRESS) "what the tests are compiled with" ci/compile-tests.sh
 	@$(LATE_GC) $(BIN)/suite '$(STEP_TIMES)'
 
 .PHONY: kind-tools
-kind-tools: packages tools $(BIN)/kind
+kind-tools: packages tools $(BIN)/kind $(BIN)/image
 	@ci/packages.sh jq=jq iptables=iptables ip6tables=iptables nsenter=util-linux catatonit=catatonit mmdebstrap=mmdebstrap
 
 .PHONY: test-kind
@@ -192,6 +192,10 @@ $(BIN)/cyclonedx-gomod: ci/tools/go.mod
 $(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go)
 	@$(LATE_GC) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
+# Its gzip is that of the compiler, so it is compiled with the one that the image is.
+$(BIN)/image: ci/tools/go.mod ci/versions.env $(wildcard ci/tools/image/*.go)
+	@$(LATE_GC) $(PROGRESS) image env GOTOOLCHAIN=$(GO_VERSION) go -C ci/tools build -v -o '$(CURDIR)/$@' ./image
+
 $(BIN)/editor/package.json: ci/versions.env
 	@ci/packages.sh node=nodejs npm=npm
 	@$(PROGRESS) "YAML language server $(YAML_LANGUAGE_SERVER_VERSION)" npm install --silent --no-audit --no-fund --prefix $(BIN)/editor yaml-language-server@$(YAML_LANGUAGE_SERVER_VERSION)
@@ -216,9 +220,14 @@ $(BIN)/cluster: $(CLUSTER_FILES)
 
 ##@ Release
 
+.PHONY: image
+image: $(BIN)/image $(BIN)/cyclonedx-gomod ## Build the image of the resolver in dist/, without Docker, with its bill of materials (CycloneDX)
+	@$(LATE_GC) ci/image.sh $(BIN)/image dist
+	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -std -version v$(CHART_VERSION) -output dist/resolver-$(CHART_VERSION).cdx.json dist/resolver-linux-amd64
+
 .PHONY: package
-package: $(BIN)/helm4 ## Make the chart's archive in dist/, the same bytes from the same files
-	@ci/package.sh $(BIN)/helm4 dist
+package: $(BIN)/helm4 $(BIN)/generate $(if $(IMAGE_REPOSITORY),image) ## Make the chart's archive in dist/, the same bytes from the same files (IMAGE_REPOSITORY=... as a release does)
+	@IMAGE_REPOSITORY='$(IMAGE_REPOSITORY)' ci/package.sh $(BIN)/helm4 $(BIN)/generate dist
 
 .PHONY: sbom
 sbom: $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the bill of materials of extsvc in dist/ (CycloneDX)
@@ -226,8 +235,8 @@ sbom: $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the bill of materials of exts
 	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -version v$(CHART_VERSION) -output dist/extsvc.cdx.json $(BIN)/extsvc
 
 .PHONY: release
-release: $(BIN)/helm4 $(BIN)/generate ## Sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
-	@ci/release.sh $(BIN)/helm4 $(BIN)/generate dist
+release: $(BIN)/helm4 $(BIN)/generate image ## Push the image of the resolver, sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
+	@ci/release.sh $(BIN)/helm4 $(BIN)/generate $(BIN)/image dist
 
 ##@ Help
 

@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# Releases the chart: packages and signs it, and pushes both to an OCI registry.
+# Releases the chart and the image of the resolver: packages and signs the chart, and pushes
+# the image, then the chart, to an OCI registry.
 #
-#   ci/release.sh HELM4 GENERATE FOLDER
+#   ci/release.sh HELM4 GENERATE IMAGE FOLDER
 #
-# with the environment variables
-#   REGISTRY         where the chart goes, such as oci://registry.example/charts, to which
-#                    helm registry login has logged in
-#   KEY              the name or e-mail of the key that signs
-#   KEYRING          the file of a GPG keyring that holds it: gpg --export-secret-keys
-#   PASSPHRASE_FILE  the file of its passphrase, where it has one
-#   VERSION          what the version must be, such as that of a tag; optional
+# FOLDER has what make image writes. The chart refers to the image by its digest, so that the
+# signature of the chart covers it. What can fail here fails before anything is pushed, and the
+# chart comes last: no chart is ever without its image, and a release that was broken off is
+# run again.
+#
+# The environment variables are
+#   REGISTRY          where the chart goes, such as oci://registry.example/charts, to which
+#                     helm registry login has logged in
+#   IMAGE_REPOSITORY  where the image goes; by default external-services-resolver beside the
+#                     charts, such as registry.example/external-services-resolver
+#   KEY               the name or e-mail of the key that signs
+#   KEYRING           the file of a GPG keyring that holds it: gpg --export-secret-keys
+#   PASSPHRASE_FILE   the file of its passphrase, where it has one
+#   VERSION           what the version must be, such as that of a tag; optional
 set -euo pipefail
 
 refuse() {
@@ -17,7 +25,15 @@ refuse() {
   exit 1
 }
 
-helm=$1 generate=$2 folder=$3
+# beside REGISTRY prints the repository of the image in the folder that holds the one of the charts.
+beside() {
+  local path=${1#oci://}
+  path=${path%/}
+  [[ $path != */* ]] || path=${path%/*}
+  echo "$path/external-services-resolver"
+}
+
+helm=$1 generate=$2 image=$3 folder=$4
 changelog=charts/external-services/CHANGELOG.md
 version=$(sed -n 's/^version: //p' charts/external-services/Chart.yaml)
 
@@ -34,7 +50,10 @@ if "$helm" show chart "$REGISTRY/external-services" --version "$version" >/dev/n
   refuse "$REGISTRY/external-services has the version $version already, and a version never changes: write the next one into Chart.yaml and $changelog"
 fi
 
+export IMAGE_REPOSITORY=${IMAGE_REPOSITORY:-$(beside "$REGISTRY")}
 archive=$folder/external-services-$version.tgz
-ci/package.sh "$helm" "$folder" --sign --key "$KEY" --keyring "$KEYRING" ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
+ci/package.sh "$helm" "$generate" "$folder" --sign --key "$KEY" --keyring "$KEYRING" ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
 "$helm" verify "$archive" --keyring "$KEYRING"
+"$image" push -digest "$(cat "$folder/resolver-image.digest")" -sbom "$folder/resolver-$version.cdx.json" \
+  -login "$("$helm" env HELM_REGISTRY_CONFIG)" "$folder/resolver-image" "$IMAGE_REPOSITORY" "$version"
 "$helm" push "$archive" "$REGISTRY"

@@ -5,7 +5,8 @@
 #   ci/kind/cluster.sh down
 #   ci/kind/cluster.sh check-guard|check-proxy   fails where one of them does not work
 #
-# NODE-IMAGE is one that node-image.sh has built, or a published one. Around the cluster
+# NODE-IMAGE is one that node-image.sh has built, or a published one. The nodes get the images of
+# test-images.sh, and that of the resolver, which test.sh builds in .bin/kind.d. Around the cluster
 # are a docker network, out of which nothing leads, and an outside host with the DNS
 # server that the cluster asks for every name outside. Both go with it, and the kernel
 # parameters that a node changes are as before.
@@ -139,6 +140,8 @@ up() {
   configure_names
   # shellcheck disable=SC2046 # names of images have no spaces
   "$kind" load docker-image --name "$cluster" $("$root/ci/kind/test-images.sh") 2>&1 | grep -v -e 'not yet present' >&2 || true
+  # It has the name that the chart has by default.
+  "$kind" load image-archive --name "$cluster" "$state/resolver-image.tar"
   kubectl wait --for condition=Ready node --all --timeout 2m >/dev/null
   kubectl --namespace kube-system rollout status deployment/coredns --timeout 2m >/dev/null
   kubectl --namespace kube-system rollout status daemonset/kube-proxy --timeout 2m >/dev/null

@@ -128,6 +128,7 @@ ready() {
   begin
   step "node image" choose_image
   step "images of the tests" quietly "images of the tests" "$scripts/test-images.sh"
+  step "image of the resolver" env -C "$root" ci/image.sh .bin/image "$state" "linux/$(go env GOARCH)"
 }
 
 # start is for make bench, which reads what the steps took.

@@ -26,7 +26,7 @@ import (
 func pack(t *testing.T, root string, shell string) (archive string) {
 	t.Helper()
 	folder := t.TempDir()
-	cmd := exec.Command("bash", "-c", shell+` ci/package.sh "$@"`, "pack", binary(t, "helm4"), folder)
+	cmd := exec.Command("bash", "-c", shell+` ci/package.sh "$@"`, "pack", binary(t, "helm4"), binary(t, "generate"), folder)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ci/package.sh: %v\n%s", err, out)

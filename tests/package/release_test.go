@@ -39,6 +39,7 @@ func newTree(t *testing.T) tree {
 	w.run(binary(t, "generate"))
 	w.run("git", "init", "--quiet")
 	w.commit()
+	w.buildImage(version, "")
 	return w
 }
 
@@ -86,7 +87,7 @@ func (w tree) edit(name string, change func(text string) string) {
 
 // release runs what make release runs, with variables such as KEY=....
 func (w tree) release(r registry.Registry, variables ...string) (string, error) {
-	cmd := exec.Command("ci/release.sh", binary(w.t, "helm4"), binary(w.t, "generate"), "dist")
+	cmd := exec.Command("ci/release.sh", binary(w.t, "helm4"), binary(w.t, "generate"), binary(w.t, "image"), "dist")
 	cmd.Dir = w.root
 	cmd.Env = append(r.Environment(), variables...)
 	out, err := cmd.CombinedOutput()
@@ -118,7 +119,9 @@ func TestRelease(t *testing.T) {
 	}
 	archive := filepath.Join(w.root, "dist", "external-services-"+version+".tgz")
 	packed := read(t, archive)
-	w.run("ci/package.sh", binary(t, "helm4"), "again")
+	w.run("mkdir", "again")
+	w.run("cp", "dist/resolver-image.digest", "again")
+	w.run("env", "IMAGE_REPOSITORY="+r.Image(), "ci/package.sh", binary(t, "helm4"), binary(t, "generate"), "again")
 	if !bytes.Equal(packed, read(t, filepath.Join(w.root, "again", filepath.Base(archive)))) {
 		t.Error("make release and make package make different archives")
 	}

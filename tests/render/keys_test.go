@@ -8,6 +8,7 @@ import (
 	"github.com/gruntwork-io/terratest/modules/helm"
 
 	"external-services/tools/schema"
+	"external-services/tools/values"
 )
 
 // effects has, for every key of the values, two settings that render differently.
@@ -96,7 +97,7 @@ func moving(morePort, backend string) string {
 // A key of the values that no template reads would be accepted and lost.
 func TestEveryKeyHasAnEffect(t *testing.T) {
 	keys := map[string]bool{}
-	for _, p := range schema.Properties() {
+	for _, p := range schema.Properties(values.Default()) {
 		key := p.Key
 		if p.Group() {
 			continue

@@ -50,6 +50,11 @@ func TestVersionsAgree(t *testing.T) {
 		t.Errorf("ci/versions.env has KIND_NODE_IMAGE=%s, want a digest of the minor version of %s", versions["KIND_NODE_IMAGE"], oldest)
 	}
 	delete(versions, "KIND_NODE_IMAGE")
+	// A go.mod has the oldest Go that compiles it; what is released is compiled by one version.
+	if version := versions["GO_VERSION"]; !regexp.MustCompile(`^go1\.\d+\.\d+$`).MatchString(version) {
+		t.Errorf("ci/versions.env has GO_VERSION=%s, want one version, such as go1.26.8", version)
+	}
+	delete(versions, "GO_VERSION")
 	// npm has no go.mod: the version is pinned where it is named.
 	if version := versions["YAML_LANGUAGE_SERVER_VERSION"]; !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(version) {
 		t.Errorf("ci/versions.env has YAML_LANGUAGE_SERVER_VERSION=%s, want one version", version)

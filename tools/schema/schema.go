@@ -19,20 +19,20 @@ import (
 )
 
 // Generate returns the text of values.schema.json. Its properties have the order of the struct fields.
-func Generate() ([]byte, error) {
+func Generate(defaults values.Values) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(Reflect()); err != nil {
+	if err := enc.Encode(Reflect(defaults)); err != nil {
 		return nil, fmt.Errorf("encode the schema: %w", err)
 	}
 	return out.Bytes(), nil
 }
 
 // Reflect returns the schema of values.Values: every object is closed, every property has a
-// description, and those that values.Default sets have a default.
-func Reflect() *jsonschema.Schema {
+// description, and those that defaults set have a default.
+func Reflect(defaults values.Values) *jsonschema.Schema {
 	reflector := jsonschema.Reflector{
 		Anonymous:                  true, // no $id: Helm resolves none
 		DoNotReference:             true,
@@ -54,7 +54,7 @@ func Reflect() *jsonschema.Schema {
 	for _, s := range []*jsonschema.Schema{overrides, namespace, inNamespace} {
 		setTypes(s, "object", "null") // null drops the change of an earlier values file
 	}
-	addDefaults(root, reflect.ValueOf(values.Default()))
+	addDefaults(root, reflect.ValueOf(defaults))
 	addFormats(root, reflect.TypeFor[values.Values]())
 
 	// A partial entry refers to the properties of an entry, which keeps the schema small.
@@ -82,8 +82,8 @@ type Property struct {
 func (p Property) Group() bool { return p.Properties != nil }
 
 // Properties lists the properties of the values, each before those that it holds.
-func Properties() []Property {
-	return appendProperties(nil, "", Reflect())
+func Properties(defaults values.Values) []Property {
+	return appendProperties(nil, "", Reflect(defaults))
 }
 
 func appendProperties(list []Property, prefix string, s *jsonschema.Schema) []Property {

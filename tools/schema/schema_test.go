@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/invopop/jsonschema"
+
+	"external-services/tools/values"
 )
 
 // keywords are those that the validators of all supported Helm versions, santhosh-tekuri/jsonschema and
@@ -22,7 +24,7 @@ var keywords = []string{
 }
 
 func TestEveryObjectIsClosedAndDescribed(t *testing.T) {
-	text, err := Generate()
+	text, err := Generate(values.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +94,7 @@ func check(t *testing.T, path string, s map[string]any) {
 func TestPropertyPanicsForAFieldThatIsGone(t *testing.T) {
 	for name, s := range map[string]*jsonschema.Schema{
 		"no properties":    {},
-		"no such property": Reflect(),
+		"no such property": Reflect(values.Default()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -107,7 +109,7 @@ func TestPropertyPanicsForAFieldThatIsGone(t *testing.T) {
 
 func TestPropertiesNameEachKeyOnce(t *testing.T) {
 	var keys []string
-	for _, p := range Properties() {
+	for _, p := range Properties(values.Default()) {
 		keys = append(keys, p.Key)
 	}
 	for _, key := range []string{"global", "enabled", "endpoints", "endpoints.maxPerSlice", "services", "services[].name", "services[].ports[].targetPort", "services[].addresses[].ip"} {

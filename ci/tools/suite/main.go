@@ -48,7 +48,7 @@ type part struct {
 // is what the machine does.
 var parts = []part{
 	{name: "tests of the tools", dir: ".", packages: "./tools/..."},
-	{name: "tests of this program", dir: "ci/tools", packages: "./suite"},
+	{name: "tests of the programs of ci/tools", dir: "ci/tools", packages: "./..."},
 	{name: "tests of the embedded cluster: started, killed and looked at", dir: "tools/cluster", packages: "./..."},
 	{
 		name: "tests of the chart: rendered, refused, installed and called; permissions; GitOps; guides followed", dir: ".",

@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"encoding/pem"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -18,6 +19,8 @@ import (
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory" // its storage
 	"github.com/sirupsen/logrus"
 	"golang.org/x/crypto/bcrypt"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
 const user, password = "releaser", "not a secret"
@@ -28,6 +31,7 @@ type Registry struct {
 	URL string
 
 	address, folder string
+	client          *http.Client // that trusts the registry
 }
 
 // Start starts a registry that ends with the test.
@@ -51,7 +55,7 @@ func Start(t *testing.T) Registry {
 	t.Cleanup(server.Close)
 	write(t, filepath.Join(folder, "ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	address := server.Listener.Addr().String()
-	return Registry{URL: "oci://" + address + "/charts", address: address, folder: folder}
+	return Registry{URL: "oci://" + address + "/charts", address: address, folder: folder, client: server.Client()}
 }
 
 // Environment makes a program trust the registry, and keep its login apart and its cache:
@@ -59,8 +63,11 @@ func Start(t *testing.T) Registry {
 // same one with other keys.
 func (r Registry) Environment() []string {
 	return append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(r.folder, "ca.pem"),
-		"HELM_REGISTRY_CONFIG="+filepath.Join(r.folder, "login.json"), "HELM_CACHE_HOME="+filepath.Join(r.folder, "cache"))
+		"HELM_REGISTRY_CONFIG="+r.LoginFile(), "HELM_CACHE_HOME="+filepath.Join(r.folder, "cache"))
 }
+
+// LoginFile is where the login is.
+func (r Registry) LoginFile() string { return filepath.Join(r.folder, "login.json") }
 
 // Login logs in with one of the helm programs, for all that have the environment.
 func (r Registry) Login(t *testing.T, helm string) {
@@ -71,6 +78,23 @@ func (r Registry) Login(t *testing.T, helm string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("helm registry login: %v\n%s", err, out)
 	}
+}
+
+// Image is where make release pushes the image of the resolver by default, without the scheme.
+func (r Registry) Image() string { return r.address + "/external-services-resolver" }
+
+// Repository is a logged in client of a repository, such as Image.
+func (r Registry) Repository(t *testing.T, name string) *remote.Repository {
+	t.Helper()
+	repository, err := remote.NewRepository(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository.Client = &auth.Client{
+		Client:     r.client,
+		Credential: auth.StaticCredential(r.address, auth.Credential{Username: user, Password: password}),
+	}
+	return repository
 }
 
 func write(t *testing.T, path string, text []byte) {

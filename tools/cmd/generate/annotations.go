@@ -27,7 +27,7 @@ type change struct{ kind, description string }
 
 // annotate replaces the annotations for Artifact Hub in a Chart.yaml: the changes of its version
 // and the images of the default values.
-func annotate(chart, changelog []byte) ([]byte, error) {
+func annotate(chart, changelog []byte, defaults values.Values) ([]byte, error) {
 	var metadata struct{ Version string }
 	if err := yaml.Unmarshal(chart, &metadata); err != nil {
 		return nil, err
@@ -42,14 +42,9 @@ func annotate(chart, changelog []byte) ([]byte, error) {
 		fmt.Fprintf(&out, "    - kind: %s\n      description: >-\n", strings.ToLower(c.kind))
 		wrap(&out, "       ", strings.ReplaceAll(c.description, "`", ""))
 	}
-	defaults := values.Default()
 	out.WriteString("  artifacthub.io/images: |\n")
-	for _, i := range []struct {
-		name  string
-		image values.Image
-	}{{"helm-test", defaults.Tests.Image}, {"resolver", defaults.Resolver.Image}} {
-		fmt.Fprintf(&out, "    - name: %s\n      image: %s:%s\n", i.name, i.image.Repository, cmp.Or(i.image.Tag, strings.ReplaceAll(metadata.Version, "+", "_")))
-	}
+	fmt.Fprintf(&out, "    - name: helm-test\n      image: %s\n", reference(defaults.Tests.Image, ""))
+	fmt.Fprintf(&out, "    - name: resolver\n      image: %s\n", reference(defaults.Resolver.Image, metadata.Version))
 	return insert(chart, beginAnnotations, endAnnotations, out.String())
 }
 

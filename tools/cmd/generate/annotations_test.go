@@ -15,7 +15,7 @@ const chartYAML = "version: 1.1.0\nannotations:\n" + beginAnnotations + "  old: 
 func TestAnnotate(t *testing.T) {
 	const changelog = "# Changelog\n\n## Unreleased\n\n### Added\n\n- Not yet.\n\n## 1.1.0\n\n### Added\n\n- `key: value` is \"quoted\", and long enough to go on\n" +
 		"  in another line - which begins with a dash: a colon too.\n- #2\n\n### Fixed\n\n- It.\n\n## 1.0.0\n\n### Added\n\n- All.\n"
-	text, err := annotate([]byte(chartYAML), []byte(changelog))
+	text, err := annotate([]byte(chartYAML), []byte(changelog), values.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,9 @@ func TestAnnotate(t *testing.T) {
 	if err := yaml.UnmarshalStrict([]byte(chart.Annotations["artifacthub.io/images"]), &images); err != nil {
 		t.Fatal(err)
 	}
-	pod, resolver := values.Default().Tests.Image, values.Default().Resolver.Image
-	if diff := cmp.Diff([]image{{"helm-test", pod.Repository + ":" + pod.Tag}, {"resolver", resolver.Repository + ":1.1.0"}}, images); diff != "" {
+	pod := values.Default().Tests.Image
+	wantImages := []image{{"helm-test", pod.Repository + ":" + pod.Tag}, {"resolver", "external-services-resolver:1.1.0"}}
+	if diff := cmp.Diff(wantImages, images); diff != "" {
 		t.Errorf("artifacthub.io/images (-want +got):\n%s", diff)
 	}
 }
@@ -64,11 +65,11 @@ func TestAnnotateRefuses(t *testing.T) {
 		"## 1.1.0\n\n### Added\n\n- A.\n\n### Fixed\n  B.\n": `unexpected line "  B."`,
 		"## 1.1.0\n\n### Added\n\nA.\n":                      `section "## 1.1.0": unexpected line "A."`,
 	} {
-		if _, err := annotate([]byte(chartYAML), []byte(changelog)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := annotate([]byte(chartYAML), []byte(changelog), values.Default()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q gives the error %v, want %q", changelog, err, want)
 		}
 	}
-	if _, err := annotate([]byte("version: 1.1.0\n"), []byte("## 1.1.0\n\n### Added\n\n- A.\n")); err == nil || !strings.Contains(err.Error(), `add the lines "  # generated from CHANGELOG.md`) {
+	if _, err := annotate([]byte("version: 1.1.0\n"), []byte("## 1.1.0\n\n### Added\n\n- A.\n"), values.Default()); err == nil || !strings.Contains(err.Error(), `add the lines "  # generated from CHANGELOG.md`) {
 		t.Errorf("without markers the error is %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"external-services/tools/schema"
+	"external-services/tools/values"
 )
 
 // entries are the entries that values.yaml shows in comments. everyKey adds the keys that they lack.
@@ -19,7 +20,7 @@ var entries string
 
 // everyKey adds the keys that entries do not show, each with an example after the key before it in the Go type.
 func everyKey(entries string) string {
-	entry := schema.Reflect().Properties.Value("services").Items
+	entry := schema.Reflect(values.Default()).Properties.Value("services").Items
 	return strings.Join(addKeys(strings.SplitAfter(entries, "\n"), "  ", entry), "")
 }
 

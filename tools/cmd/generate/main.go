@@ -1,6 +1,9 @@
 // Command generate writes the generated files of the chart: values.schema.json, values.yaml, the
 // tables in README.md and the annotations in Chart.yaml. Their sources are tools/values, entries.yaml
 // and CHANGELOG.md. Run it in the root of the repository, or with make generate.
+//
+// With -image REPOSITORY@DIGEST the default image of the resolver is that one: ci/package.sh writes it to the
+// copy of the chart that a release packages.
 package main
 
 import (
@@ -13,19 +16,25 @@ import (
 	"path/filepath"
 
 	"external-services/tools/schema"
+	"external-services/tools/values"
 )
 
 func main() {
 	check := flag.Bool("check", false, "write nothing, and fail if a file is out of date")
+	image := flag.String("image", "", "default image of the resolver, as REPOSITORY@DIGEST")
 	flag.Parse()
-	if err := generate(filepath.Join("charts", "external-services"), *check); err != nil {
+	defaults, err := withImage(values.Default(), *image)
+	if err == nil {
+		err = generate(filepath.Join("charts", "external-services"), defaults, *check)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
 // generate writes or checks the generated files of a chart.
-func generate(chart string, check bool) error {
+func generate(chart string, defaults values.Values, check bool) error {
 	changelog, err := os.ReadFile(filepath.Join(chart, "CHANGELOG.md"))
 	if err != nil {
 		return err
@@ -34,10 +43,10 @@ func generate(chart string, check bool) error {
 		return updateFile(filepath.Join(chart, name), check, content)
 	}
 	return errors.Join(
-		update("values.schema.json", func([]byte) ([]byte, error) { return schema.Generate() }),
-		update("values.yaml", func([]byte) ([]byte, error) { return valuesYAML(), nil }),
-		update("README.md", func(old []byte) ([]byte, error) { return insertTables(old, tables()) }),
-		update("Chart.yaml", func(old []byte) ([]byte, error) { return annotate(old, changelog) }),
+		update("values.schema.json", func([]byte) ([]byte, error) { return schema.Generate(defaults) }),
+		update("values.yaml", func([]byte) ([]byte, error) { return valuesYAML(defaults), nil }),
+		update("README.md", func(old []byte) ([]byte, error) { return insertTables(old, tables(defaults)) }),
+		update("Chart.yaml", func(old []byte) ([]byte, error) { return annotate(old, changelog, defaults) }),
 	)
 }
 

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"external-services/tools/values"
 )
 
 func write(t *testing.T, path, text string) {
@@ -15,7 +17,7 @@ func write(t *testing.T, path, text string) {
 }
 
 func TestTheChartIsUpToDate(t *testing.T) {
-	if err := generate(filepath.Join("..", "..", "..", "charts", "external-services"), true); err != nil {
+	if err := generate(filepath.Join("..", "..", "..", "charts", "external-services"), values.Default(), true); err != nil {
 		t.Error(err)
 	}
 }
@@ -23,22 +25,22 @@ func TestTheChartIsUpToDate(t *testing.T) {
 // A check accepts what was written, refuses any other text, and leaves it alone.
 func TestWriteAndCheck(t *testing.T) {
 	dir := t.TempDir()
-	if err := generate(dir, false); err == nil || !strings.Contains(err.Error(), "CHANGELOG.md: no such file") {
+	if err := generate(dir, values.Default(), false); err == nil || !strings.Contains(err.Error(), "CHANGELOG.md: no such file") {
 		t.Errorf("without a changelog: %v", err)
 	}
 	write(t, filepath.Join(dir, "CHANGELOG.md"), "## 1.0.0\n\n### Added\n\n- Services.\n")
 	write(t, filepath.Join(dir, "Chart.yaml"), "version: 1.0.0\nannotations:\n"+beginAnnotations+endAnnotations)
-	if err := generate(dir, false); err == nil || !strings.Contains(err.Error(), "README.md: add the lines "+`"`+beginTables) {
+	if err := generate(dir, values.Default(), false); err == nil || !strings.Contains(err.Error(), "README.md: add the lines "+`"`+beginTables) {
 		t.Errorf("without a README: %v", err)
 	}
 	write(t, filepath.Join(dir, "README.md"), beginTables+"\n"+endTables+"\n")
-	if err := generate(dir, true); err == nil || !strings.Contains(err.Error(), "README.md is out of date: run make generate") {
+	if err := generate(dir, values.Default(), true); err == nil || !strings.Contains(err.Error(), "README.md is out of date: run make generate") {
 		t.Errorf("check before write: %v", err)
 	}
-	if err := generate(dir, false); err != nil {
+	if err := generate(dir, values.Default(), false); err != nil {
 		t.Fatal(err)
 	}
-	if err := generate(dir, true); err != nil {
+	if err := generate(dir, values.Default(), true); err != nil {
 		t.Errorf("check after write: %v", err)
 	}
 	for _, file := range []string{"values.schema.json", "values.yaml", "README.md", "Chart.yaml"} {
@@ -52,7 +54,7 @@ func TestWriteAndCheck(t *testing.T) {
 			t.Fatalf("%s lacks the text to change", file)
 		}
 		write(t, path, changed)
-		if err := generate(dir, true); err == nil || err.Error() != path+" is out of date: run make generate and commit what it changes" {
+		if err := generate(dir, values.Default(), true); err == nil || err.Error() != path+" is out of date: run make generate and commit what it changes" {
 			t.Errorf("check of a changed %s: %v", file, err)
 		}
 		if after, err := os.ReadFile(path); err != nil || string(after) != changed {

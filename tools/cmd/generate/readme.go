@@ -7,6 +7,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"external-services/tools/schema"
+	"external-services/tools/values"
 )
 
 // The lines of a README around its tables.
@@ -21,20 +22,20 @@ func insertTables(readme []byte, tables string) ([]byte, error) {
 }
 
 // tables returns the tables of the values and of the keys of an entry.
-func tables() string {
-	var values, entry strings.Builder
-	for _, p := range schema.Properties() {
+func tables(defaults values.Values) string {
+	var top, entry strings.Builder
+	for _, p := range schema.Properties(defaults) {
 		key, inEntry := strings.CutPrefix(p.Key, "services[].")
 		switch {
 		case inEntry:
 			required := map[bool]string{true: "yes"}[p.Required]
 			fmt.Fprintf(&entry, "| `%s` | %s | %s | %s |\n", key, typeName(p.Schema), required, cell(p.Description))
 		case !p.Group() && !strings.Contains(key, "[]"): // the items of a list have no default
-			fmt.Fprintf(&values, "| `%s` | %s | `%s` | %s |\n", key, typeName(p.Schema), literal(p.Default), cell(p.Description))
+			fmt.Fprintf(&top, "| `%s` | %s | `%s` | %s |\n", key, typeName(p.Schema), literal(p.Default), cell(p.Description))
 		}
 	}
 	const line = "| --- | --- | --- | --- |\n"
-	return "| Key | Type | Default | Description |\n" + line + values.String() +
+	return "| Key | Type | Default | Description |\n" + line + top.String() +
 		"\n### An entry of `services`\n\n| Key | Type | Required | Description |\n" + line + entry.String()
 }
 

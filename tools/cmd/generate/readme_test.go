@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"external-services/tools/schema"
+	"external-services/tools/values"
 )
 
 func TestInsertTables(t *testing.T) {
@@ -46,7 +47,7 @@ func TestCellAndTypes(t *testing.T) {
 	if got := cell("a | b"); got != `a \| b` {
 		t.Errorf("cell: %q", got)
 	}
-	for _, p := range schema.Properties() {
+	for _, p := range schema.Properties(values.Default()) {
 		if typeName(p.Schema) == "" && !p.Group() {
 			t.Errorf("%s has no type", p.Key)
 		}

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"external-services/tools/schema"
+	"external-services/tools/values"
 )
 
 // maxLine is the length at which comments and descriptions wrap.
@@ -15,12 +16,12 @@ const maxLine = 80
 
 // valuesYAML returns the chart's values.yaml: every key with its default below its description,
 // and entries in comments to start from.
-func valuesYAML() []byte {
+func valuesYAML(defaults values.Values) []byte {
 	var out strings.Builder
 	out.WriteString("# yaml-language-server: $schema=values.schema.json\n#\n")
 	wrap(&out, "#", "The values of the chart external-services and their defaults. "+
 		"Generated from tools/values by make generate: DO NOT EDIT.")
-	writeKeys(&out, "", schema.Reflect())
+	writeKeys(&out, "", schema.Reflect(defaults))
 	return []byte(out.String())
 }
 

@@ -8,11 +8,12 @@ import (
 
 	"external-services/tools/helm"
 	"external-services/tools/schema"
+	"external-services/tools/values"
 )
 
 func TestEveryKeyOfValuesYAMLHasAComment(t *testing.T) {
 	key := regexp.MustCompile(`^ *[A-Za-z]+:`)
-	lines := strings.Split(string(valuesYAML()), "\n")
+	lines := strings.Split(string(valuesYAML(values.Default())), "\n")
 	found := 0
 	for i, line := range lines {
 		if !key.MatchString(line) {
@@ -24,7 +25,7 @@ func TestEveryKeyOfValuesYAMLHasAComment(t *testing.T) {
 		}
 	}
 	want := 0
-	for _, p := range schema.Properties() {
+	for _, p := range schema.Properties(values.Default()) {
 		if !strings.Contains(p.Key, "[]") {
 			want++
 		}
@@ -36,14 +37,14 @@ func TestEveryKeyOfValuesYAMLHasAComment(t *testing.T) {
 
 // The commented entries of values.yaml show every key, and work when uncommented.
 func TestEntriesShowEveryKey(t *testing.T) {
-	for _, p := range schema.Properties() {
+	for _, p := range schema.Properties(values.Default()) {
 		key, inEntry := strings.CutPrefix(p.Key, "services[].")
 		name := key[strings.LastIndex(key, ".")+1:]
-		if inEntry && !regexp.MustCompile(`(?m)[ -]`+name+`:`).Match(valuesYAML()) {
+		if inEntry && !regexp.MustCompile(`(?m)[ -]`+name+`:`).Match(valuesYAML(values.Default())) {
 			t.Errorf("values.yaml does not show %s", key)
 		}
 	}
-	uncommented := regexp.MustCompile(`(?m)^# (- |  )`).ReplaceAllString(strings.Replace(string(valuesYAML()), "services: []", "services:", 1), "$1")
+	uncommented := regexp.MustCompile(`(?m)^# (- |  )`).ReplaceAllString(strings.Replace(string(valuesYAML(values.Default())), "services: []", "services:", 1), "$1")
 	chart, err := helm.Embedded()
 	if err != nil {
 		t.Fatal(err)
