@@ -158,7 +158,7 @@ clean: ## Take down the clusters and delete what was built
 ##@ Build
 
 .PHONY: tools
-tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/generate $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
+tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/resolver $(BIN)/generate $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
 	@$(LATE_GC) $(BIN)/cluster build
 
 # All modules, so that their download is a step of its own.
@@ -205,6 +205,9 @@ $(BIN)/kind: ci/tools/go.mod
 
 $(BIN)/extsvc: $(GO_FILES) go.mod $(wildcard $(shell git ls-files -co --exclude-standard charts))
 	@$(LATE_GC) $(PROGRESS) extsvc go build -v -o $@ ./tools/cmd/extsvc
+
+$(BIN)/resolver: $(GO_FILES) go.mod
+	@$(LATE_GC) $(PROGRESS) resolver go build -v -o $@ ./tools/cmd/resolver
 
 $(BIN)/generate: $(GO_FILES) go.mod tools/cmd/generate/entries.yaml
 	@$(LATE_GC) $(PROGRESS) generate go build -v -o $@ ./tools/cmd/generate

@@ -22,8 +22,9 @@ type settings struct {
 	entries     map[types.NamespacedName]*values.Entry
 }
 
-// questionTimeout is what one question may take. CoreDNS waits 5 s for the server behind it.
-const questionTimeout = 5 * time.Second
+// questionTimeout is what one question may take. It is short, for a lost packet costs as much: the next question goes
+// out from another port, and so perhaps to another Pod of CoreDNS, which has the answer by then.
+const questionTimeout = 2 * time.Second
 
 func newSettings(c *values.ResolverConfig, ofCluster func(netip.Addr) bool) (*settings, error) {
 	filter, err := lookup.NewFilter(c.Following, ofCluster)
