@@ -14,6 +14,7 @@ import (
 	"external-services/tests/dnsserver"
 	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/testenv"
+	"external-services/tests/internal/traffic"
 )
 
 // entry is a values file with one entry of one name.
@@ -31,6 +32,7 @@ services:
 // TestNameAndPort: the two limits of the article in one entry. A client calls a Service by its name and port,
 // and the host outside has another name, which DNS knows, and another port.
 func TestNameAndPort(t *testing.T) {
+	t.Parallel()
 	i := install(t, "helm", `
 resolver: {enabled: true}
 services:
@@ -59,6 +61,7 @@ services:
 
 // TestFailover: the name answers with another address, and new connections go there.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	outside(t, 7001, "10.0.11.1", "10.0.11.2")
 	answers(nameOf(t, "db"), "10.0.11.1")
 	i := install(t, "helm4", entry(nameOf(t, "db"), ""))
@@ -71,31 +74,38 @@ func TestFailover(t *testing.T) {
 
 // TestEachFailureKeepsTheLastSet: whatever DNS does, the last addresses stay, and nothing is written.
 func TestEachFailureKeepsTheLastSet(t *testing.T) {
+	t.Parallel()
 	failures := map[string]dnsserver.Failure{
 		"nxdomain": dnsserver.NXDomain, "nodata": dnsserver.NoData, "servfail": dnsserver.ServFail, "refused": dnsserver.Refused,
 		"silence": dnsserver.Silent, "truncated": dnsserver.TruncatedNoTCP, "malformed": dnsserver.Malformed,
 	}
+	outside(t, 7001, "10.0.12.1", "10.0.12.2")
 	labels := []string{"lame", "filtered"}
 	var services strings.Builder
 	for label := range failures {
 		labels = append(labels, label)
 	}
 	for _, label := range labels {
-		fmt.Fprintf(&services, "- {name: %s, addresses: [%s], ports: [{port: 80}]}\n", label, nameOf(t, label))
+		fmt.Fprintf(&services, "- {name: %s, addresses: [%s], ports: [{port: 7000, targetPort: 7001}]}\n", label, nameOf(t, label))
 		answers(nameOf(t, label), "10.0.12.1")
 	}
 	i := install(t, "helm", "resolver: {enabled: true}\nservices:\n"+services.String())
 	r := i.startReplica(0).waitReady()
-	before := map[string]string{}
+	before, loads := map[string]string{}, map[string]*traffic.Load{}
 	for _, label := range labels {
 		i.wantAddresses(label, "10.0.12.1")
 		before[label] = i.slices(label)[0].ResourceVersion
+		i.wantServer(label+":7000", hostOf("10.0.12.1"))
+		loads[label] = i.load(label, traffic.Options{Address: label + ":7000", Interval: 60 * time.Millisecond})
 	}
 	for label, failure := range failures {
 		dns.Fail(i.name(label), failure)
 	}
 	dns.Set(i.name("lame"), dnsserver.CNAME("nowhere."+zone).TTL(ttl))
 	answers(i.name("filtered"), "127.0.0.1")
+	if *soak {
+		time.Sleep(5 * time.Minute)
+	}
 	for _, label := range labels {
 		testenv.Eventually(t, "an Event of "+label, func() error {
 			for _, message := range i.events("NameNotResolved") {
@@ -118,12 +128,17 @@ func TestEachFailureKeepsTheLastSet(t *testing.T) {
 	}
 	for _, label := range labels {
 		i.wantAddresses(label, "10.0.12.1(draining) 10.0.12.2")
+		if err := loads[label].WaitFor(200); err != nil {
+			t.Error(err)
+		}
+		stop(t, loads[label])
 	}
 }
 
 // TestPoisonedAnswers: an address of the cluster, of the node or of a network that is denied is never written,
 // in no version of a slice; the rest of the answer is.
 func TestPoisonedAnswers(t *testing.T) {
+	t.Parallel()
 	i := install(t, "helm", `
 resolver: {enabled: true, deniedCIDRs: [10.244.0.0/16]}
 services:
@@ -191,6 +206,7 @@ func (i *installation) watchAddresses() func() map[string]bool {
 
 // TestHandEdits: a slice that somebody changes or deletes is restored from what is known, without DNS.
 func TestHandEdits(t *testing.T) {
+	t.Parallel()
 	answers(nameOf(t, "db"), "10.0.14.1")
 	i := install(t, "helm", entry(nameOf(t, "db"), ""))
 	i.startReplica(0).waitReady()
@@ -227,6 +243,7 @@ func TestHandEdits(t *testing.T) {
 
 // TestTakeOver: a replica that takes over writes nothing, unless an answer has changed meanwhile.
 func TestTakeOver(t *testing.T) {
+	t.Parallel()
 	answers(nameOf(t, "db"), "10.0.15.1")
 	i := install(t, "helm", entry(nameOf(t, "db"), ""))
 	first := i.startReplica(0).waitReady()
@@ -257,6 +274,7 @@ func TestTakeOver(t *testing.T) {
 
 // TestUninstall: the slices go with the Service.
 func TestUninstall(t *testing.T) {
+	t.Parallel()
 	answers(nameOf(t, "db"), "10.0.16.1")
 	i := install(t, "helm4", entry(nameOf(t, "db"), ""))
 	r := i.startReplica(0).waitReady()
@@ -264,13 +282,11 @@ func TestUninstall(t *testing.T) {
 	i.helm.Uninstall()
 	i.wantAddresses("db", "")
 	r.kill()
-	for _, list := range []string{"configmaps", "leases"} {
-		_ = list
-	}
 }
 
 // TestCutover: external -> both -> cluster -> both -> external of an entry with a name.
 func TestCutover(t *testing.T) {
+	t.Parallel()
 	outside(t, 7001, "10.0.17.1")
 	answers(nameOf(t, "db"), "10.0.17.1")
 	selector := "selector: {app: db}\n  backend: "
@@ -311,6 +327,7 @@ func (i *installation) waitForAccount() {
 
 // TestConfigByAccident: a configuration that is empty or cannot be read takes no address away.
 func TestConfigByAccident(t *testing.T) {
+	t.Parallel()
 	answers(nameOf(t, "db"), "10.0.18.1")
 	i := install(t, "helm", entry(nameOf(t, "db"), ""))
 	r := i.startReplica(0).waitReady()
@@ -356,6 +373,7 @@ func TestConfigByAccident(t *testing.T) {
 
 // TestHealthCheck: an address that refuses connections is taken out of use, and used again when it answers.
 func TestHealthCheck(t *testing.T) {
+	t.Parallel()
 	outside(t, 7001, "10.0.19.1", "10.0.19.2")
 	if err := cluster.AddOutside(t.Context(), hostOf("10.0.19.3"), []string{"10.0.19.3"}); err != nil {
 		t.Fatal(err)
@@ -380,5 +398,3 @@ func TestHealthCheck(t *testing.T) {
 	}
 	i.wantAddresses("db", "10.0.19.1 10.0.19.2 10.0.19.3")
 }
-
-var _ = time.Second

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"external-services/tests/internal/account"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
+	"external-services/tests/internal/traffic"
 	"external-services/tools/values"
 )
 
@@ -39,7 +41,6 @@ type installation struct {
 func install(t *testing.T, program, text string) *installation {
 	t.Helper()
 	needDataPlane(t)
-	t.Parallel()
 	namespace := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
 	i := &installation{t: t, namespace: namespace, app: namespace + "-app"}
 	_, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
@@ -254,6 +255,41 @@ func answers(name string, addresses ...string) {
 	dns.Set(name, dnsserver.A(addresses...).TTL(ttl))
 }
 
+// leads says whether the replica writes. It does not if it has ended.
+func (r *replica) leads() bool {
+	text, err := cluster.Get(r.t.Context(), r.pod, "http://127.0.0.1:8080/metrics")
+	return err == nil && strings.Contains(text, "\nextsvc_resolver_leader 1\n")
+}
+
+// load starts new connections from a Pod of its own, fifty a second.
+func (i *installation) load(label string, options traffic.Options) *traffic.Load {
+	i.t.Helper()
+	pod := i.namespace + "-" + label
+	if err := cluster.AddPod(i.t.Context(), pod, i.namespace); err != nil {
+		i.t.Fatal(err)
+	}
+	options.Interval = cmp.Or(options.Interval, 20*time.Millisecond)
+	options.Duration, options.Count = 30*time.Minute, 200_000
+	load, err := cluster.Load(i.t.Context(), pod, options)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return load
+}
+
+// stop ends a load and reports connections that failed.
+func stop(t *testing.T, load *traffic.Load) *traffic.Report {
+	t.Helper()
+	report, err := load.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failures := report.Failures(); len(failures) > 0 {
+		t.Errorf("%d connections failed:\n%s", len(failures), report)
+	}
+	return report
+}
+
 // outside makes hosts outside that serve a port, and are named by their addresses.
 func outside(t *testing.T, port int, ips ...string) {
 	t.Helper()
@@ -266,4 +302,6 @@ func outside(t *testing.T, port int, ips ...string) {
 	}
 }
 
-func hostOf(ip string) string { return "h-" + strings.ReplaceAll(strings.TrimPrefix(ip, "10."), ".", "-") }
+func hostOf(ip string) string {
+	return "h-" + strings.ReplaceAll(strings.TrimPrefix(ip, "10."), ".", "-")
+}

@@ -74,7 +74,7 @@ func (o Options) Check() error {
 		value, low, high time.Duration
 	}{
 		{"interval", o.Interval, 50 * time.Microsecond, time.Minute},
-		{"duration", o.Duration, time.Millisecond, 10 * time.Minute},
+		{"duration", o.Duration, time.Millisecond, 30 * time.Minute},
 		{"HTTP interval", o.HTTPInterval, time.Millisecond, time.Minute},
 		{"long-lived interval", o.LongLivedInterval, time.Millisecond, time.Minute},
 	} {

@@ -1,0 +1,214 @@
+package resolver
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"external-services/tests/dnsserver"
+	"external-services/tests/internal/testenv"
+	"external-services/tests/internal/traffic"
+)
+
+// TestFlips lets a name change its address again and again, under new connections and ones that last: none fails,
+// and none is cut. Beside it a client of an alias resolves the same name for each connection.
+func TestFlips(t *testing.T) {
+	t.Parallel()
+	ttls := slices.Repeat([]time.Duration{5 * time.Second}, 3)
+	longLived := 20
+	if *soak {
+		ttls = slices.Concat(slices.Repeat(ttls[:1], 40), slices.Repeat([]time.Duration{30 * time.Second}, 6), slices.Repeat([]time.Duration{time.Minute}, 4))
+		longLived = 200
+	}
+	ips := []string{"10.0.20.1", "10.0.20.2"}
+	outside(t, 7001, ips...)
+	set := func(ip string, ttl time.Duration) { dns.Set(nameOf(t, "db"), dnsserver.A(ip).TTL(ttl)) }
+	set(ips[0], ttls[0])
+	i := install(t, "helm", entry(nameOf(t, "db"), "resolve: {drainSeconds: 60}")+"- {name: alias, externalName: "+nameOf(t, "db")+"}\n")
+	i.startReplica(0).waitReady()
+	i.wantServer("db:7000", hostOf(ips[0]))
+	load := i.load("load", traffic.Options{Address: "db:7000", LongLived: longLived, LongLivedInterval: time.Second})
+	alias := i.load("alias", traffic.Options{Address: "alias:7001"})
+	if err := load.WaitFor(100); err != nil {
+		t.Fatal(err)
+	}
+	var marks []traffic.Mark
+	for n, ttl := range ttls {
+		ip := ips[(n+1)%2]
+		set(ip, ttl)
+		marks = append(marks, load.Mark(fmt.Sprintf("flip %d", n+1)))
+		if err := load.Settle(100, 3*time.Minute, hostOf(ip)); err != nil {
+			t.Fatal(err)
+		}
+		if n+1 < len(ttls) && *soak {
+			time.Sleep(time.Until(marks[n].Time.Add(ttl))) // so that each answer is kept for its TTL
+		}
+	}
+	report := stop(t, load)
+	if err := report.Stayed(traffic.LongLived, report.Marks[0], longLived); err != nil {
+		t.Error(err)
+	}
+	other := stop(t, alias)
+	for _, ttl := range slices.Compact(slices.Clone(ttls)) {
+		for name, r := range map[string]*traffic.Report{"resolver": report, "alias": other} {
+			t.Logf("TTL %v, %s: from the change in DNS to the first connection there: %s", ttl, name, delays(r, marks, ttls, ttl, ips))
+		}
+	}
+	t.Logf("%d connections, 0 failed is wanted", len(report.Events))
+}
+
+// delays are those of the flips with a TTL: p50, p99 and the longest.
+func delays(r *traffic.Report, marks []traffic.Mark, ttls []time.Duration, of time.Duration, ips []string) string {
+	var list []time.Duration
+	for n, mark := range marks {
+		server := hostOf(ips[(n+1)%2])
+		first := slices.IndexFunc(r.Events, func(e traffic.Event) bool {
+			return e.Kind == traffic.New && !e.Start.Before(mark.Time) && e.Server == server
+		})
+		if ttls[n] == of && first >= 0 {
+			list = append(list, r.Events[first].Start.Sub(mark.Time).Round(10*time.Millisecond))
+		}
+	}
+	if len(list) == 0 {
+		return "never"
+	}
+	slices.Sort(list)
+	return fmt.Sprintf("p50 %v, p99 %v, max %v of %d", list[len(list)/2], list[(len(list)*99+99)/100-1], list[len(list)-1], len(list))
+}
+
+// TestRotation lets a name answer with 8 of 64 addresses, others each time: no connection fails, and the slice is
+// written at most once an answer.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	var ips []string
+	for n := range 64 {
+		ips = append(ips, fmt.Sprintf("10.0.21.%d", n+1))
+	}
+	if err := cluster.AddOutside(t.Context(), "rotation", ips); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Serve(t.Context(), "rotation", "tcp", ":7001"); err != nil {
+		t.Fatal(err)
+	}
+	dns.Set(nameOf(t, "db"), dnsserver.A(ips...).TTL(ttl).Rotate(8))
+	i := install(t, "helm", entry(nameOf(t, "db"), ""))
+	r := i.startReplica(0).waitReady()
+	i.wantServer("db:7000", "rotation")
+	load := i.load("load", traffic.Options{Address: "db:7000"})
+	lasts := 30 * time.Second
+	if *soak {
+		lasts = 10 * time.Minute
+	}
+	const writes = `slice_writes_total{result="ok"}`
+	start, before, syncs := time.Now(), r.metric(writes), kubeProxySyncs(t)
+	time.Sleep(lasts)
+	count, minutes := r.metric(writes)-before, time.Since(start).Minutes()
+	t.Logf("%.0f writes and %.0f syncs of kube-proxy's rules in %.1f minutes", count, kubeProxySyncs(t)-syncs, minutes)
+	if count > 12*minutes+1 || count < 6*minutes {
+		t.Errorf("%.0f writes in %.1f minutes, want 6 to 12 a minute", count, minutes)
+	}
+	stop(t, load)
+	i.wantWrites(r)
+}
+
+// wantWrites says that no write was refused.
+func (i *installation) wantWrites(r *replica) {
+	i.t.Helper()
+	for _, result := range []string{"error", "forbidden"} {
+		if n := r.metric(`slice_writes_total{result="` + result + `"}`); n > 0 {
+			i.t.Errorf("%v writes: %s", n, result)
+		}
+	}
+}
+
+// kubeProxySyncs is how often kube-proxy has written its rules.
+func kubeProxySyncs(t *testing.T) (count float64) {
+	t.Helper()
+	text, err := cluster.Get(t.Context(), "node", "http://127.0.0.1:10249/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, "kubeproxy_sync_proxy_rules_duration_seconds_count"); ok {
+			var n float64
+			if _, err := fmt.Sscan(rest[strings.LastIndex(rest, " "):], &n); err != nil {
+				t.Fatal(err)
+			}
+			count += n
+		}
+	}
+	return count
+}
+
+// TestKilledLeader kills the leader again and again while the name changes its address, and then both replicas: no
+// connection fails.
+func TestKilledLeader(t *testing.T) {
+	t.Parallel()
+	kills := 2
+	if *soak {
+		kills = 30 // in 5 minutes
+	}
+	ips := []string{"10.0.22.1", "10.0.22.2"}
+	outside(t, 7001, ips...)
+	answers(nameOf(t, "db"), ips[0])
+	i := install(t, "helm", entry(nameOf(t, "db"), ""))
+	replicas := []*replica{i.startReplica(0).waitReady(), i.startReplica(1).waitReady()}
+	i.wantServer("db:7000", hostOf(ips[0]))
+	load := i.load("load", traffic.Options{Address: "db:7000"})
+	started := 2
+	for n := range kills {
+		var leader int
+		testenv.Eventually(t, "a replica leads", func() error {
+			leader = slices.IndexFunc(replicas, (*replica).leads)
+			if leader < 0 {
+				return fmt.Errorf("none does")
+			}
+			return nil
+		})
+		answers(i.name("db"), ips[(n+1)%2])
+		replicas[leader].kill()
+		replicas[leader] = i.startReplica(started)
+		started++
+		if *soak {
+			time.Sleep(10 * time.Second)
+		}
+	}
+	i.wantServer("db:7000", hostOf(ips[kills%2]))
+	for _, r := range replicas {
+		r.kill()
+	}
+	if *soak {
+		time.Sleep(5 * time.Minute)
+	} else if err := load.WaitFor(1500); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, load)
+}
+
+// TestAPIServerAway stops the API server: connections go on, and what changed meanwhile is written after it.
+func TestAPIServerAway(t *testing.T) {
+	away := 10 * time.Second
+	if *soak {
+		away = time.Minute
+	}
+	ips := []string{"10.0.23.1", "10.0.23.2"}
+	outside(t, 7001, ips...)
+	answers(nameOf(t, "db"), ips[0])
+	i := install(t, "helm", entry(nameOf(t, "db"), ""))
+	first := i.startReplica(0).waitReady()
+	i.wantServer("db:7000", hostOf(ips[0]))
+	load := i.load("load", traffic.Options{Address: "db:7000"})
+	answers(i.name("db"), ips[1])
+	if err := cluster.Restart(t.Context(), "kube-apiserver", away); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-first.ended: // without its lease it ends, and the kubelet starts it again
+		i.startReplica(1)
+	default:
+	}
+	i.wantServer("db:7000", hostOf(ips[1]))
+	stop(t, load)
+}
