@@ -38,6 +38,7 @@ type endpoint struct {
 type address struct {
 	seen     time.Time // when an answer last had it, or when it was read from a slice
 	draining time.Time // since when it is out of use; zero while it is in use
+	written  bool      // has been in a slice: one that was not has no connections to finish
 }
 
 // endpoints are the addresses of one entry over time. They are read from its slices once; after that the
@@ -68,7 +69,7 @@ func (e endpoints) read(slice *discoveryv1.EndpointSlice, now time.Time) (failed
 			if err != nil {
 				continue // of a kind that the resolver never writes
 			}
-			a := &address{seen: now}
+			a := &address{seen: now, written: true}
 			switch {
 			case ptr.Deref(found.Conditions.Terminating, false):
 				a.draining = now
@@ -79,6 +80,15 @@ func (e endpoints) read(slice *discoveryv1.EndpointSlice, now time.Time) (failed
 		}
 	}
 	return failed
+}
+
+// wrote notes that all addresses are in slices now.
+func (e endpoints) wrote() {
+	for _, addresses := range e {
+		for _, a := range addresses {
+			a.written = true
+		}
+	}
 }
 
 func (e endpoints) of(o origin) map[netip.Addr]*address {
@@ -99,7 +109,7 @@ func (e endpoints) update(in input) (list []endpoint, drained time.Time) {
 	for o, addresses := range e {
 		maps.DeleteFunc(addresses, func(ip netip.Addr, a *address) bool {
 			ends := a.draining.Add(in.drain())
-			if in.refuses(ip) != "" || !a.draining.IsZero() && !in.now.Before(ends) {
+			if in.refuses(ip) != "" || !a.draining.IsZero() && (!a.written || !in.now.Before(ends)) {
 				return true
 			}
 			if !a.draining.IsZero() && (drained.IsZero() || ends.Before(drained)) {
@@ -164,7 +174,8 @@ func (e endpoints) see(o origin, in input) {
 	}
 	used := newest(seen, cmp.Or(resolve.MaxAddresses, defaultMaxAddresses))
 	for _, ip := range used {
-		addresses[ip] = &address{seen: seen[ip]}
+		written := addresses[ip] != nil && addresses[ip].written
+		addresses[ip] = &address{seen: seen[ip], written: written}
 	}
 	for ip, a := range addresses {
 		if a.draining.IsZero() && !slices.Contains(used, ip) {

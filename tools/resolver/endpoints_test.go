@@ -76,6 +76,7 @@ func (s *story) writes(want string) {
 	s.t.Helper()
 	var list []endpoint
 	list, s.drained = s.endpoints.update(s.in)
+	s.endpoints.wrote()
 	if got := printed(list); got != want {
 		s.t.Errorf("writes %q, want %q", got, want)
 	}
@@ -128,6 +129,17 @@ func TestBackBeforeItDrained(t *testing.T) {
 	s.writes("10.0.0.2 10.0.0.1(draining)")
 	s.answer("db.corp.example", "10.0.0.1")
 	s.writes("10.0.0.1 10.0.0.2(draining)")
+}
+
+// TestRefusedWrite: what the API server refused to write does not drain, for it would be refused again.
+func TestRefusedWrite(t *testing.T) {
+	s := newStory(t, oneName)
+	s.answer("db.corp.example", "10.0.0.1", "10.0.0.2")
+	if list, _ := s.endpoints.update(s.in); printed(list) != "10.0.0.1 10.0.0.2" {
+		t.Errorf("writes %q", printed(list))
+	}
+	s.answer("db.corp.example", "10.0.0.1")
+	s.writes("10.0.0.1")
 }
 
 func TestSettingsOfDraining(t *testing.T) {

@@ -69,6 +69,7 @@ func (r *Resolver) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Re
 		return ctrl.Result{}, r.writeFailed(&service, err)
 	}
 	last.list, last.entry, last.service = list, entry, service.UID
+	last.endpoints.wrote()
 	r.health.check(key, entry, list)
 	r.noteWritten(key, service.Spec.IPFamilies, list)
 	return requeueAt(drained, settings.min), nil
