@@ -80,13 +80,25 @@ type object struct {
 	body                  []byte // JSON, as Helm sends it
 }
 
-// resources are the paths of the kinds that the chart renders, in a namespace.
+// resources are the paths of the kinds that the chart renders.
 var resources = map[string][2]string{
-	"Service":       {"/api/v1", "services"},
-	"Endpoints":     {"/api/v1", "endpoints"},
-	"Pod":           {"/api/v1", "pods"},
-	"EndpointSlice": {"/apis/discovery.k8s.io/v1", "endpointslices"},
+	"Service":             {"/api/v1", "services"},
+	"Endpoints":           {"/api/v1", "endpoints"},
+	"Pod":                 {"/api/v1", "pods"},
+	"EndpointSlice":       {"/apis/discovery.k8s.io/v1", "endpointslices"},
+	"ConfigMap":           {"/api/v1", "configmaps"},
+	"ServiceAccount":      {"/api/v1", "serviceaccounts"},
+	"Deployment":          {"/apis/apps/v1", "deployments"},
+	"PodDisruptionBudget": {"/apis/policy/v1", "poddisruptionbudgets"},
+	"Role":                {"/apis/rbac.authorization.k8s.io/v1", "roles"},
+	"RoleBinding":         {"/apis/rbac.authorization.k8s.io/v1", "rolebindings"},
+
+	"ValidatingAdmissionPolicy":        {"/apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicies"},
+	"ValidatingAdmissionPolicyBinding": {"/apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"},
 }
+
+// ofCluster are the kinds that are in no namespace.
+var ofCluster = []string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
 // objects reads what a chart renders as Helm does. Keys that stand twice are an error.
 func objects(documents []string) ([]object, error) {
@@ -130,6 +142,10 @@ const (
 // sent by itself, and the object into one that it has.
 func (s *apiServer) take(ctx context.Context, o object, how sending) (refusal string, err error) {
 	body, namespace := o.body, o.namespace
+	path := resources[o.kind]
+	if slices.Contains(ofCluster, o.kind) {
+		return s.send(ctx, path[0]+"/"+path[1], o.name, body, how)
+	}
 	if !slices.Contains(namespaces, namespace) {
 		refusal, err := s.takeNamespace(ctx, namespace)
 		if refusal != "" || err != nil {
@@ -145,7 +161,7 @@ func (s *apiServer) take(ctx context.Context, o object, how sending) (refusal st
 			return "", err
 		}
 	}
-	return s.send(ctx, resources[o.kind][0]+"/namespaces/"+namespace+"/"+resources[o.kind][1], o.name, body, how)
+	return s.send(ctx, path[0]+"/namespaces/"+namespace+"/"+path[1], o.name, body, how)
 }
 
 func (s *apiServer) takeNamespace(ctx context.Context, name string) (string, error) {

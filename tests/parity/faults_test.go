@@ -100,6 +100,22 @@ func address(ips *rapid.Generator[string]) func(*rapid.T, *document, entry) {
 	}
 }
 
+// host puts a DNS name among the addresses of the entry, in its short or long form.
+func host(names *rapid.Generator[string]) func(*rapid.T, *document, entry) {
+	return func(t *rapid.T, d *document, e entry) {
+		var item any = names.Draw(t, "host")
+		if oneIn(t, "long form", 2) {
+			item = map[string]any{"host": item}
+		}
+		e["addresses"] = append(e["addresses"].([]any), item)
+	}
+}
+
+// resolver gives a key of the resolver a value.
+func resolver[T any](values *rapid.Generator[T], key string) func(*rapid.T, *document, entry) {
+	return root(values, "resolver", key)
+}
+
 // addressKey gives a key of one of the addresses a value.
 func addressKey[T any](values *rapid.Generator[T], key string) func(*rapid.T, *document, entry) {
 	return func(t *rapid.T, d *document, e entry) {
@@ -364,10 +380,21 @@ var classes = []class{
 		e["addresses"] = append(list, again)
 	}), "already"},
 	{"any address", outward, every(enabled, address(strange)), ""},
+	{"name with the resolver", sliced, every(enabled, resolver(rapid.Just(true), "enabled"), host(domains)), ""},
+	{"any name with the resolver", sliced, every(enabled, resolver(rapid.Just(true), "enabled"), host(strange)), ""},
+	{"name of a single label", sliced, every(enabled, resolver(rapid.Just(true), "enabled"), host(matching(`[a-z]{10,20}`))), "is a single label"},
+	{"name that is not allowed", sliced, every(enabled, resolver(rapid.Just(true), "enabled"), resolver(rapid.Just([]any{"*.corp.example"}), "allowedNames"), host(just("corp.example", "a.example"))), "is not one of resolver.allowedNames"},
+	{"name of the cluster", sliced, every(enabled, resolver(rapid.Just(true), "enabled"), host(just("a.other.svc", "a.other.svc.cluster.local"))), "is a name of the cluster itself"},
+	{"name in an Endpoints object", []shape{legacy}, every(enabled, resolver(rapid.Just(true), "enabled"), host(just("db.corp.example"))), "the resolver writes no Endpoints objects"},
+	{"healthCheck without the resolver", outward, every(enabled, set(rapid.Just(map[string]any{}), "healthCheck")), "is set, but resolver.enabled is not true"},
+	{"healthCheck of a port that is missing", sliced, every(enabled, resolver(rapid.Just(true), "enabled"), set(rapid.Just(map[string]any{"port": "no-port-of-it"}), "healthCheck")), "is not the name of a port"},
+	{"resolve without a name", outward, every(enabled, set(rapid.Just(map[string]any{"keepSeconds": 60.0}), "resolve")), "no address is a DNS name"},
+	{"any network of the resolver", everyShape, every(enabled, resolver(rapid.Map(strange, func(s string) []any { return []any{s} }), "deniedCIDRs")), ""},
+	{"any name server of the resolver", everyShape, every(enabled, resolver(rapid.Map(strange, func(s string) []any { return []any{s} }), "nameservers")), ""},
 	{"any digits and colons as address", outward, every(enabled, address(matching(`([0-9a-f]{0,4}:){1,8}[0-9a-f]{0,4}|[0-9]{1,3}([.][0-9]{1,3}){3}`))), ""},
 	{"ip missing", outward, every(enabled, func(t *rapid.T, d *document, e entry) {
 		e["addresses"] = append(e["addresses"].([]any), map[string]any{"hostname": "a"})
-	}), "missing property 'ip'"},
+	}), "has neither ip nor host"},
 	{"address of another type", outward, every(enabled, func(t *rapid.T, d *document, e entry) {
 		e["addresses"] = append(e["addresses"].([]any), anything.Filter(func(v any) bool { return !strings.Contains("string object", kindOf(v)) }).Draw(t, "value"))
 	}), "want string or object"},
@@ -575,7 +602,7 @@ var classes = []class{
 		put(d.Values, anything.Draw(t, "value"), "overrides", e["name"].(string), key)
 	}, ""},
 	{"two entries mixed", everyShape, func(t *rapid.T, d *document, e entry) {
-		other, _ := plainValues(t, everyShape)
+		other, _ := plainValues(t, everyShape, false)
 		one := decoded(other).Values["services"].([]any)[0].(entry)
 		for _, key := range slices.Sorted(maps.Keys(one)) {
 			if key != "name" && rapid.Bool().Draw(t, key) {

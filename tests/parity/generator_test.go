@@ -145,9 +145,12 @@ func number(t *rapid.T, what string, from, to int) int {
 }
 
 // plainValues draws values that the chart accepts. The entry at the place returned has
-// one of the shapes.
-func plainValues(t *rapid.T, of []shape) (*values.Values, int) {
+// one of the shapes. Entries have DNS names and health checks only with the resolver.
+func plainValues(t *rapid.T, of []shape, withResolver bool) (*values.Values, int) {
 	v := values.Default()
+	if withResolver && oneIn(t, "resolver", 1) {
+		drawResolver(t, &v.Resolver)
+	}
 	v.Tests.Enabled = oneIn(t, "tests", 2)
 	if v.Tests.Enabled {
 		drawTests(t, &v.Tests)
@@ -248,6 +251,9 @@ func plainEntry(t *rapid.T, v *values.Values, name string, shape shape) values.E
 	if oneIn(t, "publishNotReadyAddresses", 2) {
 		e.PublishNotReadyAddresses = ptr(rapid.Bool().Draw(t, "publish"))
 	}
+	if v.Resolver.Enabled && withAddresses && shape != legacy {
+		followed(t, &e)
+	}
 	if slices.Contains(sliced, shape) && (e.PublishNotReadyAddresses == nil || !*e.PublishNotReadyAddresses) && oneIn(t, "draining", 2) {
 		drain(t, e.Addresses)
 	}
@@ -295,6 +301,37 @@ func addresses(t *rapid.T, shape shape) []values.Address {
 	return list
 }
 
+// followed puts DNS names among the addresses of an entry, and sets what the resolver does with them.
+func followed(t *rapid.T, e *values.Entry) {
+	if oneIn(t, "names", 1) {
+		hosts := domains.Filter(func(s string) bool {
+			return strings.Contains(s, ".") && !strings.HasSuffix(s, ".svc") && !strings.HasPrefix(s, e.Name+".")
+		})
+		for _, name := range rapid.SliceOfNDistinct(hosts, 1, 3, rapid.ID).Draw(t, "hosts") {
+			a := values.Address{Host: name}
+			if oneIn(t, "hostname", 2) {
+				a.Hostname = labels63.Draw(t, "hostname")
+			}
+			if oneIn(t, "ready", 2) {
+				a.Ready = ptr(rapid.Bool().Draw(t, "ready"))
+			}
+			e.Addresses = append(e.Addresses, a)
+		}
+		if oneIn(t, "resolve", 1) {
+			e.Resolve = &values.Resolve{KeepSeconds: number(t, "keepSeconds", 0, 86400), MaxAddresses: number(t, "maxAddresses", 1, 1000)}
+		}
+	}
+	i := slices.IndexFunc(e.Ports, func(p values.Port) bool { return cmpOr(p.Protocol, values.TCP) == values.TCP })
+	if i < 0 || !oneIn(t, "healthCheck", 2) {
+		return
+	}
+	e.HealthCheck = &values.HealthCheck{Port: e.Ports[i].Name}
+	if oneIn(t, "interval", 1) {
+		e.HealthCheck.IntervalSeconds, e.HealthCheck.TimeoutSeconds = number(t, "interval", 1, 3600), number(t, "timeout", 1, 60)
+		e.HealthCheck.Rise, e.HealthCheck.Fall = number(t, "rise", 1, 100), number(t, "fall", 1, 100)
+	}
+}
+
 // drain takes one of the addresses out of use, if another one of its family stays ready.
 func drain(t *rapid.T, list []values.Address) {
 	a := &list[rapid.IntRange(0, len(list)-1).Draw(t, "draining address")]
@@ -303,7 +340,7 @@ func drain(t *rapid.T, list []values.Address) {
 		a.Ready = nil
 	}
 	if !slices.ContainsFunc(list, func(other values.Address) bool {
-		return family(other) == family(*a) && other.Draining == nil && (other.Ready == nil || *other.Ready)
+		return (other.Host+a.Host != "" || family(other) == family(*a)) && other.Draining == nil && (other.Ready == nil || *other.Ready)
 	}) {
 		a.Draining = nil
 	}
@@ -372,32 +409,72 @@ func pairs(t *rapid.T, keys, texts *rapid.Generator[string]) values.Pairs {
 }
 
 func drawTests(t *rapid.T, tests *values.Tests) {
-	if oneIn(t, "image", 1) {
-		tests.Image.Repository = pick(t, "repository", "busybox", "registry.example:5000/mirror/busybox", "a")
-		tests.Image.Tag = pick(t, "tag", "1.37.0", "latest", "1")
-		tests.Image.Digest = pick(t, "digest", "", "sha256:"+strings.Repeat("a", 64))
-		tests.Image.PullPolicy = pick(t, "pullPolicy", values.PullAlways, values.PullIfNotPresent, values.PullNever)
-	}
-	if oneIn(t, "imagePullSecrets", 2) {
-		tests.ImagePullSecrets = []values.LocalReference{{Name: pick(t, "secret", "registry", "a.b", "0")}}
-	}
+	drawImage(t, &tests.Image, &tests.ImagePullSecrets)
 	if oneIn(t, "timeoutSeconds", 1) {
 		tests.TimeoutSeconds = number(t, "timeoutSeconds", 1, 60)
 	}
+	drawResources(t, &tests.Resources)
+}
+
+// drawResolver draws settings of a resolver that is enabled, without those that need kinds which the clusters
+// do not have.
+func drawResolver(t *rapid.T, r *values.Resolver) {
+	r.Enabled = true
+	drawImage(t, &r.Image, &r.ImagePullSecrets)
+	drawResources(t, &r.Resources)
+	r.Replicas = number(t, "replicas", 1, 10)
+	if oneIn(t, "following", 1) {
+		r.MinSeconds = number(t, "minSeconds", 1, 3600)
+		r.MaxSeconds = number(t, "maxSeconds", r.MinSeconds, 3600)
+		r.Nameservers = []string{pick(t, "nameserver", "10.0.0.53", "10.0.0.53:5353", "2001:db8::53", "[2001:db8::53]:65535")}
+		r.AllowedCIDRs = []string{"0.0.0.0/0", "::/0"}
+		r.DeniedCIDRs = []string{pick(t, "denied", "10.244.0.0/16", "2001:db8::/32", "10.0.0.1/32")}
+	}
+	r.AdmissionPolicy = oneIn(t, "admissionPolicy", 2)
+	if oneIn(t, "placement", 2) {
+		r.NodeSelector = drawn(t, labelKeys, labelValues)
+		r.Tolerations = []map[string]any{pick(t, "toleration",
+			map[string]any{"operator": "Exists"}, map[string]any{"key": "a", "operator": "Equal", "value": "b", "effect": "NoSchedule"})}
+		r.Affinity = map[string]any{"nodeAffinity": map[string]any{}}
+		r.PriorityClassName = pick(t, "priority", "", "system-cluster-critical", "a.b")
+	}
+	if oneIn(t, "metadata of the Pods", 2) {
+		r.PodLabels, r.PodAnnotations = drawn(t, labelKeys, labelValues), drawn(t, annotationKeys, annotationTexts)
+	}
+}
+
+// drawn are pairs of which none is null.
+func drawn(t *rapid.T, keys, texts *rapid.Generator[string]) map[string]string {
+	return rapid.MapOfN(keys, texts, 0, 4).Draw(t, "pairs")
+}
+
+func drawImage(t *rapid.T, image *values.Image, secrets *[]values.LocalReference) {
+	if oneIn(t, "image", 1) {
+		image.Repository = pick(t, "repository", "busybox", "registry.example:5000/mirror/busybox", "a")
+		image.Tag = pick(t, "tag", "1.37.0", "latest", "1")
+		image.Digest = pick(t, "digest", "", "sha256:"+strings.Repeat("a", 64))
+		image.PullPolicy = pick(t, "pullPolicy", values.PullAlways, values.PullIfNotPresent, values.PullNever)
+	}
+	if oneIn(t, "imagePullSecrets", 2) {
+		*secrets = []values.LocalReference{{Name: pick(t, "secret", "registry", "a.b", "0")}}
+	}
+}
+
+func drawResources(t *rapid.T, resources *values.Resources) {
 	if oneIn(t, "resources", 1) {
-		tests.Resources = values.Resources{Requests: map[string]string{}, Limits: map[string]string{}}
+		*resources = values.Resources{Requests: map[string]string{}, Limits: map[string]string{}}
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"cpu", "memory", "ephemeral-storage"}), 0, 3, rapid.ID).Draw(t, "resources")
 		for _, name := range names {
 			little, lot := littles.Draw(t, "little"), lots.Draw(t, "lot")
 			switch pick(t, "kind", "request", "limit", "both", "equal") {
 			case "request":
-				tests.Resources.Requests[name] = little
+				resources.Requests[name] = little
 			case "limit":
-				tests.Resources.Limits[name] = lot
+				resources.Limits[name] = lot
 			case "both":
-				tests.Resources.Requests[name], tests.Resources.Limits[name] = little, lot
+				resources.Requests[name], resources.Limits[name] = little, lot
 			case "equal":
-				tests.Resources.Requests[name], tests.Resources.Limits[name] = lot, lot
+				resources.Requests[name], resources.Limits[name] = lot, lot
 			}
 		}
 	}
@@ -500,8 +577,10 @@ func template(t *rapid.T, d *document, e entry) {
 					list[i] = global(address)
 				}
 			case map[string]any:
-				if text, ok := address["ip"].(string); ok && !strings.Contains(text, "{{") {
-					address["ip"] = global(text)
+				for _, key := range []string{"ip", "host"} {
+					if text, ok := address[key].(string); ok && !strings.Contains(text, "{{") {
+						address[key] = global(text)
+					}
 				}
 			}
 		}

@@ -28,6 +28,7 @@ func invariants(d document, objects []object) []string {
 		c.left[key] = o
 	}
 	mappings := 0
+	expected := map[string]values.Entry{} // what the resolver has to follow
 	for _, e := range d.plain.Services {
 		if e.Enabled != nil && !*e.Enabled {
 			continue
@@ -42,6 +43,9 @@ func invariants(d document, objects []object) []string {
 			}
 			c.mapping(namespace, e)
 			mappings++
+			if list := followedOf(e); len(list) > 0 {
+				expected[namespace+"/"+e.Name] = values.Entry{Name: e.Name, Patch: values.Patch{Namespace: namespace, Mapping: values.Mapping{Addresses: list}}}
+			}
 		}
 	}
 	if d.plain.Tests.Enabled && mappings > 0 {
@@ -56,11 +60,65 @@ func invariants(d document, objects []object) []string {
 			c.equal("annotations of the Pod", pod.Annotations, merged(d.plain.CommonAnnotations))
 		}
 	}
+	if len(expected) > 0 {
+		c.resolver(expected)
+	}
 	for key := range c.left {
 		c.failf("%s is rendered for no entry", key)
 	}
 	slices.Sort(c.failures)
 	return c.failures
+}
+
+// followedOf are the addresses of an entry that the resolver writes.
+func followedOf(e values.Entry) (list []values.Address) {
+	for _, a := range e.Addresses {
+		if a.Host != "" || e.HealthCheck != nil {
+			list = append(list, values.Address{IP: a.IP, Host: a.Host})
+		}
+	}
+	return list
+}
+
+// resolver looks at the objects of the resolver: what it is told, and where it may do something.
+func (c *check) resolver(expected map[string]values.Entry) {
+	const name = "outside-external-services-resolver"
+	release, settings := c.document.Release.Namespace, c.document.plain.Resolver
+	var config corev1.ConfigMap
+	if c.take("ConfigMap", release, name, &config) {
+		parsed, err := values.ParseResolverConfig(config.Data[values.ResolverConfigKey])
+		if err != nil {
+			c.failf("the configuration of the resolver: %v", err)
+			return
+		}
+		c.equal("settings of the resolver", parsed.Following, settings.Following)
+		c.equal("entries of the resolver", len(parsed.Entries), len(expected))
+		for _, e := range parsed.Entries {
+			want := expected[e.Namespace+"/"+e.Name]
+			for i, a := range e.Addresses {
+				e.Addresses[i] = values.Address{IP: a.IP, Host: a.Host}
+			}
+			c.equal("addresses of "+e.Namespace+"/"+e.Name+" in the configuration", e.Addresses, want.Addresses)
+		}
+	}
+	in := map[string]bool{release: true}
+	for _, e := range expected {
+		in[e.Namespace] = true
+	}
+	var object map[string]any
+	for namespace := range in {
+		c.take("Role", namespace, name+"."+release, &object)
+		c.take("RoleBinding", namespace, name+"."+release, &object)
+	}
+	c.take("ServiceAccount", release, name, &object)
+	c.take("Deployment", release, name, &object)
+	if settings.Replicas > 1 {
+		c.take("PodDisruptionBudget", release, name, &object)
+	}
+	if settings.AdmissionPolicy {
+		c.take("ValidatingAdmissionPolicy", "", name+"."+release, &object)
+		c.take("ValidatingAdmissionPolicyBinding", "", name+"."+release, &object)
+	}
 }
 
 // check holds the objects that no entry has been found for, and what does not hold.
@@ -191,7 +249,7 @@ func (c *check) mapping(namespace string, e values.Entry) {
 	}
 	c.equal(of("spec"), service.Spec, want)
 
-	if len(e.Addresses) == 0 || backend == values.Cluster {
+	if len(e.Addresses) == 0 || backend == values.Cluster || e.HealthCheck != nil {
 		return
 	}
 	if cmpOr(e.EndpointsKind, c.document.plain.Endpoints.Kind) == values.EndpointsLegacy {
@@ -204,7 +262,11 @@ func (c *check) mapping(namespace string, e values.Entry) {
 func families(spec *corev1.ServiceSpec, addresses []values.Address) {
 	found := map[corev1.IPFamily]bool{}
 	for _, a := range addresses {
-		found[family(a)] = true
+		if a.Host != "" { // of a family that is not known
+			found[corev1.IPv4Protocol], found[corev1.IPv6Protocol] = true, true
+		} else {
+			found[family(a)] = true
+		}
 	}
 	switch len(found) {
 	case 1:
@@ -253,7 +315,7 @@ func (c *check) slices(namespace string, e values.Entry, annotations map[string]
 	for _, of6 := range []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol} {
 		var want, got []discoveryv1.Endpoint
 		for _, a := range e.Addresses {
-			if family(a) != of6 {
+			if a.Host != "" || family(a) != of6 {
 				continue
 			}
 			endpoint := discoveryv1.Endpoint{Addresses: []string{a.IP}}

@@ -108,7 +108,7 @@ func draw(c class) *rapid.Generator[document] {
 		if c.put == nil {
 			shapes = everyShape
 		}
-		v, at := plainValues(t, shapes)
+		v, at := plainValues(t, shapes, c.put == nil)
 		d := decoded(v)
 		if c.put == nil {
 			d.plain = v

@@ -133,7 +133,24 @@ var stricter = []rule{
 	{
 		what: "the same address twice",
 		why:  "It would shift traffic by accident.",
-		says: says(inEntry + `addresses\[\d+\] "[0-9a-f.:]+" is addresses\[\d+\] already: `),
+		says: says(inEntry + `addresses\[\d+\] "[-0-9a-z.:]+" is addresses\[\d+\] already: `),
+	},
+	{
+		what: "a DNS name under `addresses` that the resolver cannot follow, or without `resolver.enabled`",
+		why:  "It would never have an address.",
+		says: says(inEntry + `addresses\[\d+\] "(?s:.*)" (is (not one address|a name, (not an IP address|and the resolver writes no Endpoints objects)|a URL|an IP address or a number, which DNS does not resolve|` +
+			`not a DNS name|the calling pod itself|this Service itself|a single label|a name of the cluster itself|not one of resolver.allowedNames)|contains a port): |^at '/.*/addresses/\d+/host': `),
+		when: hasHost,
+	},
+	{
+		what: "`resolve` and `healthCheck` for which there is no resolver, name or port of TCP",
+		why:  "They would have no effect.",
+		says: says(inEntry + `(resolve|healthCheck)([.][a-zA-Z]+)? `),
+	},
+	{
+		what: "settings of the resolver that it cannot read",
+		why:  "It would keep to those of before.",
+		says: says(`^resolver[.](nameservers|allowedCIDRs|deniedCIDRs)\[\d+\] |^at '/resolver/(nameservers|allowedNames|allowedCIDRs|deniedCIDRs)/\d+': `),
 	},
 	{
 		what: "a `zone` that no node can have as its label",
@@ -268,6 +285,15 @@ func withoutHint(_ charts, _ document, objects []object, message string) bool {
 	}
 	hint, err := json.Marshal(map[string]any{"forZones": []any{map[string]any{"name": zone[1]}}})
 	return err == nil && !rendered(string(hint))(charts{}, document{}, objects, message)
+}
+
+// hasHost says whether the address that a message is about is one that the resolver would write: it is in no
+// slice or Endpoints object of the release.
+func hasHost(_ charts, _ document, objects []object, message string) bool {
+	text := quoted.FindStringSubmatch(message)
+	return text == nil || !slices.ContainsFunc(objects, func(o object) bool {
+		return (o.kind == "EndpointSlice" || o.kind == "Endpoints") && bytes.Contains(o.body, []byte(strconv.Quote(text[1])))
+	})
 }
 
 var leadingZeros = regexp.MustCompile(`(^|[.])0+([0-9])`)

@@ -3,6 +3,7 @@ package render
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gruntwork-io/terratest/modules/helm"
@@ -22,6 +23,41 @@ var effects = map[string][2]string{
 	"endpoints.maxPerSlice": {addresses(`["10.0.0.1", "10.0.0.2"]`, ``), `{"endpoints": {"maxPerSlice": 1}, ` + addresses(`["10.0.0.1", "10.0.0.2"]`, ``)[1:]},
 	"commonLabels":          {alias(``), `{"commonLabels": {"a": "b"}, ` + alias(``)[1:]},
 	"commonAnnotations":     {alias(``), `{"commonAnnotations": {"a": "b"}, ` + alias(``)[1:]},
+
+	"resolver.enabled":                       {withoutResolver, named(``, ``)},
+	"resolver.replicas":                      resolver(`"replicas": 3`),
+	"resolver.image.repository":              resolver(`"image": {"repository": "registry.example/resolver"}`),
+	"resolver.image.tag":                     resolver(`"image": {"tag": "1.2.3"}`),
+	"resolver.image.digest":                  resolver(`"image": {"digest": "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`),
+	"resolver.image.pullPolicy":              resolver(`"image": {"pullPolicy": "Always"}`),
+	"resolver.imagePullSecrets":              resolver(`"imagePullSecrets": [{"name": "a"}]`),
+	"resolver.imagePullSecrets[].name":       {resolver(`"imagePullSecrets": [{"name": "a"}]`)[1], resolver(`"imagePullSecrets": [{"name": "b"}]`)[1]},
+	"resolver.nameservers":                   resolver(`"nameservers": ["10.0.0.53"]`),
+	"resolver.minSeconds":                    resolver(`"minSeconds": 6`),
+	"resolver.maxSeconds":                    resolver(`"maxSeconds": 61`),
+	"resolver.allowedNames":                  resolver(`"allowedNames": ["*.example"]`),
+	"resolver.allowedCIDRs":                  resolver(`"allowedCIDRs": ["10.0.0.0/8"]`),
+	"resolver.deniedCIDRs":                   resolver(`"deniedCIDRs": ["10.0.0.0/8"]`),
+	"resolver.metrics.podMonitor":            resolver(`"metrics": {"podMonitor": true}`),
+	"resolver.metrics.prometheusRule":        {resolver(`"metrics": {"podMonitor": true}`)[1], resolver(`"metrics": {"podMonitor": true, "prometheusRule": true}`)[1]},
+	"resolver.admissionPolicy":               resolver(`"admissionPolicy": true`),
+	"resolver.resources.requests":            resolver(`"resources": {"requests": {"cpu": "1m"}}`),
+	"resolver.resources.limits":              resolver(`"resources": {"limits": {"cpu": "1"}}`),
+	"resolver.nodeSelector":                  resolver(`"nodeSelector": {"a": "b"}`),
+	"resolver.tolerations":                   resolver(`"tolerations": [{"operator": "Exists"}]`),
+	"resolver.affinity":                      resolver(`"affinity": {"nodeAffinity": {}}`),
+	"resolver.priorityClassName":             resolver(`"priorityClassName": "a"`),
+	"resolver.podLabels":                     resolver(`"podLabels": {"a": "b"}`),
+	"resolver.podAnnotations":                resolver(`"podAnnotations": {"a": "b"}`),
+	"services[].addresses[].host":            {named(``, ``), strings.Replace(named(``, ``), `"a.example"`, `{"host": "b.example"}`, 1)},
+	"services[].resolve.keepSeconds":         {named(``, ``), named(``, `, "resolve": {"keepSeconds": 60}`)},
+	"services[].resolve.drainSeconds":        {named(``, ``), named(``, `, "resolve": {"drainSeconds": 60}`)},
+	"services[].resolve.maxAddresses":        {named(``, ``), named(``, `, "resolve": {"maxAddresses": 60}`)},
+	"services[].healthCheck.port":            checked(`"port": "http"`),
+	"services[].healthCheck.intervalSeconds": checked(`"intervalSeconds": 60`),
+	"services[].healthCheck.timeoutSeconds":  checked(`"timeoutSeconds": 60`),
+	"services[].healthCheck.rise":            checked(`"rise": 60`),
+	"services[].healthCheck.fall":            checked(`"fall": 60`),
 
 	"tests.enabled":                 tests(`"enabled": false`),
 	"tests.image.repository":        tests(`"image": {"repository": "registry.example/busybox"}`),
@@ -76,6 +112,25 @@ func alias(more string) string {
 // tests is an entry without and with settings of tests.
 func tests(settings string) [2]string {
 	return [2]string{alias(``), `{"tests": {` + settings + `}, ` + alias(``)[1:]}
+}
+
+// withoutResolver are values that need no resolver, for the same Service.
+const withoutResolver = `{"services": [{"name": "a", "addresses": ["10.0.0.1"], "ports": [{"port": 80}]}]}`
+
+// named is an entry with a DNS name as its address, with settings of the resolver and more of the entry.
+func named(settings, more string) string {
+	if settings != "" {
+		settings = ", " + settings
+	}
+	return `{"resolver": {"enabled": true` + settings + `}, "services": [{"name": "a", "addresses": ["a.example"], "ports": [{"port": 80, "name": "http"}]` + more + `}]}`
+}
+
+// resolver is such an entry without and with settings of the resolver.
+func resolver(settings string) [2]string { return [2]string{named(``, ``), named(settings, ``)} }
+
+// checked is such an entry with a health check of the defaults and with one of settings.
+func checked(settings string) [2]string {
+	return [2]string{named(``, `, "healthCheck": {}`), named(``, `, "healthCheck": {`+settings+`}`)}
 }
 
 func entry(more string) string {

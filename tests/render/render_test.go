@@ -58,12 +58,20 @@ func decode(t *testing.T, manifests string) *helm.Result {
 	return result
 }
 
-// scenarios are the values that the repository ships.
+// scenarios are the values that the repository ships, and those of testdata/values.
 func scenarios(t *testing.T) []testenv.Scenario {
 	t.Helper()
 	list, err := testenv.Scenarios()
 	if err != nil {
 		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "values", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata/values: %v", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		list = append(list, testenv.Scenario{Name: name, Files: []string{file}})
 	}
 	return list
 }
@@ -351,7 +359,7 @@ func TestTestPod(t *testing.T) {
 		t.Errorf("the Pod has the resources %v", container.Resources)
 	}
 	// TCP ports only, and none where no address is ready to answer
-	want := []string{"5", "overridden.apps-two", "sliced.apps-two 80", "alias.apps 443", "headless.apps 9092", "legacy.apps 389", "moved.apps 443", "moved-alias.apps 443", "moving.apps 80", "overridden.apps", "parked.apps 80"}
+	want := []string{"5", "named.apps-two 3306", "overridden.apps-two", "sliced.apps-two 80", "alias.apps 443", "checked.apps 80", "headless.apps 9092", "legacy.apps 389", "moved.apps 443", "moved-alias.apps 443", "moving.apps 80", "overridden.apps", "parked.apps 80"}
 	if diff := cmp.Diff(want, container.Args); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
@@ -396,7 +404,7 @@ func TestNullIsTheDefault(t *testing.T) {
 	want := template(t, terratest.Options{ValuesFiles: file("{" + long + "}")})
 	for _, null := range []string{
 		`"enabled": null`, `"endpoints": null`, `"endpoints": {"kind": null, "maxPerSlice": null}`,
-		`"tests": {"enabled": null, "image": null, "timeoutSeconds": null}`, `"tests": {"image": {"repository": null, "tag": null, "pullPolicy": null}}`,
+		`"resolver": null`, `"tests": {"enabled": null, "image": null, "timeoutSeconds": null}`, `"tests": {"image": {"repository": null, "tag": null, "pullPolicy": null}}`,
 	} {
 		if diff := cmp.Diff(want, template(t, terratest.Options{ValuesFiles: file("{" + null + ", " + long + "}")})); diff != "" {
 			t.Errorf("%s renders other than the default (-default +null):\n%s", null, diff)

@@ -84,6 +84,18 @@ func TestAnnotationsTooLarge(t *testing.T) {
 	accept(t, annotated(100000, 161886))
 }
 
+// The policy of the resolver reads IP addresses, which Kubernetes can in stored policies since 1.31.
+func TestAdmissionPolicyNeedsKubernetes(t *testing.T) {
+	const values = "{resolver: {enabled: true, admissionPolicy: true}, services: [{name: orders, addresses: [a.example], ports: [{port: 80}]}]}"
+	_, stderr, err := template(t, values, "--kube-version", "1.30.9")
+	if want := "resolver.admissionPolicy needs Kubernetes 1.31, and this is v1.30.9: delete it"; err == nil || !strings.Contains(stderr, want) {
+		t.Errorf("%v, %s\nwant %q", err, stderr, want)
+	}
+	if stdout, stderr, err := template(t, values, "--kube-version", "1.31.0"); err != nil || !strings.Contains(stdout, "kind: ValidatingAdmissionPolicyBinding") {
+		t.Errorf("%v, %s\n%s", err, stderr, stdout)
+	}
+}
+
 // Without the schema, a kind that is none renders no Service without endpoints.
 func TestUnknownKindWithoutTheSchema(t *testing.T) {
 	stdout, stderr, err := template(t, "services: [{name: orders, addresses: [10.0.0.1], ports: [{port: 80}], endpointsKind: Endpointslice}]", "--skip-schema-validation")

@@ -30,9 +30,10 @@ type ResolverConfig struct {
 	// Endpoints in one EndpointSlice at most.
 	MaxPerSlice int `json:"maxPerSlice"`
 
-	// Entries with one namespace each, everything expanded: name, namespace, backend, ports,
-	// headless, publishNotReadyAddresses, trafficDistribution, resolve, healthCheck, and the
-	// addresses that the resolver writes: the DNS names, and with a health check the IP addresses.
+	// Entries with one namespace each, everything expanded: name, namespace, backend, headless,
+	// publishNotReadyAddresses, trafficDistribution, resolve, healthCheck, the ports of the
+	// endpoints, and the addresses that the resolver writes: the DNS names, and with a health check
+	// the IP addresses.
 	Entries []Entry `json:"entries"`
 }
 

@@ -322,7 +322,7 @@ Usage: {{ include "external-services.checkResolver" . }} */}}
   {{- end -}}
 {{- end -}}
 {{- range $field := list "allowedCIDRs" "deniedCIDRs" -}}
-  {{- range $index, $network := get $resolver $field -}}
+  {{- range $index, $network := get $resolver $field | default list -}}
     {{- $ip := regexReplaceAll "/[0-9]{1,3}$" $network "" -}}
     {{- if or (eq $ip $network) (hasPrefix "::ffff:" $ip) (not (include "external-services.canonicalIP" $ip)) -}}
       {{- $rules = append $rules (dict "field" (printf "resolver.%s[%d]" $field $index) "problem" (printf "%q is not an IP network in its canonical form" $network) "fix" "write one such as 10.0.0.0/8 or 2001:db8::/32") -}}
@@ -330,7 +330,8 @@ Usage: {{ include "external-services.checkResolver" . }} */}}
   {{- end -}}
 {{- end -}}
 {{- include "external-services.refuse" (dict "root" . "rules" $rules) -}}
-{{- include "external-services.checkPairs" (dict "root" . "field" "resolver.podLabels" "labels" $resolver.podLabels) -}}
+{{- include "external-services.checkPairs" (dict "root" . "field" "resolver.podLabels" "labels" $resolver.podLabels
+      "own" (list "app.kubernetes.io/component" "external-services/resolver")) -}}
 {{- end -}}
 
 {{/* external-services.checkPorts checks the ports of a mapping.
@@ -365,11 +366,12 @@ Usage: {{ include "external-services.checkPorts" (dict "root" $ "mapping" $mappi
 {{- end -}}
 
 {{/* external-services.checkPairs checks labels or annotations: of an entry, or of the release if it
-gets no mapping.
+gets no mapping. The keys in own, if any, are set by the chart as well.
 Usage: {{ include "external-services.checkPairs" (dict "root" $ "mapping" $mapping "field" "labels" "labels" $labels) }}
        {{ include "external-services.checkPairs" (dict "root" $ "field" "commonAnnotations" "annotations" $annotations) }} */}}
 {{- define "external-services.checkPairs" -}}
 {{- $own := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" "external-services/backend" "kubernetes.io/service-name" "endpointslice.kubernetes.io/managed-by" -}}
+{{- $own = concat $own (.own | default list) -}}
 {{- range $key, $value := .labels -}}
   {{- if not (kindIs "invalid" $value) -}}
     {{- include "external-services.refuse" (dict "root" $.root "mapping" $.mapping "rules" (list
