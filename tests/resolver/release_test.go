@@ -19,7 +19,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"external-services/tests/dnsserver"
-	"external-services/tests/internal/account"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
@@ -99,19 +98,15 @@ func (l *lines) Write(data []byte) (int, error) {
 // startReplica starts the container of the Deployment in a Pod of a number, with the account's own token.
 func (i *installation) startReplica(number int) *replica {
 	i.t.Helper()
-	pod := i.deployment().Spec.Template.Spec
-	path, err := testenv.Binary("resolver")
-	if err != nil {
-		i.t.Fatal(err)
-	}
 	r := &replica{t: i.t, pod: fmt.Sprintf("%s-resolver-%d", i.namespace, number), logs: &lines{}, ended: make(chan struct{})}
 	if err := cluster.AddPod(i.t.Context(), r.pod, i.namespace); err != nil && !strings.Contains(err.Error(), "exists") {
 		i.t.Fatal(err)
 	}
-	kubeconfig := account.Kubeconfig(i.t, client, cluster.Kubeconfig, i.namespace, pod.ServiceAccountName)
-	args := slices.Concat([]string{path}, pod.Containers[0].Args, []string{"--kubeconfig", kubeconfig})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(i.t.Context()))
-	r.cmd = cluster.Command(ctx, r.pod, args...)
+	var err error
+	if r.cmd, err = cluster.Process(ctx, client, i.deployment(), r.pod, "resolver"); err != nil {
+		i.t.Fatal(err)
+	}
 	r.cmd.Stdout, r.cmd.Stderr = r.logs, r.logs
 	if err := r.cmd.Start(); err != nil {
 		i.t.Fatal(err)

@@ -50,7 +50,7 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	}
 
 	step(out, "Starting a Kubernetes cluster")
-	cluster, err := testenv.Start(ctx, name, out)
+	cluster, err := testenv.Start(ctx, name, out, testenv.Zone(zone, nameServerIP))
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 	}
 
 	step(out, "helm install outside charts/external-services -f values-examples/article.yaml")
-	if err := install(ctx, out, cluster); err != nil {
+	if err := install(ctx, out, cluster, "outside", "default", article.Values()); err != nil {
 		return err
 	}
 	if !cluster.DataPlane {
@@ -91,16 +91,18 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 		return err
 	}
 	fmt.Fprintf(out, "\nBoth mappings resolve and connect, %.1f s after the start.\n", time.Since(start).Seconds())
-	return nil
+
+	step(out, "helm install names charts/external-services -f values-examples/resolver.yaml -n %s", shop)
+	return follow(ctx, out, cluster, client)
 }
 
-func install(ctx context.Context, out io.Writer, cluster *testenv.Embedded) error {
+func install(ctx context.Context, out io.Writer, cluster *testenv.Embedded, release, namespace, values string) error {
 	helm, err := testenv.Binary("helm")
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, helm, "install", "outside", testenv.Chart(), "-f", article.Values(),
-		"--kubeconfig", cluster.Kubeconfig, "--namespace", "default")
+	cmd := exec.CommandContext(ctx, helm, "install", release, testenv.Chart(), "-f", values,
+		"--kubeconfig", cluster.Kubeconfig, "--namespace", namespace)
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	if err != nil {

@@ -1,8 +1,9 @@
-// Package account makes kubeconfigs of service accounts, for tests of what few permissions
-// allow.
+// Package account makes kubeconfigs of service accounts: for tests of what few permissions allow, and for
+// programs that a Deployment would run.
 package account
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -19,25 +20,30 @@ import (
 // path of a kubeconfig with a token of its own. It is that of the administrator otherwise.
 func Kubeconfig(t testing.TB, client kubernetes.Interface, administrator, namespace, name string) string {
 	t.Helper()
-	accounts := client.CoreV1().ServiceAccounts(namespace)
-	_, err := accounts.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	_, err := client.CoreV1().ServiceAccounts(namespace).Create(t.Context(), account, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
-	token, err := accounts.CreateToken(t.Context(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := Write(t.Context(), client, administrator, namespace, name, path); err != nil {
 		t.Fatal(err)
+	}
+	return path
+}
+
+// Write writes the administrator's kubeconfig with the token of a service account that exists.
+func Write(ctx context.Context, client kubernetes.Interface, administrator, namespace, name, path string) error {
+	token, err := client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		return err
 	}
 	config, err := clientcmd.LoadFromFile(administrator)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for user := range config.AuthInfos {
 		config.AuthInfos[user] = &api.AuthInfo{Token: token.Status.Token}
 	}
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return clientcmd.WriteToFile(*config, path)
 }
