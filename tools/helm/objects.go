@@ -15,6 +15,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -37,6 +38,10 @@ type Result struct {
 
 	// Resolvers are those of the release, one for each part of it that needs one.
 	Resolvers []Resolver
+
+	// OfResolvers are the objects of the resolvers: of the Kubernetes API, or *unstructured.Unstructured of the
+	// Prometheus operator.
+	OfResolvers []runtime.Object
 
 	// Pods are what helm test starts.
 	Pods []*corev1.Pod
@@ -114,8 +119,7 @@ func (r *Result) add(document string, what scope) error {
 	}
 	object, kind, err := decoder.Decode(text, nil, nil) // JSON: YAML takes several times as long
 	if runtime.IsNotRegisteredError(err) && kind.Group == prometheusOperator {
-		r.Manifests = append(r.Manifests, document)
-		return nil
+		object, kind, err = unstructured.UnstructuredJSONScheme.Decode(text, nil, nil)
 	}
 	if err != nil {
 		return undecodable(document, err)
@@ -130,6 +134,7 @@ func (r *Result) add(document string, what scope) error {
 			return undecodable(document, err)
 		}
 		r.Resolvers = append(r.Resolvers, Resolver{o.Namespace, o.Name, config})
+		r.OfResolvers = append(r.OfResolvers, object)
 	case *discoveryv1.EndpointSlice:
 		r.EndpointSlices = append(r.EndpointSlices, o)
 	case *corev1.Endpoints: //lint:ignore SA1019 see Result
@@ -137,7 +142,8 @@ func (r *Result) add(document string, what scope) error {
 	case *corev1.Pod:
 		r.Pods = append(r.Pods, o)
 	case *corev1.ServiceAccount, *appsv1.Deployment, *policyv1.PodDisruptionBudget, *rbacv1.Role, *rbacv1.RoleBinding,
-		*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding: // of the resolver
+		*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding, *unstructured.Unstructured:
+		r.OfResolvers = append(r.OfResolvers, object)
 	default:
 		return fmt.Errorf("the chart renders no %s", kind)
 	}
