@@ -1,6 +1,7 @@
 package permissions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,12 +36,7 @@ func (s server) life(t *testing.T, program, home, entries, kubeconfig string, en
 - {name: d, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], endpointsKind: Endpoints}
 `, entries)
 	after := strings.NewReplacer("port: 80", "port: 81", "name: b", "name: e", "name: d", "name: f").Replace(before)
-	r := release.Of(t, program, "r", home, kubeconfig)
-	for _, step := range []struct {
-		command string
-		files   []string
-		args    []string
-	}{
+	return s.take(t, program, home, kubeconfig, environment, []step{
 		{"install", release.Values(t, before), nil},
 		{"upgrade", release.Values(t, after), []string{"--wait", "--timeout", "20s"}},
 		{"rollback", nil, []string{"r", "1", "--wait", "--timeout", "20s"}},
@@ -50,7 +46,21 @@ func (s server) life(t *testing.T, program, home, entries, kubeconfig string, en
 		{"test", nil, []string{"r", "--logs", "--timeout", "20s"}}, // deletes the Pod of the first
 		{"upgrade", release.Values(t, after), []string{"--history-max", "1"}},
 		{"uninstall", nil, []string{"r", "--wait", "--timeout", "20s"}},
-	} {
+	})
+}
+
+// step is a command of helm, and the values if it has some.
+type step struct {
+	command string
+	files   []string
+	args    []string
+}
+
+// take takes the release r through steps.
+func (s server) take(t *testing.T, program, home, kubeconfig string, environment []string, steps []step) error {
+	t.Helper()
+	r := release.Of(t, program, "r", home, kubeconfig)
+	for _, step := range steps {
 		args := append([]string{step.command}, step.args...)
 		if step.files != nil {
 			args = append(r.WithChart(step.command, step.files), step.args...)
@@ -77,24 +87,35 @@ func (s server) life(t *testing.T, program, home, entries, kubeconfig string, en
 // succeed plays the part of a node: a Pod of helm test succeeds as soon as it is there.
 func (s server) succeed(t *testing.T, namespace string) (stop func()) {
 	t.Helper()
+	return play(t, func(ctx context.Context) error {
+		pods, err := s.API.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, pod := range pods.Items {
+			if pod.Status.Phase != corev1.PodPending {
+				continue
+			}
+			pod.Status.Phase = corev1.PodSucceeded
+			if _, err := s.API.CoreV1().Pods(namespace).UpdateStatus(ctx, &pod, metav1.UpdateOptions{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// play plays a part again and again, until it is stopped. What it changes, others may change or delete.
+func play(t *testing.T, part func(context.Context) error) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		for ; ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
-			pods, err := s.API.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-			if err != nil && ctx.Err() == nil {
+			err := part(ctx)
+			if err != nil && ctx.Err() == nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 				done <- err
 				return
-			}
-			for _, pod := range pods.Items {
-				if pod.Status.Phase != corev1.PodPending {
-					continue
-				}
-				pod.Status.Phase = corev1.PodSucceeded
-				if _, err := s.API.CoreV1().Pods(namespace).UpdateStatus(ctx, &pod, metav1.UpdateOptions{}); err != nil && ctx.Err() == nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-					done <- err
-					return
-				}
 			}
 		}
 		done <- nil
@@ -108,12 +129,12 @@ func (s server) succeed(t *testing.T, namespace string) (stop func()) {
 	}
 }
 
-// withoutVerb is a copy of rules that lack a verb for a resource.
-func withoutVerb(rules []rbacv1.PolicyRule, resource, verb string) (rest []rbacv1.PolicyRule) {
+// withoutVerb is a copy of rules that lack a verb for a resource of API groups.
+func withoutVerb(rules []rbacv1.PolicyRule, groups []string, resource, verb string) (rest []rbacv1.PolicyRule) {
 	for _, rule := range rules {
 		for _, r := range rule.Resources {
 			verbs := slices.Clone(rule.Verbs)
-			if r == resource {
+			if r == resource && slices.Equal(rule.APIGroups, groups) {
 				verbs = slices.DeleteFunc(verbs, func(v string) bool { return v == verb })
 			}
 			if len(verbs) > 0 {
@@ -140,11 +161,12 @@ func eachVerb(t *testing.T, files []string, attempt func(t *testing.T, id string
 		for _, rule := range roles[file] {
 			for _, resource := range rule.Resources {
 				for _, verb := range rule.Verbs {
-					id := strings.ReplaceAll(strings.Join([]string{file, resource, verb}, "-"), "/", "-")
+					group, _, _ := strings.Cut(rule.APIGroups[0], ".")
+					id := strings.ReplaceAll(strings.Join([]string{file, cmp.Or(group, "core"), resource, verb}, "-"), "/", "-")
 					t.Run(id, func(t *testing.T) {
 						t.Parallel()
 						less := maps.Clone(roles)
-						less[file] = withoutVerb(roles[file], resource, verb)
+						less[file] = withoutVerb(roles[file], rule.APIGroups, resource, verb)
 						for n := range attempts {
 							if attempt(t, fmt.Sprintf("%s-%d", id, n), less) != nil {
 								return
@@ -167,8 +189,8 @@ func (s server) installer(t *testing.T, id string, roles map[string][]rbacv1.Pol
 	s.MakeNamespace(t, home)
 	s.MakeNamespace(t, entries)
 	s.grant(t, home, grants{
-		home:    slices.Concat(roles["release"], roles["test"]),
-		entries: slices.Concat(roles["entries"], roles["endpoints"]),
+		home:    slices.Concat(roles["release"], roles["test"], roles["resolver"]),
+		entries: slices.Concat(roles["entries"], roles["endpoints"], roles["resolver-entries"]),
 	})
 	return home, entries, s.kubeconfig(t, home, deployer)
 }
@@ -221,9 +243,11 @@ func (s server) read(t *testing.T, id string, roles map[string][]rbacv1.PolicyRu
 	home, entries := id+"-release", id+"-entries"
 	s.MakeNamespace(t, home)
 	s.MakeNamespace(t, entries)
-	before := fmt.Sprintf(`services:
+	before := fmt.Sprintf(`resolver: {enabled: true}
+services:
 - {name: a, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], selector: {app: a}}
 - {name: b, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], endpointsKind: Endpoints}
+- {name: n, namespace: %[1]s, addresses: [n.corp.example], ports: [{port: 80}]}
 `, entries)
 	added := before + fmt.Sprintf("- {name: c, namespace: %s, externalName: c.example}\n", entries)
 	release.Of(t, "helm", "r", home, s.Kubeconfig).Do("install", release.Values(t, before))
@@ -237,7 +261,7 @@ func (s server) read(t *testing.T, id string, roles map[string][]rbacv1.PolicyRu
 	s.grant(t, home, grants{home: roles["read-release"], entries: roles["read-entries"]})
 	kubeconfig := s.kubeconfig(t, home, deployer)
 	for _, command := range [][]string{
-		{"check", "r", "-n", home, "-o", "json"},
+		{"check", "r", "-n", home, "-o", "json", "--exit-zero"}, // no resolver runs
 		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, before)[0], "--set", "overrides.a.backend=both"},
 		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, added)[0]},
 		{"import", "-n", entries},
