@@ -65,7 +65,10 @@ func TestReproducible(t *testing.T) {
 func TestPackageIsTheChart(t *testing.T) {
 	want := []string{
 		"Chart.yaml", "README.md", "files/test.sh", "templates/NOTES.txt", "templates/_mappings.tpl", "templates/_objects.tpl", "templates/_rules.tpl",
-		"templates/endpoints.yaml", "templates/endpointslice.yaml", "templates/service.yaml", "templates/tests/pod.yaml", "values.schema.json", "values.yaml",
+		"templates/endpoints.yaml", "templates/endpointslice.yaml",
+		"templates/resolver/_resolver.tpl", "templates/resolver/configmap.yaml", "templates/resolver/deployment.yaml",
+		"templates/resolver/metrics.yaml", "templates/resolver/policy.yaml", "templates/resolver/rbac.yaml",
+		"templates/service.yaml", "templates/tests/pod.yaml", "values.schema.json", "values.yaml",
 	}
 	archive := pack(t, testenv.Root(), "")
 	// .helmignore goes along: helm lint of the unpacked archive reads it.

@@ -104,25 +104,31 @@ Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $
 {{- $hosts := dict -}}
 {{- $answers := dict -}}
 {{- range $index, $given := .entry.addresses -}}
-  {{- $isMap := kindIs "map" $given -}}
-  {{- $long := ternary $given dict $isMap -}}
-  {{- $text := ternary ($long.host | default $long.ip) $given $isMap -}}
+  {{- $address := dict "index" $index "state" "ready" "given" $given -}}
+  {{- $text := $given -}}
+  {{- $isHost := false -}}
+  {{- if kindIs "map" $given -}}
+    {{- $state := ternary "ready" "notReady" (has $given.ready (list nil true)) -}}
+    {{- $state = ternary "draining" $state (eq (toString $given.draining) "true") -}}
+    {{- $address = dict "index" $index "state" $state "given" $given "hostname" $given.hostname "zone" $given.zone -}}
+    {{- $isHost = not (empty $given.host) -}}
+    {{- $text = $given.host | default $given.ip -}}
+  {{- end -}}
   {{- if contains "{{" (toString $text) }}{{ $text = tpl $text $root }}{{ end -}}
-  {{- $state := ternary "ready" "notReady" (has $long.ready (list nil true)) -}}
-  {{- $state = ternary "draining" $state (eq (toString $long.draining) "true") -}}
-  {{- $inUse := or $publish (eq $state "ready") -}}
-  {{- $address := dict "index" $index "state" $state "hostname" $long.hostname "zone" $long.zone "given" $given -}}
+  {{- /* A string with a letter is a DNS name, unless it is an IPv6 address or a URL. */ -}}
+  {{- if not (or (kindIs "map" $given) (hasKey $root.usual.addresses (toString $text))) -}}
+    {{- $isHost = regexMatch "^[^:/{]*\\pL[^:/{]*$" (toString $text) -}}
+  {{- end -}}
+  {{- $inUse := or $publish (eq $address.state "ready") -}}
   {{- $position := printf "%06d" $index -}}
   {{- $_ := set $addresses $position $address -}}
-  {{- /* A text with a letter is a DNS name, unless it is an IPv6 address or a URL. */ -}}
-  {{- if or $long.host (and (not $isMap) (regexMatch "^[^:/{]*\\pL[^:/{]*$" (toString $text))) -}}
+  {{- if $isHost -}}
     {{- $_ := set $hosts $position (set $address "host" (trimSuffix "." (toString $text))) -}}
     {{- if $inUse }}{{ $answers = dict "IPv4" true "IPv6" true }}{{ end -}}
   {{- else -}}
     {{- $family := ternary "IPv6" "IPv4" (contains ":" (toString $text)) -}}
-    {{- $_ := set (set $address "ip" $text) "family" $family -}}
     {{- if not (hasKey $families $family) }}{{ $_ := set $families $family dict }}{{ end -}}
-    {{- $_ := set (get $families $family) $position $address -}}
+    {{- $_ := set (get $families $family) $position (set (set $address "ip" $text) "family" $family) -}}
     {{- if $inUse }}{{ $_ := set $answers $family true }}{{ end -}}
   {{- end -}}
 {{- end -}}
