@@ -53,7 +53,7 @@ func (a *assessment) run() {
 	}
 	if a.live.CouldRead(service.Services, a.Namespace) {
 		if a.existing == nil {
-			a.add(findings.ServiceMissing, findings.Args{"apply": a.apply()})
+			a.add(findings.ServiceMissing, findings.Args{"apply": a.report.apply()})
 			return
 		}
 		if owner := a.otherOwner(); owner != "" {
@@ -75,6 +75,7 @@ func (a *assessment) run() {
 		a.ownObjects()
 		a.routes(observed)
 		a.ports()
+		a.names()
 		a.readiness(observed)
 	}
 }
@@ -86,21 +87,28 @@ func looksLikeIP(name string) bool {
 }
 
 // apply says how to create a missing object.
-func (a *assessment) apply() string {
-	if a.report.Release == nil {
+func (r *Report) apply() string {
+	if r.Release == nil {
 		return "Apply the values again."
 	}
-	return fmt.Sprintf("Run helm upgrade %s -n %s with the same values, which creates what is missing.",
-		a.report.Release.Name, a.report.Release.Namespace)
+	return fmt.Sprintf("Run helm upgrade %s -n %s with the same values, which creates what is missing.", r.Release.Name, r.Release.Namespace)
 }
 
 // restore says how to undo a change.
-func (a *assessment) restore() string {
-	if a.report.Release == nil {
-		return a.apply()
+func (r *Report) restore() string {
+	if r.Release == nil {
+		return r.apply()
 	}
 	return fmt.Sprintf("Undo the change, or run helm upgrade %s -n %s with the same values, with Helm 4 and --force-conflicts.",
-		a.report.Release.Name, a.report.Release.Namespace)
+		r.Release.Name, r.Release.Namespace)
+}
+
+// source says what the objects should be like.
+func (r *Report) source() string {
+	if r.Release == nil {
+		return "the values"
+	}
+	return "the release"
 }
 
 // otherOwner says who owns the Service, if it is not the release. For values, it is enough that the Service is of
@@ -121,9 +129,9 @@ var ownLabels = []string{"helm.sh/chart", "app.kubernetes.io/instance", "app.kub
 
 // drift finds objects that differ from the desired ones.
 func (a *assessment) drift() {
-	source, ignored := "the release", []string(nil)
+	var ignored []string
 	if a.report.Release == nil {
-		source, ignored = "the values", ownLabels
+		ignored = ownLabels
 	}
 	for _, drift := range a.live.Drift(a.Mapping, ignored...) {
 		code := findings.DriftMinor
@@ -138,8 +146,8 @@ func (a *assessment) drift() {
 			texts = append(texts, d.Drift())
 		}
 		a.add(code, findings.Args{
-			"object": drift.Object, "source": source, "differences": strings.Join(texts, "; "),
-			"restore": a.restore(), "apply": a.apply(),
+			"object": drift.Object, "source": a.report.source(), "differences": strings.Join(texts, "; "),
+			"restore": a.report.restore(), "apply": a.report.apply(),
 		})
 	}
 }

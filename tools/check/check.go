@@ -97,8 +97,9 @@ type Options struct {
 }
 
 // Run checks a release or values. It reads Helm's storage, unless there are values, and lists Services and
-// EndpointSlices, Endpoints if an entry has some, and namespaces if one seems to be missing. Everything but the
-// storage may be forbidden: then a finding says what could not be read.
+// EndpointSlices, Endpoints if an entry has some, and namespaces if one seems to be missing. If a resolver follows
+// entries, it reads its Lease, its ConfigMap and its Events. Everything but the storage may be forbidden: then a
+// finding says what could not be read.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	client, objects, release, err := read(o)
 	if err != nil {
@@ -161,8 +162,10 @@ func Objects(
 	if err != nil {
 		return nil, err
 	}
+	resolvers := o.resolvers(objects.Resolvers, desired)
+	live.ReadResolvers(ctx, client, resolvers, desired, o.Progress)
 	report := assess(desired, live, release)
-	report.checkResolvers(ctx, client, live, objects.Resolvers)
+	report.checkResolvers(live, resolvers)
 	report.Findings = append(report.Findings, live.Findings()...)
 	o.Probe.run(ctx, report, o.Progress)
 	report.finish(live)
@@ -195,12 +198,22 @@ func (r *Report) finish(live *service.Live) {
 	}
 	for _, e := range r.Entries {
 		e.Result = cmp.Or(worst[e.Key], OK)
-		inNamespace := func(u service.Unread) bool { return slices.Contains(u.Namespaces, e.Namespace) }
 		switch {
 		case worst[service.Key{Namespace: e.Namespace}] == Failed:
 			e.Result = Failed
-		case e.Result == OK && slices.ContainsFunc(live.Unread, inNamespace):
+		case e.Result == OK && slices.ContainsFunc(live.Unread, e.needs):
 			e.Result = Unknown
 		}
 	}
+}
+
+// needs says whether the result of the entry depends on something that could not be read.
+func (e *Entry) needs(u service.Unread) bool {
+	switch u.Resource {
+	case service.Leases, service.ConfigMaps:
+		return false // of the resolver, about which there is a finding
+	case service.EventObjects:
+		return len(e.Desired.Hosts()) > 0 && slices.Contains(u.Namespaces, e.Namespace)
+	}
+	return slices.Contains(u.Namespaces, e.Namespace)
 }

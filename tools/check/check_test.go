@@ -35,6 +35,11 @@ var release = &helm.Deployed{Name: "outside", Namespace: "shop", Revision: 3, St
 // rendered are the mappings of values, as the release outside in shop has them.
 func rendered(t *testing.T, text string) []*service.Mapping {
 	t.Helper()
+	return service.Sorted(service.FromRendered(renderedObjects(t, text)))
+}
+
+func renderedObjects(t *testing.T, text string) *helm.Result {
+	t.Helper()
 	vals, err := helm.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +52,7 @@ func rendered(t *testing.T, text string) []*service.Mapping {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return service.Sorted(service.FromRendered(objects))
+	return objects
 }
 
 // live is what a cluster has. Tests change it.

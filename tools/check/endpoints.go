@@ -45,7 +45,7 @@ func (a *assessment) ownObjects() {
 	if len(a.live.Named) == 0 && len(a.live.Legacy) == 0 { // of any entry
 		code = findings.EndpointsMissingAll
 	}
-	a.add(code, findings.Args{"objects": findings.Some(missing, ", "), "apply": a.apply()})
+	a.add(code, findings.Args{"objects": findings.Some(missing, ", "), "apply": a.report.apply()})
 }
 
 // serviceLabel says what is wrong with the label by which an EndpointSlice names its Service.
@@ -61,7 +61,7 @@ func serviceLabel(slice *discoveryv1.EndpointSlice) string {
 func (a *assessment) routes(observed *corev1.Service) {
 	desired := map[string]bool{}
 	for _, address := range a.Addresses {
-		desired[address.Text()] = true
+		desired[address.IP] = true
 	}
 	positions := map[Endpoint]int{} // by address and class
 	others := map[service.Class][]string{}
@@ -85,21 +85,24 @@ func (a *assessment) routes(observed *corev1.Service) {
 			a.entry.Endpoints[i].Ready = a.entry.Endpoints[i].Ready || service.IsReady(endpoint)
 		}
 	}
+	writer := service.Own
+	if a.HealthCheck != nil {
+		writer = service.Followed
+	}
 	for _, address := range a.Addresses {
-		_, own := positions[Endpoint{Address: address.IP, Class: service.Own}]
-		_, checked := positions[Endpoint{Address: address.IP, Class: service.Names}]
-		if address.IP != "" && !own && !checked {
+		if _, ok := positions[Endpoint{Address: address.IP, Class: writer}]; !ok && address.IP != "" {
 			a.entry.Missing = append(a.entry.Missing, address.IP)
 		}
 	}
-	if names := others[service.Stale]; len(names) > 0 {
-		a.add(findings.StaleEndpoints, service.SliceArgs(names))
-	}
-	if names := others[service.Left]; len(names) > 0 {
-		a.add(findings.ResolverSlicesLeft, service.SliceArgs(names))
-	}
-	if names := others[service.Foreign]; len(names) > 0 {
-		a.add(findings.ForeignEndpoints, service.SliceArgs(names))
+	for _, unwanted := range []struct {
+		service.Class
+		findings.Code
+	}{
+		{service.Stale, findings.StaleEndpoints}, {service.Left, findings.ResolverSlicesLeft}, {service.Foreign, findings.ForeignEndpoints},
+	} {
+		if names := others[unwanted.Class]; len(names) > 0 {
+			a.add(unwanted.Code, service.SliceArgs(names))
+		}
 	}
 }
 
@@ -132,7 +135,7 @@ func (a *assessment) ports() {
 		if a.existing.Spec.ClusterIP == corev1.ClusterIPNone {
 			code = findings.PortNameMismatchHeadless
 		}
-		a.add(code, findings.Args{"ports": findings.Some(mismatched, "; "), "restore": a.restore()})
+		a.add(code, findings.Args{"ports": findings.Some(mismatched, "; "), "restore": a.report.restore()})
 	}
 	if missing := without(ports, ofPods); reachesPods && len(missing) > 0 {
 		code := findings.PodPortMissing
@@ -164,21 +167,28 @@ func (a *assessment) readiness(observed *corev1.Service) {
 	pods, readyPods := a.entry.count(service.Pods)
 	if a.Backend != values.External && service.SelectsPods(observed) && readyPods == 0 {
 		code := findings.NoPods
-		if a.Backend == values.Both {
+		if _, others := a.entry.count(service.Followed); a.Backend == values.Both || others > 0 {
 			code = findings.NoPodsBoth
 		}
 		a.add(code, findings.Args{"count": strconv.Itoa(pods), "selector": service.Pairs(observed.Spec.Selector)})
 		return
 	}
-	isReady := slices.ContainsFunc(a.entry.Endpoints, func(e Endpoint) bool { return e.Ready })
 	unknown := a.Endpoints != nil && !a.live.CouldRead(service.LegacyObjects, a.Namespace)
-	if !isReady && !unknown && !a.IsAlias() && len(a.Hosts()) == 0 && !a.has(findings.EndpointsMissing) && !a.has(findings.ServiceLabelMissing) {
+	if !a.entry.hasReady() && !unknown && !a.IsAlias() && !a.has(findings.EndpointsMissing, findings.ServiceLabelMissing, findings.NameUnresolved) {
 		a.add(findings.NoReadyEndpoint, findings.Args{"count": strconv.Itoa(len(a.entry.Endpoints))})
 	}
 }
 
-func (a *assessment) has(code findings.Code) bool {
-	return findings.Has(a.report.Findings, code, a.Namespace, a.Name)
+// has says whether there is one of some findings about the entry.
+func (a *assessment) has(codes ...findings.Code) bool {
+	return slices.ContainsFunc(codes, func(code findings.Code) bool {
+		return findings.Has(a.report.Findings, code, a.Namespace, a.Name)
+	})
+}
+
+// hasReady says whether an endpoint is ready.
+func (e *Entry) hasReady() bool {
+	return slices.ContainsFunc(e.Endpoints, func(endpoint Endpoint) bool { return endpoint.Ready })
 }
 
 // count counts the endpoints of a class.

@@ -1,11 +1,11 @@
 package check
 
 import (
-	"context"
 	"slices"
 
-	eventsv1 "k8s.io/api/events/v1"
-	"k8s.io/client-go/kubernetes"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"external-services/tools/findings"
 	"external-services/tools/helm"
@@ -13,65 +13,93 @@ import (
 	"external-services/tools/values"
 )
 
-// checkResolvers finds resolvers that are not at work, and what they say of the DNS names of the entries.
-func (r *Report) checkResolvers(ctx context.Context, client kubernetes.Interface, live *service.Live, resolvers []helm.Resolver) {
-	for _, resolver := range resolvers {
-		if !live.IsRunning(ctx, client, resolver) {
-			r.Findings = append(r.Findings, findings.New(findings.ResolverNotRunning, "", "", findings.Args{
-				"lease": resolver.Namespace + "/" + resolver.Name, "leaseNamespace": resolver.Namespace,
-			}))
-		}
+// resolvers are those that follow one of the entries to check. Those of values have a name only if the release has
+// one.
+func (o Options) resolvers(all []helm.Resolver, desired []*service.Mapping) []helm.Resolver {
+	if o.FromValues && o.Release == "" {
+		return nil
 	}
-	events := map[string][]*eventsv1.Event{}
-	for _, e := range r.Entries {
-		if len(e.Desired.Hosts()) == 0 || e.Desired.Backend == values.Cluster || live.IsMissing(e.Namespace) || live.Services[e.Key] == nil {
-			continue
+	return slices.DeleteFunc(slices.Clone(all), func(r helm.Resolver) bool {
+		return !slices.ContainsFunc(desired, func(m *service.Mapping) bool {
+			return m.IsFollowed() && m.Resolver.Namespace == r.Namespace && m.Resolver.Name == r.Name
+		})
+	})
+}
+
+// checkResolvers finds resolvers that are not running, or have another configuration.
+func (r *Report) checkResolvers(live *service.Live, resolvers []helm.Resolver) {
+	for _, resolver := range resolvers {
+		config := live.Resolvers[service.Key{Namespace: resolver.Namespace, Name: resolver.Name}].Config
+		args := findings.Args{"resolver": resolver.Name, "resolverNamespace": resolver.Namespace, "restore": r.restore(), "source": r.source()}
+		add := func(code findings.Code) { r.Findings = append(r.Findings, findings.New(code, "", "", args)) }
+		if live.IsStopped(&resolver) {
+			add(findings.ResolverNotRunning)
 		}
-		if _, ok := events[e.Namespace]; !ok {
-			events[e.Namespace] = live.ReadEvents(ctx, client, e.Namespace)
+		switch {
+		case !live.CouldRead(service.ConfigMaps, resolver.Namespace):
+		case config == nil:
+			add(findings.ResolverConfigMissing)
+		case !isConfig(*config, resolver.Config):
+			add(findings.ResolverConfig)
 		}
-		r.checkNames(e, live, events[e.Namespace])
 	}
 }
 
-// checkNames finds names without an address, names that no longer resolve, and answers that were refused.
-func (r *Report) checkNames(e *Entry, live *service.Live, events []*eventsv1.Event) {
-	var unresolved []string
-	why := ""
-	for _, host := range e.Desired.Hosts() {
-		failed := service.NameEvent(events, e.Name, host, values.NameNotResolved, values.NameResolved)
-		if failed != nil && failed.Reason == values.NameResolved {
-			failed = nil
-		}
+// isConfig says whether a text is a configuration.
+func isConfig(text string, desired *values.ResolverConfig) bool {
+	config, err := values.ParseResolverConfig(text)
+	return err == nil && equality.Semantic.DeepEqual(config, desired)
+}
+
+// names finds DNS names without an address, names that no longer resolve, answers that were refused, and IP addresses
+// that the resolver is to write and has not.
+func (a *assessment) names() {
+	if !a.IsFollowed() {
+		return
+	}
+	for _, host := range a.Hosts() {
+		a.name(host)
+	}
+	if a.HealthCheck != nil && len(a.entry.Missing) > 0 {
+		a.add(findings.EndpointsNotWritten, findings.Args{"addresses": findings.Some(a.entry.Missing, ", ")})
+	}
+}
+
+func (a *assessment) name(host string) {
+	isResolved, why := false, ""
+	for _, family := range []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol} {
+		newest := a.live.NameEvent(a.Mapping, host, family, values.NameNotResolved, values.NameResolved)
+		isFailing, isInUse := newest != nil && newest.Reason == values.NameNotResolved, a.hasAddress(host, family)
+		isResolved = isResolved || isInUse
 		switch {
-		case !hasAddress(live, e.Key, host):
-			unresolved = append(unresolved, host)
-			if failed != nil {
-				why = ": " + failed.Note
-			}
-		case failed != nil:
-			r.add(e, findings.NameStale, findings.Args{"why": failed.Note})
+		case isFailing && isInUse:
+			a.add(findings.NameStale, findings.Args{"why": newest.Message})
+		case isFailing && why == "":
+			why = newest.Message
 		}
-		if refused := service.NameEvent(events, e.Name, host, values.AddressRefused); refused != nil {
-			r.add(e, findings.AddressRefused, findings.Args{"why": refused.Note})
+		if refused := a.live.NameEvent(a.Mapping, host, family, values.AddressRefused); refused != nil {
+			a.add(findings.AddressRefused, findings.Args{"why": refused.Message})
 		}
 	}
-	if len(unresolved) == 0 || !live.CouldRead(service.EndpointSlices, e.Namespace) {
+	// Two names of an entry may have one address, which is then in the slice of the first.
+	others, _ := a.entry.count(service.Followed)
+	isShared := why == "" && others > 0 && !a.live.IsStopped(a.Resolver)
+	if isResolved || isShared {
 		return
 	}
 	code := findings.NameUnresolvedOthers
-	if isReady := func(e Endpoint) bool { return e.Ready }; !slices.ContainsFunc(e.Endpoints, isReady) {
+	if !a.entry.hasReady() {
 		code = findings.NameUnresolved
 	}
-	r.add(e, code, findings.Args{"names": findings.Some(unresolved, ", "), "why": why})
+	if why == "" {
+		why = "The resolver has not asked for it yet, may not write EndpointSlices, or is not running."
+	}
+	a.add(code, findings.Args{"host": host, "why": why})
 }
 
-// hasAddress says whether the resolver has written an address of a name.
-func hasAddress(live *service.Live, key service.Key, host string) bool {
-	for _, slice := range live.Slices[key] {
-		if service.OfResolver(slice) && service.HostOf(slice) == host && len(slice.Endpoints) > 0 {
-			return true
-		}
-	}
-	return false
+// hasAddress says whether the resolver has written an address of a name in a family.
+func (a *assessment) hasAddress(host string, family corev1.IPFamily) bool {
+	return slices.ContainsFunc(a.live.Slices[a.Key], func(slice *discoveryv1.EndpointSlice) bool {
+		return service.OfResolver(slice) && service.HostOf(slice) == host && string(slice.AddressType) == string(family) && len(slice.Endpoints) > 0
+	})
 }

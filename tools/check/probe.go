@@ -187,7 +187,7 @@ func (e *Entry) outside() []outsideAddress {
 	}
 	name := e.Name + "." + e.Namespace + ".svc"
 	for _, endpoint := range e.Endpoints {
-		if endpoint.Class == service.Names && endpoint.Ready {
+		if endpoint.Class == service.Followed && endpoint.Ready {
 			list = append(list, outsideAddress{endpoint.Address, name})
 		}
 	}

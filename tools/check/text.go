@@ -41,7 +41,7 @@ func (r Result) severity() findings.Severity {
 // routesTo says in a few words what connections of the entry go to.
 func (e *Entry) routesTo() string {
 	var parts []string
-	for _, class := range []service.Class{service.Own, service.Names, service.Pods, service.Left, service.Stale, service.Foreign} {
+	for _, class := range []service.Class{service.Own, service.Followed, service.Pods, service.Left, service.Stale, service.Foreign} {
 		all, ready := e.count(class)
 		switch {
 		case all > ready:

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"external-services/tools/findings"
@@ -43,21 +44,29 @@ func (p *Plan) checkOwners(c Change) {
 	}
 }
 
-// checkStale finds endpoints of pods at a Service that has no selector anymore, and will have none: Kubernetes
-// keeps them.
+// checkStale finds endpoints that nobody will remove: of pods, at a Service that has no selector anymore and will have
+// none, as Kubernetes keeps them, and of a resolver that no longer works in the namespace.
 func (p *Plan) checkStale(c Change) {
 	live := p.live.Services[c.Key]
-	if live == nil || c.After.IsAlias() || service.HasSelector(c.After.Service) || service.HasSelector(live) {
+	if live == nil || c.After.IsAlias() {
 		return
 	}
-	var names []string
-	for _, slice := range p.live.Slices[c.Key] {
-		if service.OfPods(slice) && len(slice.Endpoints) > 0 {
-			names = append(names, slice.Name)
+	add := func(code findings.Code, isStale func(*discoveryv1.EndpointSlice) bool) {
+		var names []string
+		for _, slice := range p.live.Slices[c.Key] {
+			if isStale(slice) && len(slice.Endpoints) > 0 {
+				names = append(names, slice.Name)
+			}
+		}
+		if len(names) > 0 {
+			p.add(c, code, service.SliceArgs(names))
 		}
 	}
-	if len(names) > 0 {
-		p.add(c, findings.StaleEndpoints, service.SliceArgs(names))
+	if !service.HasSelector(c.After.Service) && !service.HasSelector(live) {
+		add(findings.StaleEndpoints, service.OfPods)
+	}
+	if !p.followedAfter[c.Namespace] && !findings.Has(p.Findings, findings.ResolverRemoved, c.Namespace, c.Name) {
+		add(findings.ResolverSlicesLeft, service.OfResolver)
 	}
 }
 

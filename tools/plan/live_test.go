@@ -17,6 +17,7 @@ import (
 	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/service"
+	"external-services/tools/values"
 )
 
 var outside = &helm.Deployed{Name: "outside", Namespace: "default", Revision: 1, Status: "deployed"}
@@ -54,6 +55,13 @@ func podSlice() *discoveryv1.EndpointSlice {
 	}
 }
 
+// leftSlice is one of a resolver.
+func leftSlice() *discoveryv1.EndpointSlice {
+	slice := podSlice()
+	slice.Name, slice.Labels[discoveryv1.LabelManagedBy] = "e-dns-ipv4-0", values.ResolverManager
+	return slice
+}
+
 // What only the cluster shows.
 func TestLook(t *testing.T) {
 	const named = "addresses: [10.0.0.1], ports: [{port: 80, podPort: http}]" + pods + ", backend: both"
@@ -83,6 +91,16 @@ func TestLook(t *testing.T) {
 			want: []string{"dns-answers interrupted", "stale-endpoints stale"}, says: "kubectl delete endpointslice e-x"},
 		{name: "stale endpoints that a selector removes", from: alias, to: addresses + pods, live: append(stored(t, one(alias)), podSlice()),
 			want: []string{"dns-answers interrupted"}},
+		{name: "a name to addresses", from: name, to: addresses, live: append(stored(t, one(name)), leftSlice()),
+			want: []string{"resolver-removed stale"}, says: "kubectl delete endpointslices -n default -l kubernetes.io/service-name=e,endpointslice.kubernetes.io/managed-by=external-services-resolver"},
+		{name: "pods took over, and no slice is left", from: nameInside, to: clusterOnly, live: append(stored(t, one(nameInside)), pod("a", "http", corev1.ConditionTrue))},
+		{name: "no pod took over, and a slice is left", from: nameInside, to: clusterOnly, live: append(stored(t, one(nameInside)), pod("a", "http", corev1.ConditionTrue), leftSlice()),
+			want: []string{"resolver-slices-left stale"}, says: "kubectl delete endpointslice e-dns-ipv4-0 -n default"},
+		{name: "slices left at an alias", from: alias, to: addresses, live: append(stored(t, one(alias)), leftSlice()),
+			want: []string{"dns-answers interrupted", "resolver-slices-left stale"}},
+		{name: "slices left at an alias, and still one", from: alias, to: alias + ", labels: {a: b}", live: append(stored(t, one(alias)), leftSlice())},
+		{name: "slices left that a resolver takes over", from: addresses, to: name, live: append(stored(t, one(addresses)), leftSlice()),
+			want: []string{"rollback-resolver stale"}},
 		{name: "no pods", from: addresses + pods, to: both, live: stored(t, one(addresses+pods)),
 			want: []string{"no-pods kept"}, says: "No pod of default/e is ready (0 found), so every connection goes outside"},
 		{name: "no pod is ready", from: both, to: clusterOnly + ", labels: {a: b}", live: append(stored(t, one(both)), pod("a", "http", corev1.ConditionFalse)),
@@ -101,7 +119,7 @@ func TestLook(t *testing.T) {
 			want: []string{"not-checked warning"}, says: "Could not read the namespace default"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			values := func(entry string) string {
+			text := func(entry string) string {
 				if entry == "" {
 					return "services: []"
 				}
@@ -111,7 +129,7 @@ func TestLook(t *testing.T) {
 			client.PrependReactor("*", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
 				return action.GetResource().Resource == c.forbid, nil, apierrors.NewForbidden(action.GetResource().GroupResource(), "", nil)
 			})
-			p := compare(mappings(t, values(c.from)), mappings(t, values(c.to)))
+			p := compare(mappings(t, text(c.from)), mappings(t, text(c.to)))
 			p.Release = outside
 			if err := p.look(t.Context(), client, func(string) {}); err != nil {
 				t.Fatal(err)

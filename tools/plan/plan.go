@@ -24,7 +24,8 @@ type Plan struct {
 
 	live *service.Live // nil without a cluster
 
-	hadResolver, hasResolver bool
+	// followedBefore and followedAfter are the namespaces in which a resolver works.
+	followedBefore, followedAfter map[string]bool
 }
 
 // ExitCode is the exit code of extsvc plan.
@@ -46,11 +47,11 @@ func Compare(before, after *helm.Result) *Plan {
 
 // compare lists the changes.
 func compare(before, after *helm.Result) *Plan {
+	from, to := service.FromRendered(before), service.FromRendered(after)
 	p := &Plan{
 		Changes: []Change{}, Findings: []findings.Finding{},
-		hadResolver: len(before.Resolvers) > 0, hasResolver: len(after.Resolvers) > 0,
+		followedBefore: followedNamespaces(from), followedAfter: followedNamespaces(to),
 	}
-	from, to := service.FromRendered(before), service.FromRendered(after)
 	all := maps.Clone(from)
 	maps.Copy(all, to)
 	for _, m := range service.Sorted(all) {
@@ -59,6 +60,17 @@ func compare(before, after *helm.Result) *Plan {
 		}
 	}
 	return p
+}
+
+// followedNamespaces are those in which a resolver follows an entry. It has no permissions elsewhere.
+func followedNamespaces(mappings map[service.Key]*service.Mapping) map[string]bool {
+	namespaces := map[string]bool{}
+	for _, m := range mappings {
+		if m.IsFollowed() {
+			namespaces[m.Namespace] = true
+		}
+	}
+	return namespaces
 }
 
 // add adds a finding about a mapping.

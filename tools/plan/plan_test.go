@@ -45,7 +45,9 @@ func mappings(t *testing.T, values string) *helm.Result {
 }
 
 // one is a values file with one entry named e.
-func one(entry string) string { return "services: [{name: e, " + entry + "}]" }
+func one(entry string) string {
+	return "resolver: {enabled: true}\nservices: [{name: e, " + entry + "}]"
+}
 
 // What entries can be, without the name.
 const (
@@ -61,6 +63,11 @@ const (
 	tcp          = "addresses: [10.0.0.1], ports: [{name: dns, port: 53}]"
 	tcpAndUDP    = "addresses: [10.0.0.1], ports: [{name: dns, port: 53}, {name: dns-udp, port: 53, protocol: UDP}]"
 	udp          = "addresses: [10.0.0.1], ports: [{name: dns-udp, port: 53, protocol: UDP}]"
+	name         = "addresses: [db.example], ports: [{port: 80}]"
+	nameAndIP    = "addresses: [db.example, 10.0.0.1], ports: [{port: 80}]"
+	checked      = addresses + ", healthCheck: {}"
+	nameAndPods  = name + pods + ", backend: both"
+	nameInside   = name + pods + ", backend: cluster"
 	tcpUDPAndTLS = "addresses: [10.0.0.1], ports: [{name: dns, port: 53}, {name: dns-udp, port: 53, protocol: UDP}, {name: tls, port: 853}]"
 )
 
@@ -121,6 +128,26 @@ func TestFindings(t *testing.T) {
 		{"no address is ready", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]", "no-ready-address lost"},
 		{"no address is ready, but used", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], publishNotReadyAddresses: true, ports: [{port: 80}]", ""},
 		{"no address is ready, as before", "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]", "addresses: [{ip: 10.0.0.2, ready: false}], ports: [{port: 80}]", ""},
+		{"addresses to a name", addresses, name, "rollback-resolver stale"},
+		{"addresses to addresses and a name", addresses, nameAndIP, "rollback-resolver stale"},
+		{"addresses and a name to a name", nameAndIP, name, ""},
+		{"addresses and a name to addresses", nameAndIP, addresses, "resolver-removed stale"},
+		{"a name to addresses", name, addresses, "resolver-removed stale"},
+		{"a name to another", name, strings.Replace(name, "db.", "db2.", 1), ""},
+		{"a name to an alias", name, alias, "dns-answers interrupted, resolver-removed stale"},
+		{"an alias to a name", alias, name, "dns-answers interrupted"},
+		{"a health check", addresses, checked, "rollback-resolver stale"},
+		{"no health check", checked, addresses, "resolver-removed stale"},
+		{"a name to both", name + pods, nameAndPods, ""},
+		{"both to cluster with a name", nameAndPods, nameInside, ""},
+		{"cluster to both with a name", nameInside, nameAndPods, ""},
+		{"both to external with a name", nameAndPods, name + pods, ""},
+		{"external to cluster with a name", name + pods, nameInside, "without-both interrupted"},
+		{"both with a name to cluster without", nameAndPods, clusterOnly, "resolver-removed stale"},
+		{"cluster with a name to cluster without", nameInside, clusterOnly, ""},
+		{"a name out of use", name, "addresses: [{host: db.example, ready: false}], ports: [{port: 80}]", "no-ready-address lost"},
+		{"a name to IPv6", name, six, "family-change refused, resolver-removed stale"},
+		{"IPv6 to a name", six, name, "rollback-resolver stale"},
 		{"pods besides an address that is not ready", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]" + pods + ", backend: both", "rollback-stale stale"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -140,7 +167,7 @@ func TestFindings(t *testing.T) {
 			switch {
 			case c.from == c.to:
 				code = findings.ExitOK
-			case c.want == "", c.want == "rollback-stale stale": // a warning
+			case c.want == "", c.want == "rollback-stale stale", c.want == "rollback-resolver stale": // a warning
 				code = findings.ExitNotice
 			}
 			if p.ExitCode() != code {
@@ -168,6 +195,11 @@ func TestChanges(t *testing.T) {
 		{addresses, dual, "addresses: +2001:db8::1; ipFamilyPolicy: SingleStack -> PreferDualStack"},
 		{addresses, addresses + ", sessionAffinity: ClientIP, sessionAffinityTimeoutSeconds: 5", "sessionAffinity: None -> ClientIP; sessionAffinityTimeoutSeconds: 10800 -> 5"},
 		{addresses, addresses + ", publishNotReadyAddresses: true, trafficDistribution: PreferSameNode", "trafficDistribution: none -> PreferSameNode; publishNotReadyAddresses: false -> true"},
+		{addresses, nameAndIP, "addresses: +db.example; ipFamilyPolicy: SingleStack -> PreferDualStack"},
+		{nameAndIP, name, "addresses: -10.0.0.1"},
+		{name, alias, "kind: EndpointSlice -> ExternalName; externalName: none -> a.example; addresses: -db.example; ports: -80"},
+		{nameAndPods, nameInside, "backend: both -> cluster; addresses: -db.example"},
+		{name, name + ", resolve: {keepSeconds: 60}, healthCheck: {}", "resolve: none -> keepSeconds=60; healthCheck: none -> defaults"},
 		{addresses + ", labels: {a: b, c: d}, annotations: {e: f}", addresses + ", labels: {a: x}, annotations: {e: f, g: h}", "label a: b -> x; label: -c; annotation: +g=h"},
 	} {
 		p := compareTexts(t, one(c.from), one(c.to))
@@ -179,19 +211,57 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%s to %s:\ngot  %s\nwant %s", c.from, c.to, got, c.want)
 		}
 	}
+	for _, values := range []string{"replicas: 3", "image: {tag: other}", "metrics: {podMonitor: true}", "admissionPolicy: true"} {
+		// Endpoints do not depend on what the resolver runs as.
+		p := compareTexts(t, one(name), strings.Replace(one(name), "enabled: true", "enabled: true, "+values, 1))
+		if len(p.Changes)+len(p.Findings) > 0 || p.ExitCode() != findings.ExitOK {
+			t.Errorf("%s: %+v", values, p)
+		}
+	}
+	p := compareTexts(t, one(name), strings.Replace(one(name), "enabled: true", "enabled: true, deniedCIDRs: [10.0.0.0/8]", 1))
+	if len(p.Changes) != 1 || strings.Join(p.Changes[0].Changes, "; ") != "resolver.deniedCIDRs: +10.0.0.0/8" || p.ExitCode() != findings.ExitNotice {
+		t.Errorf("another denied network: %+v", p)
+	}
 	// Twelve addresses, in other slices: the values of the chart and not of the entry.
 	var list []string
 	for i := range 12 {
 		list = append(list, fmt.Sprintf("10.0.0.%d", i+1))
 	}
 	many := one("ports: [{port: 80}], addresses: [" + strings.Join(list, ", ") + "]")
-	p := compareTexts(t, many, many+"\nendpoints: {maxPerSlice: 6}")
+	p = compareTexts(t, many, many+"\nendpoints: {maxPerSlice: 6}")
 	if got := strings.Join(p.Changes[0].Changes, "; "); got != "EndpointSlice e-ipv4-0: other content; EndpointSlice e-ipv4-1: added" {
 		t.Errorf("with other slices: %s", got)
 	}
 	p = compareTexts(t, one(addresses), many)
 	if got := p.Changes[0].Changes[0]; !strings.HasSuffix(got, ", +10.0.0.9, and 3 more") {
 		t.Errorf("with many addresses: %s", got)
+	}
+}
+
+// The resolver works in the namespaces of the entries that it follows, and leaves endpoints only in one that it leaves.
+func TestResolverPerNamespace(t *testing.T) {
+	const list = "resolver: {enabled: true}\nservices:\n" +
+		"- {name: a, namespace: shop, addresses: [%s], ports: [{port: 80}]}\n" +
+		"- {name: b, namespace: shop, addresses: [%s], ports: [{port: 80}]}\n" +
+		"- {name: c, namespace: web, addresses: [%s], ports: [{port: 80}]}\n"
+	for _, c := range []struct{ from, to, want string }{
+		{"a.example b.example c.example", "10.0.0.1 b.example c.example", ""},
+		{"a.example 10.0.0.2 c.example", "10.0.0.1 10.0.0.2 c.example", "shop/a resolver-removed"},
+		{"a.example b.example 10.0.0.3", "10.0.0.1 10.0.0.2 10.0.0.3", "shop/a resolver-removed, shop/b resolver-removed"},
+		{"10.0.0.1 b.example 10.0.0.3", "a.example b.example 10.0.0.3", ""},
+		{"10.0.0.1 b.example 10.0.0.3", "10.0.0.1 b.example c.example", "web/c rollback-resolver"},
+	} {
+		values := func(addresses string) string {
+			fields := strings.Fields(addresses)
+			return fmt.Sprintf(list, fields[0], fields[1], fields[2])
+		}
+		var got []string
+		for _, f := range compareTexts(t, values(c.from), values(c.to)).Findings {
+			got = append(got, f.Subject()+" "+string(f.Code))
+		}
+		if strings.Join(got, ", ") != c.want {
+			t.Errorf("%s to %s: %q, want %q", c.from, c.to, got, c.want)
+		}
 	}
 }
 

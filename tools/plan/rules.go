@@ -35,6 +35,8 @@ func (p *Plan) checkRules(c Change) {
 	wasAlias, isAlias := before.IsAlias(), after.IsAlias()
 	hadSelector, hasSelector := service.HasSelector(before.Service), service.HasSelector(after.Service)
 	isCutover := before.Backend != after.Backend && before.Backend != values.Both && after.Backend != values.Both
+	// With the backend cluster, the resolver has removed them when a pod became ready.
+	leavesSlices := before.IsFollowed() && before.Backend != values.Cluster && !p.followedAfter[c.Namespace]
 	renamed, removed := changedPorts(before, after)
 	patched := patchedPorts(before.Service, after.Service)
 	args := findings.Args{
@@ -55,8 +57,9 @@ func (p *Plan) checkRules(c Change) {
 		{isAlias && before.HasClusterIP(), findings.DNSAnswers},
 		{isAlias && before.Headless, findings.DNSAnswersFromHeadless},
 		{wasAlias && !isAlias, findings.DNSAnswersFromAlias},
-		{before.Followed && !p.hasResolver && !isAlias, findings.ResolverRemoved},
-		{after.Followed && !p.hadResolver, findings.RollbackResolver},
+		{leavesSlices && !isAlias, findings.ResolverRemoved},
+		{leavesSlices && isAlias, findings.ResolverRemovedAlias},
+		{after.IsFollowed() && !p.followedBefore[c.Namespace] && !wasAlias, findings.RollbackResolver},
 		{len(renamed) > 0 && before.HasClusterIP() && after.HasClusterIP(), findings.PortRenamed},
 		{patched != "", patched},
 		{len(removed) > 0 && !isAlias, findings.PortRemoved},

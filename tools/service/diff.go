@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"external-services/tools/findings"
+	"external-services/tools/helm"
 )
 
 // Difference is what differs in one field of two mappings.
@@ -65,8 +66,9 @@ func Diff(before, after *Mapping) []Difference {
 	}
 	d.text("externalName", before.ExternalName, after.ExternalName, true)
 	compareItems(d, "addresses", before.Addresses, after.Addresses, Address.Text, Address.Text, compareAddresses)
-	d.text("resolve", asJSON(before.Resolve), asJSON(after.Resolve), false)
-	d.text("healthCheck", asJSON(before.HealthCheck), asJSON(after.HealthCheck), true)
+	d.text("resolve", fieldsOf(before.Resolve), fieldsOf(after.Resolve), false)
+	d.text("healthCheck", fieldsOf(before.HealthCheck), fieldsOf(after.HealthCheck), true)
+	d.following(before.Resolver, after.Resolver)
 	compareItems(d, "ports", before.Ports, after.Ports, Port.id, Port.String, comparePorts)
 	d.text("selector", before.SelectorText(), after.SelectorText(), true)
 	for _, s := range Settings {
@@ -88,13 +90,19 @@ func printed(value any) string {
 	return fmt.Sprint(value)
 }
 
-// asJSON prints a part of an entry, empty if it is not set.
-func asJSON[T any](part *T) string {
+// fieldsOf prints the fields of a part of an entry that are set, as key=value,key=value. It is empty for no part.
+func fieldsOf[T any](part *T) string {
 	if part == nil {
 		return ""
 	}
 	text, _ := json.Marshal(part) // numbers and strings only
-	return string(text)
+	var fields map[string]any
+	_ = json.Unmarshal(text, &fields)
+	pairs := map[string]string{}
+	for key, value := range fields {
+		pairs[key] = fmt.Sprint(value)
+	}
+	return cmp.Or(Pairs(pairs), "defaults")
 }
 
 type differences struct{ list []Difference }
@@ -103,6 +111,26 @@ func (d *differences) text(field, before, after string, routes bool) {
 	if before != after {
 		d.list = append(d.list, Difference{Field: field, Old: before, New: after, Routes: routes})
 	}
+}
+
+// following compares how two resolvers follow the names of an entry.
+func (d *differences) following(before, after *helm.Resolver) {
+	if before == nil || after == nil {
+		return
+	}
+	from, to := before.Config.Following, after.Config.Following
+	d.items("resolver.nameservers", from.Nameservers, to.Nameservers)
+	d.text("resolver.minSeconds", fmt.Sprint(from.MinSeconds), fmt.Sprint(to.MinSeconds), false)
+	d.text("resolver.maxSeconds", fmt.Sprint(from.MaxSeconds), fmt.Sprint(to.MaxSeconds), false)
+	d.items("resolver.allowedNames", from.AllowedNames, to.AllowedNames)
+	d.items("resolver.allowedCIDRs", from.AllowedCIDRs, to.AllowedCIDRs)
+	d.items("resolver.deniedCIDRs", from.DeniedCIDRs, to.DeniedCIDRs)
+}
+
+// items compares two lists of texts, whatever their order.
+func (d *differences) items(field string, before, after []string) {
+	text := func(s string) string { return s }
+	compareItems(d, field, before, after, text, text, func(*differences, string, string) {})
 }
 
 func (a Address) String() string {

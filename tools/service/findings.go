@@ -48,8 +48,13 @@ func (l *Live) Findings() []findings.Finding {
 		if u.Resource == Namespaces {
 			what = "namespace " + where
 		}
+		view := " The role view of Kubernetes does."
+		if u.Resource == Leases {
+			view = ""
+		}
 		list = append(list, findings.New(code, about, "", findings.Args{
 			"what": what, "where": where, "why": u.Err.Error(), "verb": u.Verb, "resource": u.Name, "group": cmp.Or(u.Group, `""`),
+			"view": view,
 		}))
 	}
 	for _, namespace := range l.Missing {

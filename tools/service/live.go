@@ -45,6 +45,11 @@ type Live struct {
 	Named    map[Key]*discoveryv1.EndpointSlice   // those with a name of the mappings, by that
 	Legacy   map[Key]*Endpoints
 
+	// Resolvers are those that were looked for, by their namespace and name, and Events what they wrote about the
+	// Services in the last hour, the newest last.
+	Resolvers map[Key]State
+	Events    map[Key][]*corev1.Event
+
 	// Missing are the namespaces that do not exist, sorted.
 	Missing []string
 

@@ -14,6 +14,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/utils/ptr"
 
+	"external-services/tools/helm"
 	"external-services/tools/values"
 )
 
@@ -49,9 +50,9 @@ type Mapping struct {
 	// Families are those of the IP addresses, IPv4 before IPv6. Those of DNS names are not known.
 	Families []string `json:"families,omitempty"`
 
-	// Followed says that the resolver writes endpoints: those of the DNS names, and with a health check all. Resolve
-	// and HealthCheck are how, as the values have it.
-	Followed    bool                `json:"followed,omitempty"`
+	// Resolver is the one that follows the entry, nil if none does. Resolve and HealthCheck are how, as the values
+	// have it.
+	Resolver    *helm.Resolver      `json:"-"`
 	Resolve     *values.Resolve     `json:"resolve,omitempty"`
 	HealthCheck *values.HealthCheck `json:"healthCheck,omitempty"`
 
@@ -192,19 +193,18 @@ func FamilyOf(ip string) corev1.IPFamily {
 // Text is the IP address or the DNS name.
 func (a Address) Text() string { return cmp.Or(a.IP, a.Host) }
 
-// follow adds what the resolver does for the entry.
-func (m *Mapping) follow(entry *values.Entry) {
-	m.Followed, m.Resolve, m.HealthCheck = true, entry.Resolve, entry.HealthCheck
-	if entry.Backend != values.Cluster {
-		m.Kind = string(values.EndpointSlice)
+// follow adds what a resolver does for the entry.
+func (m *Mapping) follow(resolver *helm.Resolver, entry *values.Entry) {
+	m.Resolver, m.Resolve, m.HealthCheck = resolver, entry.Resolve, entry.HealthCheck
+	if entry.Backend == values.Cluster {
+		return // it takes its endpoints away when a pod is ready
 	}
+	m.Kind = string(values.EndpointSlice)
 	for _, a := range entry.Addresses {
-		address := Address{Host: a.Host, Hostname: a.Hostname, Zone: a.Zone, Draining: ptr.Deref(a.Draining, false)}
-		address.Ready = ptr.Deref(a.Ready, true) && !address.Draining
-		if a.Host == "" {
-			address.IP = a.IP
-		}
-		m.addAddress(address)
+		draining := ptr.Deref(a.Draining, false)
+		m.addAddress(Address{
+			IP: a.IP, Host: a.Host, Hostname: a.Hostname, Zone: a.Zone, Ready: ptr.Deref(a.Ready, true) && !draining, Draining: draining,
+		})
 	}
 	for _, p := range entry.Ports {
 		m.setTarget(p.Name, corev1.Protocol(p.Protocol), int32(cmp.Or(p.TargetPort, p.Port)))

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -17,13 +17,19 @@ import (
 	"external-services/tools/values"
 )
 
-// Resources of the resolver.
+// The resources that tell of resolvers. Events are read in the core group: the role view of Kubernetes 1.34 does not
+// allow to read those of events.k8s.io, which are the same.
 var (
-	Events = Resource{"events", "events.k8s.io", "Events"}
-	Leases = Resource{"leases", "coordination.k8s.io", "Lease"}
+	EventObjects = Resource{"events", "", "Events"}
+	Leases       = Resource{"leases", "coordination.k8s.io", "Leases"}
+	ConfigMaps   = Resource{"configmaps", "", "ConfigMaps"}
 )
 
-// Hosts are the DNS names of the entry that the resolver follows.
+// IsFollowed says whether a resolver writes endpoints of the mapping: those of the DNS names, and with a health check
+// all.
+func (m *Mapping) IsFollowed() bool { return m.Resolver != nil }
+
+// Hosts are the DNS names that the resolver follows.
 func (m *Mapping) Hosts() []string {
 	var hosts []string
 	for _, a := range m.Addresses {
@@ -34,53 +40,114 @@ func (m *Mapping) Hosts() []string {
 	return hosts
 }
 
-// HostOf is the DNS name whose addresses a slice of the resolver holds, empty for IP addresses.
+// HostOf is the DNS name whose addresses a slice of the resolver holds, empty for IP addresses of the values.
 func HostOf(slice *discoveryv1.EndpointSlice) string { return slice.Annotations[values.HostAnnotation] }
 
-// leaseGrace is how late a Lease may be renewed: its holder does so every 2 s.
+// State is what a cluster has of a resolver.
+type State struct {
+	// LeadingSince is since when a replica works. It is zero if none does, or if the Lease could not be read.
+	LeadingSince time.Time
+
+	// Config is the text of its configuration, nil if there is none or it could not be read.
+	Config *string
+}
+
+// leaseGrace is the age at which a Lease counts as left behind. Its holder renews it every 2 s, and another replica
+// takes it over after 10 s.
 const leaseGrace = 30 * time.Second
 
-// IsRunning says whether a resolver is at work: somebody holds its Lease. What may not be read is in Unread, and
-// counts as running.
-func (l *Live) IsRunning(ctx context.Context, client kubernetes.Interface, resolver helm.Resolver) bool {
-	lease, err := client.CoordinationV1().Leases(resolver.Namespace).Get(ctx, resolver.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return false
+// ReadResolvers reads the Leases and configurations of resolvers, and the Events that they wrote about Services of the
+// mappings. What the user may not read is in Unread.
+func (l *Live) ReadResolvers(
+	ctx context.Context, client kubernetes.Interface, resolvers []helm.Resolver, desired []*Mapping, progress func(string),
+) {
+	l.Resolvers, l.Events = map[Key]State{}, map[Key][]*corev1.Event{}
+	for i := range resolvers {
+		r := &resolvers[i]
+		l.Resolvers[keyOf(r)] = State{l.readLease(ctx, client, r), l.readConfig(ctx, client, r)}
 	}
-	if err != nil {
-		l.unread(Leases, "get", err, resolver.Namespace)
-		return true
-	}
-	renewed := lease.Spec.RenewTime
-	return ptr.Deref(lease.Spec.HolderIdentity, "") != "" && renewed != nil && time.Since(renewed.Time) < leaseGrace
-}
-
-// ReadEvents lists what the resolver wrote about Services of a namespace, the newest last. Kubernetes keeps Events
-// for an hour. If it cannot, it says so in Unread.
-func (l *Live) ReadEvents(ctx context.Context, client kubernetes.Interface, namespace string) []*eventsv1.Event {
-	var list []*eventsv1.Event
-	err := List(ctx, client.EventsV1().Events(namespace).List, func(e *eventsv1.Event) {
-		if e.ReportingController == values.ResolverManager && e.Regarding.Kind == "Service" {
-			list = append(list, e)
+	namespaces := map[string]bool{}
+	for _, m := range desired {
+		if len(m.Hosts()) > 0 && !l.IsMissing(m.Namespace) {
+			namespaces[m.Namespace] = true
 		}
+	}
+	l.read(ctx, EventObjects, namespaces, progress, func(namespace string, count func()) error {
+		list := func(ctx context.Context, o metav1.ListOptions) (*corev1.EventList, error) {
+			o.FieldSelector = "involvedObject.kind=Service,reportingComponent=" + values.ResolverManager
+			return client.CoreV1().Events(namespace).List(ctx, o)
+		}
+		return List(ctx, list, func(e *corev1.Event) {
+			count()
+			key := Key{e.InvolvedObject.Namespace, e.InvolvedObject.Name}
+			l.Events[key] = append(l.Events[key], e)
+		})
 	})
-	l.unread(Events, "list", err, namespace)
-	slices.SortStableFunc(list, func(a, b *eventsv1.Event) int { return lastSeen(a).Compare(lastSeen(b)) })
-	return list
+	for _, events := range l.Events {
+		slices.SortStableFunc(events, func(a, b *corev1.Event) int { return lastSeen(a).Compare(lastSeen(b)) })
+	}
 }
 
-func lastSeen(e *eventsv1.Event) time.Time {
+func keyOf(r *helm.Resolver) Key { return Key{r.Namespace, r.Name} }
+
+// IsStopped says whether no replica of a resolver works. One that was not looked for, or whose Lease could not be
+// read, counts as working.
+func (l *Live) IsStopped(r *helm.Resolver) bool {
+	state, isKnown := l.Resolvers[keyOf(r)]
+	return isKnown && state.LeadingSince.IsZero() && l.CouldRead(Leases, r.Namespace)
+}
+
+// readLease returns since when somebody holds the Lease of a resolver, zero if nobody does.
+func (l *Live) readLease(ctx context.Context, client kubernetes.Interface, r *helm.Resolver) (since time.Time) {
+	lease, err := client.CoordinationV1().Leases(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
+	if err != nil {
+		l.unreadObject(Leases, err, r.Namespace)
+		return time.Time{}
+	}
+	spec := lease.Spec
+	if ptr.Deref(spec.HolderIdentity, "") == "" || spec.RenewTime == nil || spec.AcquireTime == nil || time.Since(spec.RenewTime.Time) > leaseGrace {
+		return time.Time{}
+	}
+	return spec.AcquireTime.Time
+}
+
+// readConfig returns the configuration of a resolver, nil if there is none.
+func (l *Live) readConfig(ctx context.Context, client kubernetes.Interface, r *helm.Resolver) *string {
+	config, err := client.CoreV1().ConfigMaps(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
+	if err != nil {
+		l.unreadObject(ConfigMaps, err, r.Namespace)
+		return nil
+	}
+	return ptr.To(config.Data[values.ResolverConfigKey])
+}
+
+// unreadObject notes why an object of a namespace could not be read, unless it does not exist.
+func (l *Live) unreadObject(resource Resource, err error, namespace string) {
+	if !apierrors.IsNotFound(err) && l.CouldRead(resource, namespace) {
+		l.unread(resource, "get", err, namespace)
+	}
+}
+
+func lastSeen(e *corev1.Event) time.Time {
 	if e.Series != nil {
 		return e.Series.LastObservedTime.Time
 	}
 	return e.EventTime.Time
 }
 
-// NameEvent is the newest Event about a DNS name of a Service that has one of some reasons, nil if there is none. The
-// action of such an Event begins with the name.
-func NameEvent(events []*eventsv1.Event, service, host string, reasons ...string) *eventsv1.Event {
-	for _, e := range slices.Backward(events) {
-		if e.Regarding.Name == service && strings.HasPrefix(e.Action, host+" ") && slices.Contains(reasons, e.Reason) {
+// maxAction is the length at which the resolver cuts the action of an Event, a limit of the API in bytes
+// (pkg/apis/events/validation).
+const maxAction = 128
+
+// NameEvent is the newest Event about the addresses of a DNS name in a family that has one of some reasons, nil if
+// there is none. The action of such an Event begins with the name and the family. Events from before the replica that
+// works now took over do not count: it writes its own if their reason lasts.
+func (l *Live) NameEvent(m *Mapping, host string, family corev1.IPFamily, reasons ...string) *corev1.Event {
+	about := host + " " + string(family)
+	about = about[:min(len(about), maxAction)]
+	since := l.Resolvers[keyOf(m.Resolver)].LeadingSince
+	for _, e := range slices.Backward(l.Events[m.Key]) {
+		if strings.HasPrefix(e.Action, about) && slices.Contains(reasons, e.Reason) && !lastSeen(e).Before(since) {
 			return e
 		}
 	}

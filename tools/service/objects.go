@@ -55,11 +55,12 @@ func FromRendered(objects *helm.Result) map[Key]*Mapping {
 		key := KeyOf(service)
 		mappings[key] = NewMapping(service, endpointSlices[key], endpoints[key])
 	}
-	for _, resolver := range objects.Resolvers {
-		for i := range resolver.Config.Entries {
-			entry := &resolver.Config.Entries[i]
+	for i := range objects.Resolvers {
+		resolver := &objects.Resolvers[i]
+		for j := range resolver.Config.Entries {
+			entry := &resolver.Config.Entries[j]
 			if m := mappings[Key{entry.Namespace, entry.Name}]; m != nil {
-				m.follow(entry)
+				m.follow(resolver, entry)
 			}
 		}
 	}

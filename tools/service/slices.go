@@ -28,12 +28,12 @@ type Class string
 
 // The classes.
 const (
-	Own     Class = "own"     // an entry of the values
-	Pods    Class = "pods"    // the pods of the Service's selector
-	Stale   Class = "stale"   // pods of a selector that the Service no longer has
-	Names   Class = "names"   // the resolver, for DNS names of the entry
-	Left    Class = "left"    // the resolver, for an entry that it no longer follows
-	Foreign Class = "foreign" // someone else
+	Own      Class = "own"      // an entry of the values
+	Followed Class = "followed" // the resolver, for an entry that it follows
+	Pods     Class = "pods"     // the pods of the Service's selector
+	Stale    Class = "stale"    // pods of a selector that the Service no longer has
+	Left     Class = "left"     // the resolver, for an entry that it no longer follows
+	Foreign  Class = "foreign"  // someone else
 )
 
 // SelectsPods says whether a Service selects pods: not with a parked selector, which matches none.
@@ -69,8 +69,8 @@ func Classify(slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice
 	switch {
 	case slices.ContainsFunc(desired.Slices, isOwn), desired.Endpoints != nil && IsMirrored(slice) && !SelectsPods(service):
 		return Own
-	case OfResolver(slice) && desired.Followed:
-		return Names
+	case OfResolver(slice) && desired.IsFollowed():
+		return Followed
 	case OfResolver(slice):
 		return Left
 	case OfPods(slice) && SelectsPods(service):
