@@ -220,16 +220,25 @@ func (r *Resolver) checkReady(request *http.Request) error {
 	if settings == nil {
 		return errors.New("the configuration was not read yet")
 	}
+	var not error
 	for key, entry := range settings.entries {
-		if err := r.checkEntry(request.Context(), key, entry); err != nil {
-			return err
+		if not = r.checkEntry(request.Context(), key, entry); not != nil {
+			break
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.wasReady = true
-	return nil
+	r.wasReady = not == nil
+	if not != nil && not.Error() != r.notReady { // the answer to the probe has no reason
+		r.notReady = not.Error()
+		r.options.Log.Info("not ready", "why", r.notReady)
+	}
+	return not
 }
+
+// slicesWithin is how long a replica that does not lead waits for the leader to write. The leader of a release before
+// does not know a new namespace, and ends only once this replica is ready.
+const slicesWithin = 15 * time.Second
 
 func (r *Resolver) checkEntry(ctx context.Context, key types.NamespacedName, entry *values.Entry) error {
 	questions := r.questions(key, entry)
@@ -244,7 +253,7 @@ func (r *Resolver) checkEntry(ctx context.Context, key types.NamespacedName, ent
 	if len(questions) == 0 && !r.hasService(key) {
 		return fmt.Errorf("the Service %s does not exist yet", key)
 	}
-	if !answered || entry.Backend == values.Cluster {
+	if !answered || entry.Backend == values.Cluster || r.leadsSince.Load() == nil && time.Since(r.started) > slicesWithin {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)

@@ -83,7 +83,9 @@ type Resolver struct {
 	entries    map[types.NamespacedName]*written
 	changed    map[types.NamespacedName]time.Time                            // the first change that is not written yet
 	queues     map[string]workqueue.TypedRateLimitingInterface[ctrl.Request] // by namespace, on the leader
+	started    time.Time
 	wasReady   bool
+	notReady   string // why
 }
 
 // service is what is known of a Service of the namespaces.
@@ -136,6 +138,7 @@ func newResolver(manager ctrl.Manager, o Options) (*Resolver, error) {
 		return nil, err
 	}
 	r := &Resolver{
+		started:   time.Now(),
 		options:   o,
 		client:    manager.GetClient(),
 		caches:    map[string]cache.Cache{},

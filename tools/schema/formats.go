@@ -60,7 +60,7 @@ func setFormat(s *jsonschema.Schema, format values.Format, optional bool) {
 		return
 	}
 	s.Pattern, s.Extras["patternErrorMessage"] = format.Pattern, sentence
-	if optional {
+	if optional && !strings.HasPrefix(s.Pattern, "^$|") {
 		s.Pattern = "^$|" + s.Pattern
 	}
 	if format.MaxLength > 0 {

@@ -96,7 +96,7 @@ var Formats = map[string]Format{
 	},
 	"digest": {
 		Title:   "image digest",
-		Pattern: `^[a-z0-9]+:[0-9a-f]{32,}$`,
+		Pattern: `^$|^[a-z0-9]+:[0-9a-f]{32,}$`, // also where a release sets one
 		Write:   `it as the registry shows it, such as sha256: and 64 hexadecimal digits`,
 	},
 	"objectName": {
