@@ -40,7 +40,7 @@ func (p push) run(ctx context.Context) error {
 	}
 	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(httpsOnly{})}
 	target := repository.Tag(tag(p.version))
-	switch found, err := remote.Head(target, options...); {
+	switch found, err := remote.Get(target, options...); { // an error of Head has no message
 	case isNotFound(err):
 		if err := remote.WriteIndex(target, index, options...); err != nil {
 			return fmt.Errorf("push %s: %w", target, err)
