@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -56,8 +58,17 @@ func TestPushTwice(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(manifest.Manifests) != 1 || manifest.Manifests[0].ArtifactType != sbomType {
-				t.Errorf("the referrers are %+v, want one of %s", manifest.Manifests, sbomType)
+			if len(manifest.Manifests) != 1 {
+				t.Fatalf("the referrers are %+v, want one", manifest.Manifests)
+			}
+			// The manifest, as the registry of the library gives its descriptor the type of the config.
+			referrer, err := remote.Get(repository.Digest(manifest.Manifests[0].Digest.String()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sbom, err := v1.ParseManifest(bytes.NewReader(referrer.Manifest))
+			if err != nil || sbom.ArtifactType != sbomType || sbom.Subject == nil || sbom.Subject.Digest != image.Digest {
+				t.Errorf("the referrer is %+v, %v, want %s of the image", sbom, err, sbomType)
 			}
 		})
 	}
