@@ -123,8 +123,8 @@ clean() {
   rm -rf "$state"
 }
 
-# resolver_image makes the image of the resolver of the program that make has built, which takes no compiler.
-# What is released is compiled by ci/image.sh.
+# resolver_image makes the image of the resolver from the program that make has built. ci/image.sh compiles the
+# released one, which takes minutes.
 resolver_image() {
   "$root/.bin/image" build -name resolver -version "$(sed -n 's/^version: //p' "$root/charts/external-services/Chart.yaml")" \
     "$state" "linux/$(go env GOARCH)=$root/.bin/resolver"

@@ -16,8 +16,8 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-// The image holds the static binaries of the resolver, of the pinned compiler, with the version of the chart, and one bill
-// of materials is true for both platforms.
+// The image holds the static binaries of the resolver, of the pinned compiler, with the version of the chart, and
+// one bill of materials is true for both platforms.
 func TestImage(t *testing.T) {
 	run(t, testenv.Root(), nil, "make", "--silent", "image")
 	versions, err := testenv.Versions()
@@ -41,7 +41,7 @@ func TestImage(t *testing.T) {
 		t.Errorf("resolver-image.digest has %q, want %s", text, index.Digest)
 	}
 
-	// What a container is: nothing but the program.
+	// A container has nothing but the program.
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "resolver"), programs["linux/amd64"], 0o755); err != nil {
 		t.Fatal(err)
@@ -93,7 +93,8 @@ func copyTree(t *testing.T, to string) {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	const copyFiles = `git ls-files -z -co --exclude-standard | while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
+	const copyFiles = `git ls-files -z -co --exclude-standard |
+		while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
 		tar --null -T - -cf - | tar -xf - -C "$1"`
 	run(t, testenv.Root(), nil, "bash", "-c", copyFiles, "copy", to)
 }

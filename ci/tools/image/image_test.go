@@ -77,7 +77,8 @@ func TestPushTwice(t *testing.T) {
 // startRegistry starts a registry with TLS, which the library trusts until the test ends.
 func startRegistry(t *testing.T, referrers bool) name.Repository {
 	t.Helper()
-	server := httptest.NewTLSServer(registry.New(registry.WithReferrersSupport(referrers), registry.Logger(log.New(io.Discard, "", 0))))
+	silent := registry.Logger(log.New(io.Discard, "", 0))
+	server := httptest.NewTLSServer(registry.New(registry.WithReferrersSupport(referrers), silent))
 	before := remote.DefaultTransport
 	remote.DefaultTransport = server.Client().Transport
 	t.Cleanup(func() {
