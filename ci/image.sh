@@ -7,9 +7,8 @@
 # IMAGE is the program of ci/tools/image. FOLDER gets what it writes, and the binaries of the platforms
 # (linux/amd64 and linux/arm64) as resolver-OS-ARCHITECTURE.
 #
-# What is compiled depends on the sources, the go.mod files and GO_VERSION of ci/versions.env alone:
-# flags of the environment and of go env -w do not count, only how Go downloads modules and where it
-# keeps them.
+# The bytes depend on the sources, the go.mod files and GO_VERSION of ci/versions.env alone. Of the settings
+# of Go in the environment and of go env -w, only those count that say where modules come from and are kept.
 set -euo pipefail
 
 image=$1 folder=$2
@@ -35,7 +34,8 @@ mkdir -p "$folder"
 binaries=()
 for platform in "${platforms[@]}"; do
   binary=$folder/resolver-${platform/\//-}
-  ci/progress.sh "resolver for $platform" env GOOS="${platform%/*}" GOARCH="${platform#*/}" go build -v -trimpath -buildvcs=false \
+  ci/progress.sh "resolver for $platform" env GOOS="${platform%/*}" GOARCH="${platform#*/}" \
+    go build -v -trimpath -buildvcs=false \
     -ldflags "-s -w -buildid= -X main.version=$version" -o "$binary" ./tools/cmd/resolver >&2
   binaries+=("$platform=$binary")
 done

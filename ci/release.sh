@@ -5,15 +5,14 @@
 #   ci/release.sh HELM4 GENERATE IMAGE FOLDER
 #
 # FOLDER has what make image writes. The chart refers to the image by its digest, so that the
-# signature of the chart covers it. What can fail here fails before anything is pushed, and the
-# chart comes last: no chart is ever without its image, and a release that was broken off is
-# run again.
+# signature of the chart covers it. The chart is signed before anything is pushed, and pushed last:
+# the registry has no chart without its image, and a release that was broken off can be run again.
 #
 # The environment variables are
 #   REGISTRY          where the chart goes, such as oci://registry.example/charts, to which
 #                     helm registry login has logged in
-#   IMAGE_REPOSITORY  where the image goes; by default external-services-resolver beside the
-#                     charts, such as registry.example/external-services-resolver
+#   IMAGE_REPOSITORY  where the image goes; by default external-services-resolver next to
+#                     the charts, such as registry.example/external-services-resolver
 #   KEY               the name or e-mail of the key that signs
 #   KEYRING           the file of a GPG keyring that holds it: gpg --export-secret-keys
 #   PASSPHRASE_FILE   the file of its passphrase, where it has one
@@ -25,8 +24,9 @@ refuse() {
   exit 1
 }
 
-# beside REGISTRY prints the repository of the image in the folder that holds the one of the charts.
-beside() {
+# image_next_to REGISTRY prints the repository of the image: external-services-resolver in the folder that
+# holds the one of the charts.
+image_next_to() {
   local path=${1#oci://}
   path=${path%/}
   [[ $path != */* ]] || path=${path%/*}
@@ -50,7 +50,7 @@ if "$helm" show chart "$REGISTRY/external-services" --version "$version" >/dev/n
   refuse "$REGISTRY/external-services has the version $version already, and a version never changes: write the next one into Chart.yaml and $changelog"
 fi
 
-export IMAGE_REPOSITORY=${IMAGE_REPOSITORY:-$(beside "$REGISTRY")}
+export IMAGE_REPOSITORY=${IMAGE_REPOSITORY:-$(image_next_to "$REGISTRY")}
 archive=$folder/external-services-$version.tgz
 ci/package.sh "$helm" "$generate" "$folder" --sign --key "$KEY" --keyring "$KEYRING" ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
 "$helm" verify "$archive" --keyring "$KEYRING"

@@ -6,7 +6,7 @@
 #   ci/kind/cluster.sh check-guard|check-proxy   fails where one of them does not work
 #
 # NODE-IMAGE is one that node-image.sh has built, or a published one. The nodes get the images of
-# test-images.sh, and that of the resolver, which test.sh builds in .bin/kind.d. Around the cluster
+# test-images.sh, and that of the resolver, which test.sh makes in .bin/kind.d. Around the cluster
 # are a docker network, out of which nothing leads, and an outside host with the DNS
 # server that the cluster asks for every name outside. Both go with it, and the kernel
 # parameters that a node changes are as before.

@@ -28,7 +28,7 @@ const (
 
 var platforms = []string{"linux/amd64", "linux/arm64"}
 
-// program is what stands for the resolver of a platform. tests/sbom has the real one, which takes minutes to compile.
+// program is in place of the resolver of a platform. tests/sbom has the real one, which takes minutes to compile.
 func program(platform, more string) []byte {
 	return []byte("#!/bin/sh\necho resolver for " + platform + more + "\n")
 }
@@ -47,7 +47,8 @@ func (w tree) buildImage(version, more string) {
 	}
 	w.run("mkdir", "-p", "dist")
 	w.run(binary(w.t, "image"), args...)
-	if err := os.WriteFile(filepath.Join(w.root, "dist", "resolver-"+version+".cdx.json"), []byte(sbom), 0o644); err != nil {
+	bom := filepath.Join(w.root, "dist", "resolver-"+version+".cdx.json")
+	if err := os.WriteFile(bom, []byte(sbom), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -106,7 +107,8 @@ func checkSBOM(t *testing.T, r registry.Registry, name string, image ocispec.Des
 	if err := yaml.Unmarshal(ociimage.Fetch(t, repository, found[0]), &manifest); err != nil {
 		t.Fatal(err)
 	}
-	if manifest.ArtifactType != sbomType || manifest.Subject == nil || manifest.Subject.Digest != image.Digest || len(manifest.Layers) != 1 {
+	if manifest.ArtifactType != sbomType || len(manifest.Layers) != 1 ||
+		manifest.Subject == nil || manifest.Subject.Digest != image.Digest {
 		t.Fatalf("the bill of materials has the manifest %+v", manifest)
 	}
 	if text := ociimage.Fetch(t, repository, manifest.Layers[0]); string(text) != sbom {
@@ -122,13 +124,22 @@ func TestReleaseRefusesAnImage(t *testing.T) {
 		change   func(w tree, r registry.Registry)
 		want     string
 	}{
-		"no image":         {"", func(w tree, _ registry.Registry) { w.run("rm", "-r", "dist") }, "resolver-image.digest: No such file"},
-		"a tag":            {"IMAGE_REPOSITORY=registry.example/resolver:1.0.0", nil, `"registry.example/resolver:1.0.0" is not a valid image name`},
-		"another version":  {"", func(w tree, _ registry.Registry) { w.buildImage("999.0.0", "") }, `holds version "999.0.0", want "` + version + `": build it again`},
-		"another digest":   {"", otherDigest, "holds the image sha256:"},
-		"another image":    {"", otherImage, "exists as sha256:"},
-		"no TLS":           {"IMAGE_REPOSITORY=" + plainRegistry(t) + "/resolver", nil, "has no TLS: an image goes to a registry with TLS only"},
-		"no such registry": {"IMAGE_REPOSITORY=registry.invalid/resolver", nil, "image: look for registry.invalid/resolver:" + version},
+		"no image":        {"", noImage, "resolver-image.digest: No such file"},
+		"another version": {"", otherVersion, `holds version "999.0.0", want "` + version + `": build it again`},
+		"another digest":  {"", otherDigest, "holds the image sha256:"},
+		"another image":   {"", otherImage, "exists as sha256:"},
+		"a tag": {
+			"IMAGE_REPOSITORY=registry.example/resolver:1.0.0", nil,
+			`"registry.example/resolver:1.0.0" is not a valid image name`,
+		},
+		"no TLS": {
+			"IMAGE_REPOSITORY=" + plainRegistry(t) + "/resolver", nil,
+			"has no TLS: an image goes to a registry with TLS only",
+		},
+		"no such registry": {
+			"IMAGE_REPOSITORY=registry.invalid/resolver", nil,
+			"image: look for registry.invalid/resolver:" + version,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, w := registry.Start(t), newTree(t)
@@ -156,10 +167,15 @@ func plainRegistry(t *testing.T) string {
 	return server.Listener.Addr().String()
 }
 
+func noImage(w tree, _ registry.Registry) { w.run("rm", "-r", "dist") }
+
+func otherVersion(w tree, _ registry.Registry) { w.buildImage("999.0.0", "") }
+
 // otherDigest leaves the digest of another image.
 func otherDigest(w tree, _ registry.Registry) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.root, "dist", "resolver-image.digest"), fmt.Appendf(nil, "sha256:%064d\n", 1), 0o644); err != nil {
+	path := filepath.Join(w.root, "dist", "resolver-image.digest")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "sha256:%064d\n", 1), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -168,7 +184,8 @@ func otherDigest(w tree, _ registry.Registry) {
 func otherImage(w tree, r registry.Registry) {
 	w.t.Helper()
 	w.buildImage(version, " as it was")
-	cmd := exec.Command(binary(w.t, "image"), "push", "-digest", w.digest(), "-login", r.LoginFile(), "dist/resolver-image", r.Image(), version)
+	cmd := exec.Command(binary(w.t, "image"), "push", "-digest", w.digest(), "-login", r.LoginFile(),
+		"dist/resolver-image", r.Image(), version)
 	cmd.Dir, cmd.Env = w.root, r.Environment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Fatalf("image push: %v\n%s", err, out)
@@ -251,7 +268,8 @@ func TestImageArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "docker.io/library/external-services-resolver:" + version
-	if len(index.Manifests) != 1 || index.Manifests[0].Annotations["io.containerd.image.name"] != want || index.Manifests[0].Digest.String() != w.digest() {
+	if len(index.Manifests) != 1 || index.Manifests[0].Digest.String() != w.digest() ||
+		index.Manifests[0].Annotations["io.containerd.image.name"] != want {
 		t.Errorf("the archive has %+v, want the image %s as %s", index.Manifests, w.digest(), want)
 	}
 }
@@ -287,7 +305,8 @@ func TestPackageWithAnImage(t *testing.T) {
 	const repository = "registry.example/team/resolver"
 	digest := fmt.Sprintf("sha256:%064d", 1)
 	without := pack(t, testenv.Root(), "")
-	with := pack(t, testenv.Root(), `echo `+digest+` >"$3"/resolver-image.digest; export IMAGE_REPOSITORY=`+repository+`; `)
+	with := pack(t, testenv.Root(),
+		`echo `+digest+` >"$3"/resolver-image.digest; export IMAGE_REPOSITORY=`+repository+`; `)
 	if image := packagedValues(t, with).Resolver.Image; image.Repository != repository || image.Digest != digest {
 		t.Errorf("the image is %+v", image)
 	}
@@ -296,7 +315,8 @@ func TestPackageWithAnImage(t *testing.T) {
 	}
 	for _, name := range archived(t, without) {
 		changes := map[string]int{"values.yaml": 2, "values.schema.json": 2, "README.md": 2, "Chart.yaml": 1}
-		before, after := strings.Split(string(packaged(t, without, name)), "\n"), strings.Split(string(packaged(t, with, name)), "\n")
+		before := strings.Split(string(packaged(t, without, name)), "\n")
+		after := strings.Split(string(packaged(t, with, name)), "\n")
 		if len(before) != len(after) {
 			t.Errorf("%s has %d lines, want %d", name, len(after), len(before))
 			continue

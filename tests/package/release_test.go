@@ -110,7 +110,7 @@ func TestRelease(t *testing.T) {
 	variables := []string{"REGISTRY=" + r.URL, "KEY=" + key.Name, "KEYRING=" + key.Secret, "PASSPHRASE_FILE=" + key.Passphrase, "VERSION=" + version}
 	chart := r.URL + "/external-services"
 
-	if out, err := w.release(r, variables...); err == nil || !strings.Contains(out, "basic credential not found") {
+	if out, err := w.release(r, variables...); err == nil || !strings.Contains(out, "UNAUTHORIZED: authentication required") {
 		t.Fatalf("without a login: %v\n%s", err, out)
 	}
 	r.Login(t, binary(t, "helm4"))

@@ -54,8 +54,10 @@ func Reflect(defaults values.Values) *jsonschema.Schema {
 	for _, s := range []*jsonschema.Schema{overrides, namespace, inNamespace} {
 		setTypes(s, "object", "null") // null drops the change of an earlier values file
 	}
-	addDefaults(root, reflect.ValueOf(defaults))
+	// A format depends on the default of the tree, so that a package with another one accepts the same values.
+	addDefaults(root, reflect.ValueOf(values.Default()))
 	addFormats(root, reflect.TypeFor[values.Values]())
+	addDefaults(root, reflect.ValueOf(defaults))
 
 	// A partial entry refers to the properties of an entry, which keeps the schema small.
 	for _, patch := range []*jsonschema.Schema{overrides, inNamespace} {

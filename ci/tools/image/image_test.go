@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -56,8 +58,17 @@ func TestPushTwice(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(manifest.Manifests) != 1 || manifest.Manifests[0].ArtifactType != sbomType {
-				t.Errorf("the referrers are %+v, want one of %s", manifest.Manifests, sbomType)
+			if len(manifest.Manifests) != 1 {
+				t.Fatalf("the referrers are %+v, want one", manifest.Manifests)
+			}
+			// The manifest, as the registry of the library gives its descriptor the type of the config.
+			referrer, err := remote.Get(repository.Digest(manifest.Manifests[0].Digest.String()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sbom, err := v1.ParseManifest(bytes.NewReader(referrer.Manifest))
+			if err != nil || sbom.ArtifactType != sbomType || sbom.Subject == nil || sbom.Subject.Digest != image.Digest {
+				t.Errorf("the referrer is %+v, %v, want %s of the image", sbom, err, sbomType)
 			}
 		})
 	}
@@ -66,7 +77,8 @@ func TestPushTwice(t *testing.T) {
 // startRegistry starts a registry with TLS, which the library trusts until the test ends.
 func startRegistry(t *testing.T, referrers bool) name.Repository {
 	t.Helper()
-	server := httptest.NewTLSServer(registry.New(registry.WithReferrersSupport(referrers), registry.Logger(log.New(io.Discard, "", 0))))
+	silent := registry.Logger(log.New(io.Discard, "", 0))
+	server := httptest.NewTLSServer(registry.New(registry.WithReferrersSupport(referrers), silent))
 	before := remote.DefaultTransport
 	remote.DefaultTransport = server.Client().Transport
 	t.Cleanup(func() {

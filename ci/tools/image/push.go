@@ -38,9 +38,11 @@ func (p push) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(httpsOnly{})}
+	options := []remote.Option{
+		remote.WithContext(ctx), remote.WithAuthFromKeychain(keys), remote.WithTransport(httpsOnly{}),
+	}
 	target := repository.Tag(tag(p.version))
-	switch found, err := remote.Head(target, options...); {
+	switch found, err := remote.Get(target, options...); { // an error of Head has no message
 	case isNotFound(err):
 		if err := remote.WriteIndex(target, index, options...); err != nil {
 			return fmt.Errorf("push %s: %w", target, err)
@@ -48,7 +50,8 @@ func (p push) run(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("look for %s: %w", target, err)
 	case found.Digest != descriptor.Digest:
-		return fmt.Errorf("%s exists as %s, and a version never changes: this one is %s", target, found.Digest, descriptor.Digest)
+		return fmt.Errorf("%s exists as %s, and a version never changes: this one is %s",
+			target, found.Digest, descriptor.Digest)
 	}
 	if p.sbom != "" {
 		if err := pushSBOM(repository, descriptor, p.sbom, options); err != nil {

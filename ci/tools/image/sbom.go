@@ -57,7 +57,9 @@ func pushSBOM(repository name.Repository, image v1.Descriptor, path string, opti
 	return remote.Put(repository.Digest(digest.String()), artifact{raw}, options...)
 }
 
-func pushBlob(repository name.Repository, content []byte, mediaType types.MediaType, options []remote.Option) (*v1.Descriptor, error) {
+func pushBlob(
+	repository name.Repository, content []byte, mediaType types.MediaType, options []remote.Option,
+) (*v1.Descriptor, error) {
 	blob := static.NewLayer(content, mediaType)
 	if err := remote.WriteLayer(repository, blob, options...); err != nil {
 		return nil, err

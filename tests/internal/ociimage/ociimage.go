@@ -23,7 +23,9 @@ import (
 // Check checks the image that a registry or a layout has under a reference: one layer for each platform that
 // holds nothing but its program, and that a container without rights runs. It returns the descriptor of the
 // index.
-func Check(t *testing.T, target oras.ReadOnlyTarget, reference, version string, programs map[string][]byte) ocispec.Descriptor {
+func Check(
+	t *testing.T, target oras.ReadOnlyTarget, reference, version string, programs map[string][]byte,
+) ocispec.Descriptor {
 	t.Helper()
 	descriptor, err := target.Resolve(t.Context(), reference)
 	if err != nil {
@@ -89,7 +91,8 @@ func checkImage(t *testing.T, target content.Fetcher, image ocispec.Descriptor, 
 	if diff := cmp.Diff(want, config); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
-	if header.Name != "resolver" || header.Mode != 0o755 || header.Uid != 0 || header.Gid != 0 || !header.ModTime.Equal(epoch) || header.Typeflag != tar.TypeReg {
+	if header.Name != "resolver" || header.Typeflag != tar.TypeReg || header.Mode != 0o755 ||
+		header.Uid != 0 || header.Gid != 0 || !header.ModTime.Equal(epoch) {
 		t.Errorf("the layer has %+v, want /resolver, of root, that everybody may run", header)
 	}
 	return program
@@ -114,7 +117,9 @@ func Fetch(t *testing.T, target content.Fetcher, descriptor ocispec.Descriptor) 
 }
 
 // readLayer reads a layer of one file, and the digest of its archive.
-func readLayer(t *testing.T, target content.Fetcher, descriptor ocispec.Descriptor) (digest.Digest, *tar.Header, []byte) {
+func readLayer(
+	t *testing.T, target content.Fetcher, descriptor ocispec.Descriptor,
+) (digest.Digest, *tar.Header, []byte) {
 	t.Helper()
 	unzipped, err := gzip.NewReader(bytes.NewReader(Fetch(t, target, descriptor)))
 	if err != nil {

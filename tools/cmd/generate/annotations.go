@@ -41,9 +41,10 @@ func annotate(chart, changelog []byte, defaults values.Values) ([]byte, error) {
 		fmt.Fprintf(&out, "    - kind: %s\n      description: >-\n", strings.ToLower(c.kind))
 		wrap(&out, "       ", strings.ReplaceAll(c.description, "`", ""))
 	}
+	tag := strings.ReplaceAll(metadata.Version, "+", "_") // as the template of the Deployment has it
 	out.WriteString("  artifacthub.io/images: |\n")
 	fmt.Fprintf(&out, "    - name: helm-test\n      image: %s\n", reference(defaults.Tests.Image, ""))
-	fmt.Fprintf(&out, "    - name: resolver\n      image: %s\n", reference(defaults.Resolver.Image, metadata.Version))
+	fmt.Fprintf(&out, "    - name: resolver\n      image: %s\n", reference(defaults.Resolver.Image, tag))
 	return insert(chart, beginAnnotations, endAnnotations, out.String())
 }
 

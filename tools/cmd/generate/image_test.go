@@ -20,10 +20,16 @@ func TestImage(t *testing.T) {
 	}
 	before, after := generated(t, values.Default()), generated(t, released)
 	for name, changes := range map[string][]string{
-		"values.schema.json": {`"default": "external-services-resolver"`, `"default": "` + repository + `"`, `"default": ""`, `"default": "` + digest + `"`},
-		"values.yaml":        {"repository: external-services-resolver", "repository: " + repository, `digest: ""`, "digest: " + digest},
-		"README.md":          {"`external-services-resolver`", "`" + repository + "`", "`\"\"`", "`" + digest + "`"},
-		"Chart.yaml":         {"image: external-services-resolver:1.0.0", "image: " + repository + "@" + digest},
+		"values.schema.json": {
+			`"default": "external-services-resolver"`, `"default": "` + repository + `"`,
+			`"default": ""`, `"default": "` + digest + `"`,
+		},
+		"values.yaml": {
+			"repository: external-services-resolver", "repository: " + repository,
+			`digest: ""`, "digest: " + digest,
+		},
+		"README.md":  {"`external-services-resolver`", "`" + repository + "`", "`\"\"`", "`" + digest + "`"},
+		"Chart.yaml": {"image: external-services-resolver:1.0.0", "image: " + repository + "@" + digest},
 	} {
 		old, now := strings.Split(before[name], "\n"), strings.Split(after[name], "\n")
 		if len(old) != len(now) {
@@ -41,7 +47,8 @@ func TestImage(t *testing.T) {
 			ok = strings.Replace(changed[i], changes[i], changes[i+1], 1) == changed[i+1]
 		}
 		if !ok {
-			t.Errorf("%s: the lines that change, before and after, are\n%s\nwant the changes %q", name, strings.Join(changed, "\n"), changes)
+			t.Errorf("%s: the lines that change, before and after, are\n%s\nwant the changes %q",
+				name, strings.Join(changed, "\n"), changes)
 		}
 	}
 }
