@@ -357,3 +357,159 @@ func TestResolverRestarts(t *testing.T) {
 		}
 	}
 }
+
+// The resolver may do this, and nothing else: in the namespaces of its entries, and with its own Lease and
+// ConfigMap in that of the release.
+func TestResolverPermissions(t *testing.T) {
+	result := render(t, "resolver: {enabled: true, admissionPolicy: true}\nservices: [{name: db, namespaces: [shop, billing], addresses: [db.corp.example], ports: [{port: 80}]}, {name: a, namespace: other, addresses: [10.0.0.1], ports: [{port: 80}]}]")
+	const entries = "events.k8s.io/events create,patch; /services get,list,watch; discovery.k8s.io/endpointslices get,list,watch,create,update,delete"
+	const release = "events.k8s.io/events create,patch; /configmaps " + resolverName + " get,list,watch; coordination.k8s.io/leases create; " +
+		"coordination.k8s.io/leases " + resolverName + " get,update; /events create,patch"
+	want := map[string]string{"shop": entries, "billing": entries, "apps": release}
+	got := map[string]string{}
+	for _, role := range ofKind[*rbacv1.Role](result) {
+		var rules []string
+		for _, rule := range role.Rules {
+			words := []string{strings.Join(rule.APIGroups, ",") + "/" + strings.Join(rule.Resources, ",")}
+			words = append(append(words, rule.ResourceNames...), strings.Join(rule.Verbs, ","))
+			rules = append(rules, strings.Join(words, " "))
+		}
+		got[role.Namespace] = strings.Join(rules, "; ")
+		if role.Name != resolverName+".apps" {
+			t.Errorf("the Role in %s is called %s, which a release in another namespace may have too", role.Namespace, role.Name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the Roles (-want +got):\n%s", diff)
+	}
+	bound := map[string]bool{}
+	for _, binding := range ofKind[*rbacv1.RoleBinding](result) {
+		bound[binding.Namespace] = true
+		if want := (rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: resolverName + ".apps"}); binding.RoleRef != want {
+			t.Errorf("the RoleBinding in %s is for %v", binding.Namespace, binding.RoleRef)
+		}
+		if want := []rbacv1.Subject{{Kind: "ServiceAccount", Name: resolverName, Namespace: "apps"}}; !slices.Equal(binding.Subjects, want) {
+			t.Errorf("the RoleBinding in %s is for %v", binding.Namespace, binding.Subjects)
+		}
+	}
+	if len(bound) != len(want) {
+		t.Errorf("there are RoleBindings in %v", bound)
+	}
+	// An entry in the namespace of the release: one Role has both.
+	together := ofKind[*rbacv1.Role](render(t, "resolver: {enabled: true}\n"+namedEntry))
+	if len(together) != 1 || len(together[0].Rules) != 7 {
+		t.Errorf("%d Roles for one namespace", len(together))
+	}
+}
+
+// The admission policy is about the account of the resolver alone.
+func TestResolverAdmissionPolicy(t *testing.T) {
+	result := render(t, "resolver: {enabled: true, admissionPolicy: true, deniedCIDRs: [10.244.0.0/16], allowedCIDRs: [10.0.0.0/8]}\n"+namedEntry)
+	policy, binding := one[*admissionv1.ValidatingAdmissionPolicy](t, result), one[*admissionv1.ValidatingAdmissionPolicyBinding](t, result)
+	if binding.Spec.PolicyName != policy.Name || policy.Name != resolverName+".apps" || policy.Namespace != "" || binding.Namespace != "" {
+		t.Errorf("the binding %s is for %s, the policy is %s", binding.Name, binding.Spec.PolicyName, policy.Name)
+	}
+	if fmt.Sprint(binding.Spec.ValidationActions) != "[Deny]" || deref(policy.Spec.FailurePolicy) != admissionv1.Fail {
+		t.Errorf("the actions are %v, the failure policy is %s", binding.Spec.ValidationActions, deref(policy.Spec.FailurePolicy))
+	}
+	conditions := policy.Spec.MatchConditions
+	if len(conditions) != 1 || conditions[0].Expression != "request.userInfo.username == 'system:serviceaccount:apps:"+resolverName+"'" {
+		t.Errorf("the conditions are %v", conditions)
+	}
+	variables := map[string]string{}
+	for _, v := range policy.Spec.Variables {
+		variables[v.Name] = v.Expression
+	}
+	if !strings.HasSuffix(variables["denied"], `"ff00::/8","10.244.0.0/16"]`) || variables["allowed"] != `["10.0.0.0/8"]` {
+		t.Errorf("the networks are %v", variables)
+	}
+	if !strings.Contains(policy.Spec.Validations[0].Expression, `== "`+values.ResolverManager+`"`) {
+		t.Errorf("the slices are told apart by %s", policy.Spec.Validations[0].Expression)
+	}
+}
+
+// The alerts read metrics that the resolver has, of the Pods that the PodMonitor names.
+func TestResolverAlerts(t *testing.T) {
+	result := render(t, "resolver: {enabled: true, metrics: {podMonitor: true, prometheusRule: true}}\n"+namedEntry)
+	source, err := os.ReadFile(testenv.Path("tools", "resolver", "metrics.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := ofKind[*unstructured.Unstructured](result)
+	if len(objects) != 2 || objects[0].GetKind() != "PodMonitor" || objects[0].GetName() != resolverName || objects[1].GetKind() != "PrometheusRule" {
+		t.Fatalf("%d objects for Prometheus", len(objects))
+	}
+	groups, _, err := unstructured.NestedSlice(objects[1].Object, "spec", "groups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := groups[0].(map[string]any)["rules"].([]any)
+	if len(rules) != 4 {
+		t.Errorf("%d alerts, want 4", len(rules))
+	}
+	for _, rule := range rules {
+		rule := rule.(map[string]any)
+		expression := rule["expr"].(string)
+		metric := regexp.MustCompile(`extsvc_resolver_(\w+)\{job="apps/` + resolverName + `"`).FindStringSubmatch(expression)
+		if metric == nil || !strings.Contains(string(source), fmt.Sprintf("%q", metric[1])) {
+			t.Errorf("%s reads %s", rule["alert"], expression)
+		}
+		annotations := rule["annotations"].(map[string]any)
+		for _, key := range []string{"summary", "description"} {
+			if text, _ := annotations[key].(string); !strings.HasSuffix(text, ".") {
+				t.Errorf("%s has the %s %q", rule["alert"], key, text)
+			}
+		}
+	}
+}
+
+// Two aliases of the chart in one release have two resolvers, whatever the length of the release's name.
+func TestResolverOfAliases(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	text := ""
+	for _, alias := range []string{"databases", "partners"} {
+		text += alias + ":\n  resolver: {enabled: true}\n  services: [{name: " + alias + ", addresses: [db.corp.example], ports: [{port: 80}]}]\n"
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	chart, err := helm.Load(umbrella(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vals, err := helm.Merge(helm.Values{ValueFiles: []string{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := strings.Repeat("r", 53)
+	documents, _, err := helm.Manifests(chart, helm.Release{Name: release, Namespace: "shop"}, vals)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifests strings.Builder
+	for _, document := range documents {
+		if strings.Contains(document.Name, "/resolver/") {
+			fmt.Fprintf(&manifests, "---\n%s\n", document.Content)
+		}
+	}
+	result := decode(t, manifests.String())
+	found, selectors := map[string]bool{}, map[string]bool{}
+	for _, object := range result.OfResolvers {
+		o := object.(metav1.Object)
+		key := fmt.Sprintf("%T %s/%s", o, o.GetNamespace(), o.GetName())
+		if found[key] {
+			t.Errorf("%s is rendered twice", key)
+		}
+		found[key] = true
+		if deployment, ok := o.(*appsv1.Deployment); ok {
+			selector := deployment.Spec.Selector.MatchLabels["external-services/resolver"]
+			if len(selector) > 63 || selectors[selector] {
+				t.Errorf("the selector %q has %d characters, or is there already", selector, len(selector))
+			}
+			selectors[selector] = true
+		}
+	}
+	if len(selectors) != 2 {
+		t.Errorf("%d resolvers, want 2", len(selectors))
+	}
+}
