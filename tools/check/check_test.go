@@ -679,7 +679,7 @@ func readGuide(t *testing.T) string {
 func TestGuideHasEveryValue(t *testing.T) {
 	guide := readGuide(t)
 	for _, value := range []string{
-		string(service.Own), string(service.Pods), string(service.Stale), string(service.Foreign),
+		string(service.Own), string(service.Followed), string(service.Pods), string(service.Stale), string(service.Left), string(service.Foreign),
 		string(OK), string(Unknown), string(Warned), string(Failed),
 	} {
 		if !strings.Contains(guide, "`"+value+"`") {

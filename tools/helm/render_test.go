@@ -70,6 +70,18 @@ Clients`,
 			`services: [{name: a, addresses: [10.0.0.1], ports: [{port: 80}], selector: {app: a}}, {name: b, backend: both, addresses: [10.0.0.1], ports: [{port: 80}], selector: {app: b, tier: web}}, {name: c, backend: cluster, addresses: [10.0.0.1], ports: [{port: 80}], selector: {app: c}}]`,
 			"a     80     10.0.0.1\ndefault    b     80     pods app=b,tier=web, 10.0.0.1\ndefault    c     80     pods app=c\n\nClients",
 		},
+		"names": {
+			`{resolver: {enabled: true}, services: [{name: a, addresses: [db.example, {host: db2.example, ready: false}, 10.0.0.1], ports: [{port: 80}]}]}`,
+			"a     80     db.example (followed), db2.example (followed, not ready), 10.0.0.1\n\nClients",
+		},
+		"what the resolver wrote": {
+			`{resolver: {enabled: true}, services: [{name: a, addresses: [10.0.0.1], ports: [{port: 80}], healthCheck: {}}]}`,
+			"\n  kubectl get events -A --field-selector reportingComponent=external-services-resolver\n\nResolve every name",
+		},
+		"a resolver with nothing to follow": {
+			`{resolver: {enabled: true}, services: [{name: a, addresses: [10.0.0.1], ports: [{port: 80}]}]}`,
+			"-l app.kubernetes.io/instance=release-name\n\nResolve every name",
+		},
 		"hundreds": {"services:\n" + many.String(), "default    s019  any    a.example (DNS alias)\nand 280 more.\n\nClients"},
 		"none":     {"", "maps no Service name: services is empty."},
 		"disabled": {"enabled: false", "maps no Service name: enabled is false."},

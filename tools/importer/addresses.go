@@ -19,7 +19,7 @@ import (
 	"external-services/tools/values"
 )
 
-// endpoint is one address outside.
+// endpoint is one address outside, or a DNS name with what its addresses have in common.
 type endpoint struct {
 	values.Address
 	ready, draining bool
@@ -109,6 +109,9 @@ var chartSliceName = regexp.MustCompile(`^-ipv[46]-[0-9]+$`)
 func (e *entry) readSlice(slice *discoveryv1.EndpointSlice) {
 	what := "EndpointSlice " + slice.Name
 	switch {
+	case service.OfResolver(slice):
+		e.readFollowed(slice)
+		return
 	case slice.AddressType == discoveryv1.AddressTypeFQDN:
 		var names []string
 		for _, endpoint := range slice.Endpoints {
@@ -155,8 +158,8 @@ func (e *entry) reportMetadata(kind string, object metav1.Object) {
 	}
 }
 
-// read reads the ports and the endpoints of a slice, or of a subset of Endpoints.
-func (e *entry) read(object string, slice *discoveryv1.EndpointSlice) {
+// portsOf reads the ports of a slice, or of a subset of Endpoints.
+func (e *entry) portsOf(object string, slice *discoveryv1.EndpointSlice) map[portKey]int32 {
 	ports := map[portKey]int32{}
 	for _, port := range slice.Ports {
 		key := portKey{ptr.Deref(port.Name, ""), service.Protocol(ptr.Deref(port.Protocol, ""))}
@@ -169,6 +172,12 @@ func (e *entry) read(object string, slice *discoveryv1.EndpointSlice) {
 			e.compareAppProtocol(object, key, port)
 		}
 	}
+	return ports
+}
+
+// read reads the ports and the endpoints of a slice, or of a subset of Endpoints.
+func (e *entry) read(object string, slice *discoveryv1.EndpointSlice) {
+	ports := e.portsOf(object, slice)
 	for _, endpoint := range slice.Endpoints {
 		addresses := endpoint.Addresses
 		if len(addresses) > 1 && e.Headless == nil {
@@ -209,9 +218,9 @@ func (e *entry) newEndpoint(ip string, from discoveryv1.Endpoint, ports map[port
 // addAddress adds an address. One that is there already gets the other ports too: the API server itself groups
 // addresses by their ports.
 func (e *entry) addAddress(a *endpoint) {
-	old, isKnown := e.byIP[a.IP]
+	old, isKnown := e.byText[textOf(a.Address)]
 	if !isKnown {
-		e.byIP[a.IP] = a
+		e.byText[textOf(a.Address)] = a
 		e.list = append(e.list, a)
 		return
 	}
@@ -252,19 +261,21 @@ func (e *entry) compareReadiness() {
 		a.Ready = nil
 	}
 	e.notCarriedOver("publishNotReadyAddresses: true", "the chart would send connections to %s, which is not ready, "+
-		"while Kubernetes applies it only to pods", e.list[i].IP)
+		"while Kubernetes applies it only to pods", textOf(e.list[i].Address))
 }
 
 // setReadiness takes an address out of use. One can be draining only while another of its family is ready.
 func (e *entry) setReadiness(a *endpoint) {
-	isSpare := func(other *endpoint) bool { return other.ready && service.FamilyOf(other.IP) == service.FamilyOf(a.IP) }
+	isSpare := func(other *endpoint) bool {
+		return other.ready && (a.Host != "" || other.Host != "" || service.FamilyOf(other.IP) == service.FamilyOf(a.IP))
+	}
 	if a.draining && slices.ContainsFunc(e.list, isSpare) {
 		a.Draining = ptr.To(true)
 		return
 	}
 	a.Ready = ptr.To(false)
 	if a.draining {
-		e.notCarriedOver("terminating of "+a.IP, "no other address is ready, and connections go to a draining address then")
+		e.notCarriedOver("terminating of "+textOf(a.Address), "no other address is ready, and connections go to a draining address then")
 	}
 }
 
@@ -275,7 +286,7 @@ func (e *entry) compareHints(a *endpoint) {
 		written = &discoveryv1.EndpointHints{ForZones: []discoveryv1.ForZone{{Name: a.Zone}}}
 	}
 	if !equality.Semantic.DeepEqual(written, a.hints) {
-		e.notCarriedOver(fmt.Sprintf("hints: %s of %s", marshal(a.hints), a.IP),
+		e.notCarriedOver(fmt.Sprintf("hints: %s of %s", marshal(a.hints), textOf(a.Address)),
 			"the chart writes hints with trafficDistribution: PreferSameZone, for the zone of the address")
 	}
 }

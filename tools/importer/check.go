@@ -43,7 +43,11 @@ func check(entries []*entry, options Options) error {
 // valuesOf is the values file of the entries that are not refused, and the line at which each entry begins. One
 // that is refused has no lines, and begins where the next one does.
 func valuesOf(entries []*entry) (text []byte, lines []int) {
-	text, line := []byte("services:\n"), 2
+	text = []byte("services:\n")
+	if hasHosts(entries) {
+		text = append([]byte(withResolver), text...)
+	}
+	line := bytes.Count(text, []byte("\n")) + 1
 	for _, e := range entries {
 		lines = append(lines, line)
 		if e.refused {
@@ -107,8 +111,8 @@ func (e *entry) optional() map[string]part {
 		}
 	}
 	for i := range e.Addresses {
-		add(&e.Addresses[i].Hostname, fmt.Sprintf("addresses[%d].hostname", i), " of "+e.Addresses[i].IP)
-		add(&e.Addresses[i].Zone, fmt.Sprintf("addresses[%d].zone", i), " of "+e.Addresses[i].IP)
+		add(&e.Addresses[i].Hostname, fmt.Sprintf("addresses[%d].hostname", i), " of "+textOf(e.Addresses[i]))
+		add(&e.Addresses[i].Zone, fmt.Sprintf("addresses[%d].zone", i), " of "+textOf(e.Addresses[i]))
 	}
 	for i := range e.Ports {
 		add(&e.Ports[i].AppProtocol, fmt.Sprintf("ports[%d].appProtocol", i), fmt.Sprintf(" of port %d", e.Ports[i].Port))

@@ -26,10 +26,10 @@ type entry struct {
 	slices        []*discoveryv1.EndpointSlice // in the order of their names
 	unknownFields []string
 
-	// list are the addresses of the endpoints. servicePorts are the ports of the Service; a headless one without
+	// list are the addresses of the endpoints, and byText the same by IP address or DNS name. servicePorts are the ports of the Service; a headless one without
 	// any gets those of its addresses.
 	list         []*endpoint
-	byIP         map[string]*endpoint
+	byText       map[string]*endpoint
 	servicePorts []corev1.ServicePort
 
 	// findings have no namespace, as entries that differ in nothing else become one.
@@ -41,7 +41,7 @@ type entry struct {
 }
 
 func newEntry(svc *corev1.Service) *entry {
-	e := &entry{service: svc, servicePorts: svc.Spec.Ports, byIP: map[string]*endpoint{}}
+	e := &entry{service: svc, servicePorts: svc.Spec.Ports, byText: map[string]*endpoint{}}
 	e.Name, e.Namespace = svc.Name, svc.Namespace
 	e.Labels, e.Annotations, e.Selector = values.Pairs{}, values.Pairs{}, values.Pairs{}
 	return e

@@ -19,6 +19,10 @@ func (e *entry) compareFamilies() {
 	var dropped []string
 	written := map[corev1.IPFamily]bool{}
 	e.list = slices.DeleteFunc(e.list, func(a *endpoint) bool {
+		if a.Host != "" {
+			written[corev1.IPv4Protocol], written[corev1.IPv6Protocol] = true, true // as the chart sets them for a name
+			return false
+		}
 		family := service.FamilyOf(a.IP)
 		if policy == corev1.IPFamilyPolicySingleStack && len(families) == 1 && families[0] != family {
 			dropped = append(dropped, a.IP)

@@ -173,9 +173,9 @@ func (e *entry) numberOf(key portKey) (number int32, isThere bool) {
 	for _, a := range e.list {
 		if n, ok := a.ports[key]; ok {
 			counts[n]++
-			each = append(each, a.IP+" "+strconv.Itoa(int(n)))
+			each = append(each, textOf(a.Address)+" "+strconv.Itoa(int(n)))
 		} else {
-			each = append(each, a.IP+" none")
+			each = append(each, textOf(a.Address)+" none")
 		}
 	}
 	if len(counts) == 0 {

@@ -27,6 +27,9 @@ func valuesFile(sources string, result *Result, unmatched []findings.Finding, en
 		out.WriteString("services: []\n")
 		return []byte(out.String())
 	}
+	if hasHosts(entries) {
+		out.WriteString(withResolver)
+	}
 	out.WriteString("services:\n")
 	for i, e := range entries {
 		if i > 0 {

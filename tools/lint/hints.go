@@ -13,23 +13,34 @@ func (l *linter) hint(p *part, mappings []helm.Mapping) {
 	for _, m := range mappings {
 		add := func(code findings.Code, field string) {
 			path := p.setAt(helm.Refusal{Index: &m.Index, Name: m.Name, Namespace: m.Namespace}, []any{field})
-			l.add(l.layers.find(p.whole(path), false), code, m.Name, field, findings.Args{"externalName": m.ExternalName})
+			l.add(l.layers.find(p.whole(path), false), code, m.Name, field, findings.Args{"target": target(m)})
 		}
 		if m.Kind == "ExternalName" {
 			hintAlias(m, add)
 		}
-		if m.Families["IPv6"] > 0 && m.Families["IPv4"] == 0 {
+		if len(m.Hosts) > 0 && slices.ContainsFunc(m.Ports, tls.speaks) {
+			add(findings.TLSName, "addresses")
+		}
+		if m.Families["IPv6"] > 0 && m.Families["IPv4"] == 0 && len(m.Hosts) == 0 {
 			add(findings.IPv6Only, "addresses")
 		}
-		if len(m.Families) > 0 && m.Backend == "external" && len(m.Answers) == 0 {
+		if len(m.Families)+len(m.Hosts) > 0 && m.Backend == "external" && len(m.Answers) == 0 {
 			add(findings.NoReadyAddressValues, "addresses")
 		}
 	}
 }
 
+// target is what a certificate outside is for: the DNS names of the mapping.
+func target(m helm.Mapping) string {
+	if m.Kind == "ExternalName" {
+		return m.ExternalName
+	}
+	return findings.Some(m.Hosts, ", ")
+}
+
 // hintAlias finds settings that an alias ignores, and what clients notice that look at names.
 func hintAlias(m helm.Mapping, add func(code findings.Code, field string)) {
-	for _, field := range []string{"headless", "sessionAffinity", "trafficDistribution", "publishNotReadyAddresses"} {
+	for _, field := range []string{"headless", "sessionAffinity", "trafficDistribution", "publishNotReadyAddresses", "resolve", "healthCheck"} {
 		if value := m.Entry[field]; value != nil && value != false && value != "" && value != "None" {
 			add(findings.NoEffect, field)
 		}

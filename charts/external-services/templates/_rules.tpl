@@ -133,7 +133,7 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
         (and (not $alias) (not .addresses) (ne .backend "cluster") (dict "field" "addresses" "or" "externalName" "problem" "is missing" "fix" "write the IP addresses outside under addresses, or the DNS name outside as externalName"))
         (and (not $alias) (not (has .outside (list "EndpointSlice" "Endpoints"))) (dict "field" "endpointsKind" "problem" (printf "%q is unknown" .outside) "fix" "write EndpointSlice or Endpoints"))
         (and (not (has .backend (list "external" "both" "cluster"))) (dict "field" "backend" "problem" (printf "%q is unknown" .backend) "fix" "write external, both or cluster"))
-        (and (eq .backend "both") $alias (not .addresses) (dict "field" "backend" "problem" "is both, but an alias of a DNS name has no addresses to share connections with pods" "fix" "write the IP addresses outside under addresses instead of externalName, or go from external to cluster in one step"))
+        (and (eq .backend "both") $alias (not .addresses) (dict "field" "backend" "problem" "is both, but an alias of a DNS name has no addresses to share connections with pods" "fix" "write the name or its IP addresses under addresses instead of externalName, or go from external to cluster in one step"))
         (and $pods (not .selector) (dict "field" "selector" "problem" (printf "is missing, and the backend %s sends connections to pods" .backend) "fix" "write the labels of those pods, such as selector: {app: orders}"))
         (and (hasKey .selector "external-services/parked") (dict "field" "selector" "key" "external-services/parked" "problem" "\"external-services/parked\" is the label by which the chart keeps pods out" "fix" "write the labels of the pods that take over"))
         (and .selector .addresses (eq .outside "Endpoints") (dict "field" "selector" "problem" "is set, and Kubernetes overwrites the Endpoints object of every Service with a selector" "fix" "write endpointsKind: EndpointSlice, or delete selector until the entry moves into the cluster"))
@@ -284,8 +284,8 @@ Usage: {{ include "external-services.checkFollowing" (dict "root" $ "mapping" $m
 {{- $names := list -}}
 {{- $checked := dict -}}
 {{- range .mapping.ports -}}
-  {{- if .name }}{{ $names = append $names .name }}{{ end -}}
-  {{- if or (not $check.port) (eq (toString .name) (toString $check.port)) }}{{ $checked = . }}{{ end -}}
+  {{- if and .name (eq (.protocol | default "TCP") "TCP") }}{{ $names = append $names .name }}{{ end -}}
+  {{- if ternary (eq (toString .name) (toString $check.port)) (eq (len $.mapping.ports) 1) (not (empty $check.port)) }}{{ $checked = . }}{{ end -}}
 {{- end -}}
 {{- $protocol := $checked.protocol | default "TCP" -}}
 {{- range $field, $unknown := dict
@@ -299,7 +299,7 @@ Usage: {{ include "external-services.checkFollowing" (dict "root" $ "mapping" $m
       (and $resolve (not .mapping.hosts) (dict "field" "resolve" "problem" "is set, but no address is a DNS name" "fix" "delete it, or write DNS names under addresses"))
       (and $isChecked (ne (toString (.root.Values.resolver | default dict).enabled) "true") (dict "field" "healthCheck" "problem" "is set, but resolver.enabled is not true" "fix" "write resolver.enabled: true, or delete healthCheck"))
       (and $isChecked (eq .mapping.outside "Endpoints") (dict "field" "healthCheck" "problem" "is set, and the resolver writes no Endpoints objects" "fix" "write endpointsKind: EndpointSlice, or delete healthCheck"))
-      (and $isChecked (not $check.port) (gt (len .mapping.ports) 1) (dict "field" "healthCheck.port" "problem" "is missing" "fix" (printf "write the port to connect to: %s" (join ", " $names))))
+      (and $isChecked (not $check.port) (gt (len .mapping.ports) 1) (dict "field" "healthCheck.port" "problem" "is missing" "fix" (ternary (printf "write the port to connect to: %s" (join ", " $names)) "delete healthCheck, as no port is of TCP" (not (empty $names)))))
       (and $check.port (not $checked) (dict "field" "healthCheck.port" "problem" (printf "%q is not the name of a port of the entry" (toString $check.port)) "fix" (ternary (printf "write %s" (join ", " $names)) "name the port, or delete it" (not (empty $names)))))
       (and $isChecked (ne $protocol "TCP") (dict "field" "healthCheck" "problem" (printf "is for a port of %s, and it connects over TCP" $protocol) "fix" "write the name of a port of TCP as its port, or delete it"))
 )) -}}
@@ -355,7 +355,7 @@ Usage: {{ include "external-services.checkPorts" (dict "root" $ "mapping" $mappi
         (and .name (hasKey $names (toString .name)) (dict "field" (printf "%s.name" $field) "problem" (printf "%q is the name of ports[%v] already" .name (get $names (toString .name))) "fix" "give each port its own name"))
         (and (not .name) (not $unnamed) (gt (len $ports) 1) (dict "field" (printf "%s.name" $field) "problem" "is missing" "fix" "give every port a name if the entry has several"))
         (and .appProtocol (gt (len (splitList "/" .appProtocol | first)) 253) (dict "field" (printf "%s.appProtocol" $field) "problem" "has a domain of over 253 characters" "fix" "shorten it"))
-        (and $moved $alias (dict "field" (printf "%s.targetPort" $field) "problem" (printf "is %v and port is %v, but a DNS alias cannot change the port" .targetPort .port) "fix" "delete targetPort, or write the IP addresses outside under addresses instead of externalName"))
+        (and $moved $alias (dict "field" (printf "%s.targetPort" $field) "problem" (printf "is %v and port is %v, but a DNS alias cannot change the port" .targetPort .port) "fix" "delete targetPort, or write the name or its IP addresses under addresses instead of externalName"))
         (and $moved $headless (dict "field" (printf "%s.targetPort" $field) "problem" (printf "is %v and port is %v, but a headless Service cannot change the port" .targetPort .port) "fix" "delete targetPort or headless"))
         (and .podPort (not $.mapping.selector) (dict "field" (printf "%s.podPort" $field) "problem" "is set, but selector is not" "fix" "write the labels of the pods that take over as selector, or delete podPort"))
         (and $podNumber $headless (ne (toString .podPort) (toString .port)) (dict "field" (printf "%s.podPort" $field) "problem" (printf "is %v and port is %v, but a headless Service cannot change the port" .podPort .port) "fix" "delete podPort or headless"))
