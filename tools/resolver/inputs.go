@@ -170,7 +170,7 @@ func (r *Resolver) announceOutcome(key types.NamespacedName, o outcome) {
 		r.announce(about, values.NameNotResolved, asked+": "+o.failure.reason, fmt.Sprintf(
 			"%s (%s) was not resolved: %v. Its last addresses stay in use.", o.host, o.family, o.failure.err))
 	case r.follower.isUnknown(o.host):
-		r.announce(about, values.NameNotResolved, asked+": "+o.failure.reason, fmt.Sprintf(
+		r.announce(about, values.NameNotResolved, asked+": "+o.failure.reason+", never resolved", fmt.Sprintf(
 			"%s (%s) was never resolved: %v. It has no addresses until it is.", o.host, o.family, o.failure.err))
 	}
 }
