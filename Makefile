@@ -96,6 +96,10 @@ test-nightly: tools ## What takes long and make test has a part of: all transiti
 	go test -count=1 -timeout 3h ./tests/transitions -all
 	@$(MAKE) --no-print-directory fuzz COUNT=20000
 
+.PHONY: soak
+soak: tools ## The resolver for as long as docs/resolver.md says, in half an hour: changes in DNS, failures of DNS and of itself, many names
+	go test -count=1 -v -timeout 2h ./tests/resolver -soak
+
 .PHONY: fuzz
 fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then random values for the chart and real API servers (COUNT=100000, SEED=1)
 	@for target in $(FUZZ_TARGETS); do go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 2s ./$${target%%:*} || exit 1; done
