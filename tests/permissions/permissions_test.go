@@ -247,7 +247,7 @@ func (s server) read(t *testing.T, id string, roles map[string][]rbacv1.PolicyRu
 services:
 - {name: a, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], selector: {app: a}}
 - {name: b, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], endpointsKind: Endpoints}
-- {name: n, namespace: %[1]s, addresses: [n.corp.example], ports: [{port: 80}]}
+- {name: db, namespace: %[1]s, addresses: [db.corp.example], ports: [{port: 80}]}
 `, entries)
 	added := before + fmt.Sprintf("- {name: c, namespace: %s, externalName: c.example}\n", entries)
 	release.Of(t, "helm", "r", home, s.Kubeconfig).Do("install", release.Values(t, before))
