@@ -29,7 +29,11 @@ func TestInstallFromRegistry(t *testing.T) {
 			t.Fatalf("%s %q: %v\n%s", program, args, err, out)
 		}
 	}
-	run("ci/package.sh", helm4, folder, "--sign", "--key", key.Name, "--keyring", key.Secret)
+	generate, err := testenv.Binary("generate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run("ci/package.sh", helm4, generate, folder, "--sign", "--key", key.Name, "--keyring", key.Secret)
 	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	if err != nil || len(archives) != 1 {
 		t.Fatalf("archives %q: %v", archives, err)

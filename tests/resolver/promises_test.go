@@ -13,6 +13,7 @@ import (
 
 	"external-services/tests/dnsserver"
 	"external-services/tests/internal/mariadb"
+	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
 )
@@ -397,4 +398,35 @@ func TestHealthCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.wantAddresses("db", "10.0.19.1 10.0.19.2 10.0.19.3")
+}
+
+// TestTwoResolvers: a namespace has the entries of two releases, each with its own resolver, which leaves the slices
+// of the other alone.
+func TestTwoResolvers(t *testing.T) {
+	t.Parallel()
+	answers(nameOf(t, "db"), "10.0.24.1")
+	answers(nameOf(t, "web"), "10.0.24.3")
+	i := install(t, "helm", entry(nameOf(t, "db")+", 10.0.24.2", ""))
+	second := *i
+	second.helm = release.Of(t, "helm4", "second", i.namespace, cluster.Kubeconfig)
+	second.helm.Do("install", release.Values(t, strings.Replace(entry(nameOf(t, "web")+", 10.0.24.4", ""), "name: db", "name: web", 1)))
+	t.Cleanup(second.helm.Uninstall)
+	i.startReplica(0).waitReady()
+	r := second.startReplica(1).waitReady()
+	i.wantAddresses("db", "10.0.24.1")
+	i.wantAddresses("web", "10.0.24.3")
+	before := i.slices("db")[0].UID
+	asked := dns.Questions(nameOf(t, "web"), 1)
+	testenv.Eventually(t, "the second resolver asks again", func() error {
+		if dns.Questions(nameOf(t, "web"), 1) < asked+2 {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	if list := i.slices("db"); len(list) != 1 || list[0].UID != before {
+		t.Errorf("the other resolver removed the slice: %s", addressesOf(list))
+	}
+	if n := r.metric(`slice_writes_total{result="ok"}`); n != 1 {
+		t.Errorf("the second resolver made %v writes, want 1", n)
+	}
 }

@@ -67,7 +67,7 @@ func (i *installation) upgrade(text string) {
 // deployment is that of the resolver.
 func (i *installation) deployment() *appsv1.Deployment {
 	i.t.Helper()
-	list, err := client.AppsV1().Deployments(i.namespace).List(i.t.Context(), metav1.ListOptions{})
+	list, err := client.AppsV1().Deployments(i.namespace).List(i.t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + i.helm.Name})
 	if err != nil || len(list.Items) != 1 {
 		i.t.Fatalf("%d Deployments in %s: %v", len(list.Items), i.namespace, err)
 	}

@@ -262,7 +262,7 @@ func (r *Resolver) checkEntry(ctx context.Context, key types.NamespacedName, ent
 	if err := r.listSlices(ctx, key, &list); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(list.Items, func(s discoveryv1.EndpointSlice) bool { return IsOwn(&s) }) {
+	if !slices.ContainsFunc(list.Items, func(s discoveryv1.EndpointSlice) bool { return r.isOwn(&s) }) {
 		return fmt.Errorf("%s: no EndpointSlice was written yet", key)
 	}
 	return nil

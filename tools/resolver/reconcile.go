@@ -60,7 +60,11 @@ func (r *Resolver) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Re
 		refuses: settings.filter.Refuses,
 		healthy: func(ip netip.Addr) bool { return r.health.isHealthy(key, ip) },
 	})
-	layout := layout{service: &service, entry: entry, max: settings.maxPerSlice}
+	layout := layout{resolver: r.options.Config.String(), service: &service, entry: entry, max: settings.maxPerSlice}
+	layout.taken = func(name string) bool {
+		var slice discoveryv1.EndpointSlice
+		return r.caches[key.Namespace].Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: name}, &slice) == nil
+	}
 	changes, err := r.writeSlices(ctx, own, layout.arrange(list, own))
 	if changes > 0 && last.entry == entry && last.service == service.UID && slices.Equal(last.list, list) {
 		r.announce(&service, SliceRestored, "", "An EndpointSlice of the resolver was changed or deleted by somebody else, and was restored.")
@@ -121,7 +125,7 @@ func (r *Resolver) slicesOf(ctx context.Context, service *corev1.Service) (own, 
 		return nil, nil, err
 	}
 	for i := range list.Items {
-		if slice := &list.Items[i]; IsOwn(slice) {
+		if slice := &list.Items[i]; r.isOwn(slice) {
 			own = append(own, slice)
 		} else {
 			others = append(others, slice)

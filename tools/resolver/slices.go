@@ -15,16 +15,19 @@ import (
 	"external-services/tools/values"
 )
 
-// IsOwn says whether a slice is one of the resolver's, also if somebody took its label away.
-func IsOwn(slice *discoveryv1.EndpointSlice) bool {
-	owner := metav1.GetControllerOf(slice)
-	return slice.Labels[discoveryv1.LabelManagedBy] == values.ResolverManager ||
-		owner != nil && strings.HasPrefix(slice.Name, owner.Name+"-dns-ipv")
+// isOfResolver says whether a resolver wrote a slice, also if somebody took its label away.
+func isOfResolver(slice *discoveryv1.EndpointSlice) bool {
+	return slice.Labels[discoveryv1.LabelManagedBy] == values.ResolverManager || slice.Annotations[values.ResolverAnnotation] != ""
+}
+
+// isOwn says whether this resolver wrote a slice.
+func (r *Resolver) isOwn(slice *discoveryv1.EndpointSlice) bool {
+	return isOfResolver(slice) && slice.Annotations[values.ResolverAnnotation] == r.options.Config.String()
 }
 
 // serviceOf is the name of the Service of a slice.
 func serviceOf(slice *discoveryv1.EndpointSlice) string {
-	if owner := metav1.GetControllerOf(slice); owner != nil && IsOwn(slice) {
+	if owner := metav1.GetControllerOf(slice); owner != nil && isOfResolver(slice) {
 		return owner.Name
 	}
 	return slice.Labels[discoveryv1.LabelServiceName]
@@ -47,9 +50,13 @@ func groupOf(slice *discoveryv1.EndpointSlice) group {
 
 // layout puts endpoints into slices of a Service.
 type layout struct {
-	service *corev1.Service
-	entry   *values.Entry
-	max     int // endpoints in a slice
+	resolver string // namespace and name
+	service  *corev1.Service
+	entry    *values.Entry
+
+	// taken says whether a slice of the namespace has a name, such as one of an entry that is called like it.
+	taken func(name string) bool
+	max   int // endpoints in a slice
 
 	slices []*discoveryv1.EndpointSlice
 }
@@ -101,13 +108,13 @@ func (l *layout) add(slice *discoveryv1.EndpointSlice, e endpoint) bool {
 
 // newSlice is a slice under the first free name.
 func (l *layout) newSlice(g group, present []*discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice {
-	taken := map[string]bool{}
-	for _, slice := range slices.Concat(present, l.slices) {
-		taken[slice.Name] = true
+	taken := func(name string) bool {
+		has := func(slice *discoveryv1.EndpointSlice) bool { return slice.Name == name }
+		return slices.ContainsFunc(present, has) || slices.ContainsFunc(l.slices, has) || l.taken(name)
 	}
 	slice := &discoveryv1.EndpointSlice{AddressType: discoveryv1.AddressType(g.family)}
 	slice.Namespace = l.service.Namespace
-	for n := 0; slice.Name == "" || taken[slice.Name]; n++ {
+	for n := 0; slice.Name == "" || taken(slice.Name); n++ {
 		slice.Name = fmt.Sprintf("%s-dns-%s-%d", l.service.Name, strings.ToLower(string(g.family)), n)
 	}
 	if g.host != "" {
@@ -127,6 +134,11 @@ func (l *layout) emptied(slice *discoveryv1.EndpointSlice) *discoveryv1.Endpoint
 	if out.Labels == nil {
 		out.Labels = map[string]string{}
 	}
+	out.Annotations = maps.Clone(out.Annotations)
+	if out.Annotations == nil {
+		out.Annotations = map[string]string{}
+	}
+	out.Annotations[values.ResolverAnnotation] = l.resolver
 	out.Labels[discoveryv1.LabelServiceName] = l.service.Name
 	out.Labels[discoveryv1.LabelManagedBy] = values.ResolverManager
 	out.OwnerReferences = []metav1.OwnerReference{{

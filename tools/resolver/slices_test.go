@@ -24,7 +24,7 @@ func arranged(uid string, list []endpoint, present []*discoveryv1.EndpointSlice)
 	entry := &values.Entry{}
 	entry.Ports = []values.Port{{Name: "mysql", Port: 3306, TargetPort: 3307}, {Name: "metrics", Port: 53, Protocol: values.UDP}}
 	entry.TrafficDistribution = values.PreferSameZone
-	l := layout{service: service, entry: entry, max: 2}
+	l := layout{resolver: "apps/outside", service: service, entry: entry, max: 2, taken: func(name string) bool { return name == "db-dns-ipv4-5" }}
 	return l.arrange(list, present)
 }
 
@@ -100,6 +100,7 @@ endpoints:
 metadata:
   annotations:
     external-services/host: a.example
+    external-services/resolver: apps/outside
   labels:
     endpointslice.kubernetes.io/managed-by: external-services-resolver
     kubernetes.io/service-name: db

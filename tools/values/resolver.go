@@ -19,6 +19,10 @@ const (
 	NameResolved    = "NameResolved"    // and has a good answer again
 	AddressRefused  = "AddressRefused"  // an address of an answer is never written
 
+	// ResolverAnnotation has the namespace and name of the resolver that wrote a slice: a namespace may have Services
+	// of several releases.
+	ResolverAnnotation = "external-services/resolver"
+
 	// HostAnnotation has the DNS name whose addresses a slice holds. IP addresses have none.
 	HostAnnotation = "external-services/host"
 )
