@@ -75,7 +75,6 @@ type Resolver struct {
 	health     *checker
 	metrics    *metrics
 	*announcer
-	elected <-chan struct{}
 
 	mu         sync.Mutex
 	clusterIPs map[string]bool
