@@ -40,7 +40,7 @@ services:
 	})
 }
 
-// runDeployments plays the part of the controllers and nodes: the Pods of Deployments are ready as soon as these
+// runDeployments plays the part of the controllers and nodes: the Pods of Deployments are ready soon after these
 // are there.
 func (s server) runDeployments(t *testing.T, namespace string) (stop func()) {
 	t.Helper()
@@ -51,7 +51,7 @@ func (s server) runDeployments(t *testing.T, namespace string) (stop func()) {
 		}
 		var failed []error
 		for _, d := range list.Items {
-			if d.Status.ObservedGeneration != d.Generation {
+			if d.Status.ObservedGeneration != d.Generation || d.Status.ReadyReplicas < *d.Spec.Replicas {
 				failed = append(failed, s.runDeployment(ctx, &d))
 			}
 		}
@@ -71,15 +71,19 @@ func (s server) runDeployment(ctx context.Context, d *appsv1.Deployment) error {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	n := *d.Spec.Replicas
-	if err == nil {
-		replicaSet.Status = appsv1.ReplicaSetStatus{ObservedGeneration: replicaSet.Generation, Replicas: n, ReadyReplicas: n, AvailableReplicas: n}
-		if _, err := s.API.AppsV1().ReplicaSets(d.Namespace).UpdateStatus(ctx, replicaSet, metav1.UpdateOptions{}); err != nil {
+	n, ready := *d.Spec.Replicas, int32(0) // at first; ready the next time
+	if err != nil {
+		ready = n
+		if replicaSet, err = s.API.AppsV1().ReplicaSets(d.Namespace).Get(ctx, fmt.Sprintf("%s-%d", d.Name, d.Generation), metav1.GetOptions{}); err != nil {
 			return err
 		}
 	}
+	replicaSet.Status = appsv1.ReplicaSetStatus{ObservedGeneration: replicaSet.Generation, Replicas: n, ReadyReplicas: ready, AvailableReplicas: ready}
+	if _, err := s.API.AppsV1().ReplicaSets(d.Namespace).UpdateStatus(ctx, replicaSet, metav1.UpdateOptions{}); err != nil {
+		return err
+	}
 	d.Status = appsv1.DeploymentStatus{
-		ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n,
+		ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: ready, AvailableReplicas: ready,
 		Conditions: []appsv1.DeploymentCondition{
 			{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable"},
 			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"},
