@@ -97,7 +97,7 @@ test-nightly: tools ## What takes long and make test has a part of: all transiti
 	@$(MAKE) --no-print-directory fuzz COUNT=20000
 
 .PHONY: soak
-soak: tools ## The resolver for as long as docs/resolver.md says, in half an hour: changes in DNS, failures of DNS and of itself, many names
+soak: tools ## The tests of the resolver with minutes of changes and failures in place of seconds, and 1,000 names
 	go test -count=1 -v -timeout 2h ./tests/resolver -soak
 
 .PHONY: fuzz

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	miekg "github.com/miekg/dns"
 
 	"external-services/tests/dnsserver"
 	"external-services/tests/internal/testenv"
@@ -42,8 +45,8 @@ func TestFlips(t *testing.T) {
 		if err := load.Settle(100, 3*time.Minute, hostOf(ip)); err != nil {
 			t.Fatal(err)
 		}
-		if n+1 < len(ttls) && *soak {
-			time.Sleep(time.Until(marks[n].Time.Add(ttl))) // so that each answer is kept for its TTL
+		if *soak {
+			waitForQuestions(t, nameOf(t, "db"), 1) // so that CoreDNS keeps each answer for its TTL
 		}
 	}
 	report := stop(t, load)
@@ -78,6 +81,34 @@ func delays(r *traffic.Report, marks []traffic.Mark, ttls []time.Duration, of ti
 	return fmt.Sprintf("p50 %v, p99 %v, max %v of %d", list[len(list)/2], list[(len(list)*99+99)/100-1], list[len(list)-1], len(list))
 }
 
+// waitForQuestions waits until the DNS server was asked for the IPv4 addresses of a name so many times more.
+func waitForQuestions(t *testing.T, name string, count int) {
+	t.Helper()
+	before := dns.Questions(name, miekg.TypeA)
+	for wanted := range count {
+		testenv.Eventually(t, name+" is asked for again", func() error {
+			if n := dns.Questions(name, miekg.TypeA) - before; n <= wanted {
+				return fmt.Errorf("%d of %d questions", n, count)
+			}
+			return nil
+		})
+	}
+}
+
+// waitForConnections waits until each load has made so many connections more.
+func waitForConnections(t *testing.T, loads map[string]*traffic.Load, count int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for name, load := range loads {
+		wg.Go(func() {
+			if err := load.WaitFor(count); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // TestRotation lets a name answer with 8 of 64 addresses, others each time: no connection fails, and the slice is
 // written at most once an answer.
 func TestRotation(t *testing.T) {
@@ -97,17 +128,17 @@ func TestRotation(t *testing.T) {
 	r := i.startReplica(0).waitReady()
 	i.wantServer("db:7000", "rotation")
 	load := i.load("load", traffic.Options{Address: "db:7000"})
-	lasts := 30 * time.Second
+	questions := 6
 	if *soak {
-		lasts = 10 * time.Minute
+		questions = 110 // in 10 minutes
 	}
 	const writes = `slice_writes_total{result="ok"}`
 	start, before, syncs := time.Now(), r.metric(writes), kubeProxySyncs(t)
-	time.Sleep(lasts)
+	waitForQuestions(t, nameOf(t, "db"), questions)
 	count, minutes := r.metric(writes)-before, time.Since(start).Minutes()
-	t.Logf("%.0f writes and %.0f syncs of kube-proxy's rules in %.1f minutes", count, kubeProxySyncs(t)-syncs, minutes)
-	if count > 12*minutes+1 || count < 6*minutes {
-		t.Errorf("%.0f writes in %.1f minutes, want 6 to 12 a minute", count, minutes)
+	t.Logf("%d answers, %.0f writes (%.1f a minute), %.0f syncs of kube-proxy's rules", questions, count, count/minutes, kubeProxySyncs(t)-syncs)
+	if count > float64(questions+1) || count < float64(questions-1) || count > 12*minutes+1 {
+		t.Errorf("%.0f writes for %d answers in %.1f minutes, want one for each, and at most 12 a minute", count, questions, minutes)
 	}
 	stop(t, load)
 	i.wantWrites(r)
@@ -131,13 +162,16 @@ func kubeProxySyncs(t *testing.T) (count float64) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(text) {
-		if rest, ok := strings.CutPrefix(line, "kubeproxy_sync_proxy_rules_duration_seconds_count"); ok {
+		if strings.HasPrefix(line, "kubeproxy_sync_proxy_rules_duration_seconds_count") {
 			var n float64
-			if _, err := fmt.Sscan(rest[strings.LastIndex(rest, " "):], &n); err != nil {
+			if _, err := fmt.Sscan(line[strings.LastIndex(line, " "):], &n); err != nil {
 				t.Fatal(err)
 			}
 			count += n
 		}
+	}
+	if count == 0 {
+		t.Fatal("kube-proxy's metrics lack the syncs of its rules")
 	}
 	return count
 }
@@ -146,9 +180,9 @@ func kubeProxySyncs(t *testing.T) (count float64) {
 // connection fails.
 func TestKilledLeader(t *testing.T) {
 	t.Parallel()
-	kills := 2
+	kills, connections, away := 2, 100, 1500
 	if *soak {
-		kills = 30 // in 5 minutes
+		kills, connections, away = 30, 500, 15_000 // one every 10 s, and then 5 minutes
 	}
 	ips := []string{"10.0.22.1", "10.0.22.2"}
 	outside(t, 7001, ips...)
@@ -171,17 +205,17 @@ func TestKilledLeader(t *testing.T) {
 		replicas[leader].kill()
 		replicas[leader] = i.startReplica(started)
 		started++
-		if *soak {
-			time.Sleep(10 * time.Second)
+		load.Mark(fmt.Sprint("kill ", started))
+		if err := load.WaitFor(connections); err != nil {
+			t.Fatal(err)
 		}
 	}
 	i.wantServer("db:7000", hostOf(ips[kills%2]))
 	for _, r := range replicas {
 		r.kill()
 	}
-	if *soak {
-		time.Sleep(5 * time.Minute)
-	} else if err := load.WaitFor(1500); err != nil {
+	load.Mark("no replica")
+	if err := load.WaitFor(away); err != nil {
 		t.Fatal(err)
 	}
 	stop(t, load)

@@ -17,8 +17,8 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-// soak makes the tests as long as the figures of the documentation say.
-var soak = flag.Bool("soak", false, "run for as long as docs/resolver.md says: hours in all")
+// soak makes the tests that count connections longer.
+var soak = flag.Bool("soak", false, "change, break and count for minutes in place of seconds")
 
 const (
 	zone         = "corp.example" // that the DNS server outside answers for

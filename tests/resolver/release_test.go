@@ -146,7 +146,7 @@ func (r *replica) waitReady() *replica {
 	return r
 }
 
-// metric is the value of a metric, 0 if there is none. The labels are as /metrics prints them.
+// metric is the value of a metric, 0 if /metrics lacks it. The labels are as /metrics prints them.
 func (r *replica) metric(name string) (value float64) {
 	r.t.Helper()
 	text, err := cluster.Get(r.t.Context(), r.pod, "http://127.0.0.1:8080/metrics")

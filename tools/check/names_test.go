@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"sigs.k8s.io/yaml"
 
 	"external-services/tools/findings"
 	"external-services/tools/helm"
@@ -214,13 +215,10 @@ func TestCheckResolver(t *testing.T) {
 	resolver := &result.Resolvers[0]
 	desired := service.Sorted(service.FromRendered(result))
 	stored := asStored(desired)
-	config := func(change string) *corev1.ConfigMap {
-		_, text, _ := strings.Cut(configText(t, result), "config.yaml: |\n")
-		text = strings.ReplaceAll(text, "\n    ", "\n")
-		return &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Namespace: resolver.Namespace, Name: resolver.Name},
-			Data:       map[string]string{values.ResolverConfigKey: strings.Replace(strings.TrimPrefix(text, "    "), "db.example", change, 1)},
-		}
+	config := func(host string) *corev1.ConfigMap {
+		object := configMap(t, result)
+		object.Data[values.ResolverConfigKey] = strings.Replace(object.Data[values.ResolverConfigKey], "db.example", host, 1)
+		return object
 	}
 	slice := stored.write("db.example", "10.0.4.1")
 	base := []runtime.Object{stored.Services[webKey], stored.Services[service.Key{Namespace: "shop", Name: "plain"}], slice, desired[0].Slices[0]}
@@ -279,16 +277,20 @@ func TestCheckResolver(t *testing.T) {
 	}
 }
 
-// configText is the ConfigMap of a resolver, as the chart prints it.
-func configText(t *testing.T, result *helm.Result) string {
+// configMap is the configuration of the resolver of a release.
+func configMap(t *testing.T, result *helm.Result) *corev1.ConfigMap {
 	t.Helper()
 	for _, manifest := range result.Manifests {
 		if strings.Contains(manifest, "kind: ConfigMap") {
-			return manifest
+			object := &corev1.ConfigMap{}
+			if err := yaml.UnmarshalStrict([]byte(manifest), object); err != nil {
+				t.Fatal(err)
+			}
+			return object
 		}
 	}
 	t.Fatal("no ConfigMap")
-	return ""
+	return nil
 }
 
 // The table says where connections of each kind go.

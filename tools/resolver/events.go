@@ -34,11 +34,8 @@ type announcer struct {
 
 const announceEvery = time.Hour
 
-// Limits of the API in bytes (pkg/apis/events/validation).
-const (
-	maxAction = 128
-	maxNote   = 1024
-)
+// maxNote is the longest message of an Event, in bytes (pkg/apis/events/validation).
+const maxNote = 1024
 
 func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
 
@@ -58,7 +55,7 @@ func (a *announcer) announce(about client.Object, reason, detail, message string
 	if reason == SliceRestored || reason == values.NameResolved {
 		kind = corev1.EventTypeNormal
 	}
-	a.recorder.Eventf(about, nil, kind, reason, cut(cmp.Or(detail, "Restore"), maxAction), "%s", cut(message, maxNote))
+	a.recorder.Eventf(about, nil, kind, reason, cut(cmp.Or(detail, "Restore"), values.MaxEventAction), "%s", cut(message, maxNote))
 }
 
 // withdraw lets the Events of a reason, whose details begin like that, be written again within the hour. It says

@@ -70,7 +70,6 @@ type follower struct {
 type followed struct {
 	users    map[types.NamespacedName]bool
 	answer   answer
-	failure  *failure
 	failures int // in a row
 	tried    bool
 	renewed  time.Time // the first answer to a question asked since then counts as a change; zero if it came
@@ -193,7 +192,7 @@ func (f *follower) ask(ctx context.Context, q question) (time.Duration, bool) {
 
 // update takes in the newest answer or its failure, and says whether the addresses changed.
 func (k *followed) update(a answer, f *failure) bool {
-	k.tried, k.failure = true, f
+	k.tried = true
 	if f != nil {
 		k.failures++
 		return false
@@ -212,7 +211,7 @@ func (f *follower) needed(q question) bool {
 	return f.followed[q] != nil
 }
 
-// failureOf is why an answer is not a good one: with all of its addresses refused it is none.
+// failureOf is why an answer is not a good one: DNS gave an error, or the filter refuses all of its addresses.
 func failureOf(err error, accepted int, refused map[netip.Addr]string) *failure {
 	var failed *lookup.Error
 	switch {

@@ -41,6 +41,9 @@ func (r *Resolver) readConfig(object *corev1.ConfigMap) {
 		maps.Copy(keys, before.entries)
 	}
 	for key := range keys {
+		if settings.entries[key] == nil {
+			r.metrics.forget(key)
+		}
 		r.follow(key)
 		r.enqueue(key)
 	}
@@ -154,7 +157,7 @@ func (r *Resolver) noteChange(key types.NamespacedName) {
 
 // announceOutcome writes Events: when a question fails, for each reason, and when it has a good answer again.
 func (r *Resolver) announceOutcome(key types.NamespacedName, o outcome) {
-	about, asked := r.reference(key), fmt.Sprintf("%s %s", o.host, o.family)
+	about, asked := r.reference(key), values.EventAction(o.host, o.family)
 	if len(o.refused) > 0 {
 		reasons := slices.Compact(slices.Sorted(maps.Values(o.refused)))
 		r.announce(about, values.AddressRefused, asked+": "+strings.Join(reasons, ", "), fmt.Sprintf(
@@ -241,6 +244,9 @@ func (r *Resolver) checkReady(request *http.Request) error {
 const slicesWithin = 15 * time.Second
 
 func (r *Resolver) checkEntry(ctx context.Context, key types.NamespacedName, entry *values.Entry) error {
+	if r.caches[key.Namespace] == nil {
+		return fmt.Errorf("the namespace %s is not in --namespaces: restart the resolver with it", key.Namespace)
+	}
 	questions := r.questions(key, entry)
 	answered := false
 	for _, q := range questions {
@@ -276,11 +282,7 @@ func (r *Resolver) hasService(key types.NamespacedName) bool {
 
 // listSlices lists all slices of a Service.
 func (r *Resolver) listSlices(ctx context.Context, key types.NamespacedName, list *discoveryv1.EndpointSliceList) error {
-	reader := r.caches[key.Namespace]
-	if reader == nil {
-		return fmt.Errorf("the namespace %s is not in --namespaces: restart the resolver with it", key.Namespace)
-	}
-	if err := reader.List(ctx, list, client.InNamespace(key.Namespace), client.MatchingFields{byService: key.Name}); err != nil {
+	if err := r.caches[key.Namespace].List(ctx, list, client.InNamespace(key.Namespace), client.MatchingFields{byService: key.Name}); err != nil {
 		return fmt.Errorf("list the EndpointSlices of %s: %w", key, err)
 	}
 	return nil

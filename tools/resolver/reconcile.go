@@ -161,10 +161,17 @@ func (r *Resolver) remembered(key types.NamespacedName, own []*discoveryv1.Endpo
 	return r.entries[key]
 }
 
+// forget ends what the leader does for an entry whose slices are no longer to be written.
 func (r *Resolver) forget(key types.NamespacedName) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	last := r.entries[key]
 	delete(r.entries, key)
+	delete(r.changed, key)
+	r.mu.Unlock()
+	if last != nil {
+		r.health.check(key, nil, nil)
+		r.metrics.written(key, nil, nil)
+	}
 }
 
 // writeSlices writes the slices that differ, and returns how many it wrote. One that is refused stops no

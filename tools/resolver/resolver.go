@@ -7,6 +7,7 @@ package resolver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -155,15 +156,11 @@ func newResolver(manager ctrl.Manager, o Options) (*Resolver, error) {
 		return s.client(servers).Lookup(ctx, q.host, q.family)
 	}
 	r.health = newChecker(checksAtOnce, r.metrics, r.enqueue)
-	for _, add := range []error{
+	return r, errors.Join(
 		manager.Add(r.follower), manager.Add(r.health), manager.Add(whenLeading(r.lead)),
-		manager.AddHealthzCheck("work-loop", func(*http.Request) error { return r.follower.stuck() }), manager.AddReadyzCheck("names", r.checkReady),
-	} {
-		if add != nil {
-			return nil, add
-		}
-	}
-	return r, nil
+		manager.AddHealthzCheck("work-loop", func(*http.Request) error { return errors.Join(r.follower.stuck(), r.health.stuck()) }),
+		manager.AddReadyzCheck("names", r.checkReady),
+	)
 }
 
 // lead begins to write. The answers of before are no news: the last leader may have had newer ones.

@@ -1,8 +1,8 @@
 package resolver
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -20,9 +20,10 @@ func isOfResolver(slice *discoveryv1.EndpointSlice) bool {
 	return slice.Labels[discoveryv1.LabelManagedBy] == values.ResolverManager || slice.Annotations[values.ResolverAnnotation] != ""
 }
 
-// isOwn says whether this resolver wrote a slice.
+// isOwn says whether this resolver wrote a slice. One without the annotation is that of whoever has its entry.
 func (r *Resolver) isOwn(slice *discoveryv1.EndpointSlice) bool {
-	return isOfResolver(slice) && slice.Annotations[values.ResolverAnnotation] == r.options.Config.String()
+	id := r.options.Config.String()
+	return isOfResolver(slice) && cmp.Or(slice.Annotations[values.ResolverAnnotation], id) == id
 }
 
 // serviceOf is the name of the Service of a slice.
@@ -130,17 +131,9 @@ func (l *layout) emptied(slice *discoveryv1.EndpointSlice) *discoveryv1.Endpoint
 	out := slice.DeepCopy()
 	out.Endpoints = nil
 	out.Ports = l.ports()
-	out.Labels = maps.Clone(out.Labels)
-	if out.Labels == nil {
-		out.Labels = map[string]string{}
-	}
-	out.Annotations = maps.Clone(out.Annotations)
-	if out.Annotations == nil {
-		out.Annotations = map[string]string{}
-	}
-	out.Annotations[values.ResolverAnnotation] = l.resolver
-	out.Labels[discoveryv1.LabelServiceName] = l.service.Name
-	out.Labels[discoveryv1.LabelManagedBy] = values.ResolverManager
+	metav1.SetMetaDataAnnotation(&out.ObjectMeta, values.ResolverAnnotation, l.resolver)
+	metav1.SetMetaDataLabel(&out.ObjectMeta, discoveryv1.LabelServiceName, l.service.Name)
+	metav1.SetMetaDataLabel(&out.ObjectMeta, discoveryv1.LabelManagedBy, values.ResolverManager)
 	out.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: "v1", Kind: "Service", Name: l.service.Name, UID: l.service.UID, Controller: ptr.To(true),
 	}}
@@ -151,13 +144,8 @@ func (l *layout) ports() []discoveryv1.EndpointPort {
 	var ports []discoveryv1.EndpointPort
 	for _, p := range l.entry.Ports {
 		port := discoveryv1.EndpointPort{
-			Name: ptr.To(p.Name), Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(int32(p.Port)),
-		}
-		if p.Protocol != "" {
-			port.Protocol = ptr.To(corev1.Protocol(p.Protocol))
-		}
-		if p.TargetPort != 0 {
-			port.Port = ptr.To(int32(p.TargetPort))
+			Name: ptr.To(p.Name), Port: ptr.To(int32(cmp.Or(p.TargetPort, p.Port))),
+			Protocol: ptr.To(cmp.Or(corev1.Protocol(p.Protocol), corev1.ProtocolTCP)),
 		}
 		if p.AppProtocol != "" {
 			port.AppProtocol = ptr.To(p.AppProtocol)

@@ -48,7 +48,7 @@ type State struct {
 	// LeadingSince is since when a replica works. It is zero if none does, or if the Lease could not be read.
 	LeadingSince time.Time
 
-	// Config is the text of its configuration, nil if there is none or it could not be read.
+	// Config is the text of its configuration, nil if the ConfigMap does not exist or could not be read.
 	Config *string
 }
 
@@ -111,7 +111,7 @@ func (l *Live) readLease(ctx context.Context, client kubernetes.Interface, r *he
 	return spec.AcquireTime.Time
 }
 
-// readConfig returns the configuration of a resolver, nil if there is none.
+// readConfig returns the configuration of a resolver, nil if its ConfigMap does not exist.
 func (l *Live) readConfig(ctx context.Context, client kubernetes.Interface, r *helm.Resolver) *string {
 	config, err := client.CoreV1().ConfigMaps(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
 	if err != nil {
@@ -135,16 +135,11 @@ func lastSeen(e *corev1.Event) time.Time {
 	return e.EventTime.Time
 }
 
-// maxAction is the length at which the resolver cuts the action of an Event, a limit of the API in bytes
-// (pkg/apis/events/validation).
-const maxAction = 128
-
 // NameEvent is the newest Event about the addresses of a DNS name in a family that has one of some reasons, nil if
-// there is none. The action of such an Event begins with the name and the family. Events from before the replica that
-// works now took over do not count: it writes its own if their reason lasts.
+// no Event has. Events from before the replica that works now took over do not count: it writes its own if their reason
+// lasts.
 func (l *Live) NameEvent(m *Mapping, host string, family corev1.IPFamily, reasons ...string) *corev1.Event {
-	about := host + " " + string(family)
-	about = about[:min(len(about), maxAction)]
+	about := values.EventAction(host, family)
 	since := l.Resolvers[keyOf(m.Resolver)].LeadingSince
 	for _, e := range slices.Backward(l.Events[m.Key]) {
 		if strings.HasPrefix(e.Action, about) && slices.Contains(reasons, e.Reason) && !lastSeen(e).Before(since) {

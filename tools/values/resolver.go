@@ -3,6 +3,7 @@ package values
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -26,6 +27,16 @@ const (
 	// HostAnnotation has the DNS name whose addresses a slice holds. IP addresses have none.
 	HostAnnotation = "external-services/host"
 )
+
+// MaxEventAction is the longest action of an Event, in bytes (pkg/apis/events/validation).
+const MaxEventAction = 128
+
+// EventAction is how the action of an Event about a DNS name in an IP family begins. The resolver writes it, and check
+// finds the Events of a name by it.
+func EventAction(host string, family corev1.IPFamily) string {
+	action := host + " " + string(family)
+	return action[:min(len(action), MaxEventAction)]
+}
 
 // ResolverConfig is what the resolver does, as the chart writes it for a release.
 type ResolverConfig struct {

@@ -225,6 +225,6 @@ func get(url string) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", url, response.Status)
 	}
-	_, err = io.Copy(os.Stdout, io.LimitReader(response.Body, 1<<16))
+	_, err = io.Copy(os.Stdout, http.MaxBytesReader(nil, response.Body, 8<<20)) // an error for a longer one
 	return err
 }
