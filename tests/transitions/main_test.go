@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"external-services/tests/dnsserver"
 	"external-services/tests/internal/testenv"
 )
 
@@ -22,6 +23,7 @@ var (
 	servers  []*testenv.APIServer
 	programs = []string{"helm", "helm4"}
 	pinned   map[string]string // ci/versions.env
+	dns      *dnsserver.Server
 )
 
 func TestMain(m *testing.M) { testenv.Main(m, start) }
@@ -34,6 +36,11 @@ func start(ctx context.Context) (_ []*testenv.APIServer, err error) {
 	if pinned, err = testenv.Versions(); err != nil {
 		return nil, err
 	}
+	if dns, err = dnsserver.Start("127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	dns.Set("orders.corp.example", dnsserver.A(outside1, outside2))
+	dns.Set("other.corp.example", dnsserver.A("192.168.50.13"))
 	if servers, err = testenv.StartAPIServers(ctx, "transitions"); err != nil {
 		return servers, err
 	}

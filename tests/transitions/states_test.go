@@ -3,6 +3,7 @@ package transitions
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // The addresses of the endpoints, with their ports.
@@ -35,7 +36,11 @@ type state struct {
 	slices, endpoints []string
 }
 
-// Both ports and pods differ in number, so that an endpoint shows where it is from.
+// names says that the resolver writes the EndpointSlices of the state.
+func (s state) names() bool { return strings.HasPrefix(s.name, "names") }
+
+// Both ports and pods differ in number, so that an endpoint shows where it is from. What has a name has a label too, so
+// that Helm writes the Service on the way from and to the same entry with addresses.
 var states = []state{
 	{"externalName", `externalName: orders.corp.example, ports: [{name: http, port: 80}]`, "ExternalName", false, nil, nil},
 	{"addresses", `addresses: [192.168.50.11, 192.168.50.12], ports: [{name: http, port: 80, targetPort: 8080}]`, "ClusterIP", false, outside, nil},
@@ -43,6 +48,8 @@ var states = []state{
 	{"Endpoints", `endpointsKind: Endpoints, addresses: [192.168.50.11, 192.168.50.12], ports: [{name: http, port: 80, targetPort: 8080}]`, "ClusterIP", false, outside, outside},
 	{"both", `backend: both, addresses: [192.168.50.11, 192.168.50.12], ports: [{name: http, port: 80, targetPort: 8080, podPort: 9090}], selector: {app: orders}`, "ClusterIP", true, slices.Concat(pod, outside), pod},
 	{"cluster", `backend: cluster, ports: [{name: http, port: 80, podPort: 9090}], selector: {app: orders}`, "ClusterIP", true, pod, pod},
+	{"names", `addresses: [orders.corp.example], ports: [{name: http, port: 80, targetPort: 8080, podPort: 9090}], selector: {app: orders}, labels: {of: names}`, "ClusterIP", true, outside, nil},
+	{"names-both", `backend: both, addresses: [orders.corp.example], ports: [{name: http, port: 80, targetPort: 8080, podPort: 9090}], selector: {app: orders}, labels: {of: names}`, "ClusterIP", true, slices.Concat(pod, outside), pod},
 	{"headless", `headless: true, addresses: [192.168.50.11, 192.168.50.12], ports: [{name: http, port: 80}]`, "None", false, []string{outside1 + ":80", outside2 + ":80"}, nil},
 	{"absent", ``, "", false, nil, nil},
 }
@@ -127,8 +134,11 @@ func retried(from, to state, program string) outcome {
 	if to.name == "absent" && program == "helm" {
 		// Helm 3 says nothing of what it cannot delete, and forgets it.
 		after := situation{service: from.service}
-		if slices.Contains(from.slices, podPort) {
+		switch {
+		case slices.Contains(from.slices, podPort):
 			after.slices, after.endpoints = pod, pod
+		case from.names():
+			after.slices = from.slices // a Service that has no other keeps the last addresses
 		}
 		return outcome{left, after, ""}
 	}

@@ -1,6 +1,7 @@
 package transitions
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -56,12 +57,12 @@ func TestTransitions(t *testing.T) {
 						name := strings.Join([]string{s.Version, program, from.name, to.name}, "/")
 						t.Run(name+"/rollback", func(t *testing.T) {
 							t.Parallel()
-							r := newTrial(t, s, program, from)
+							r := newTrial(t, s, program, from, to)
 							r.upgradeAndRollback(from, to, &results)
 						})
 						t.Run(name+"/retry", func(t *testing.T) {
 							t.Parallel()
-							r := newTrial(t, s, program, from)
+							r := newTrial(t, s, program, from, to)
 							r.failAndRetry(from, to, &results)
 						})
 					}
@@ -96,7 +97,7 @@ func (r trial) upgradeAndRollback(from, to state, results *results) {
 func (r trial) failAndRetry(from, to state, results *results) {
 	want := retried(from, to, r.program)
 	denied := "services"
-	if len(to.slices) > 0 && to.name != "cluster" && from.name != "absent" {
+	if len(to.slices) > 0 && to.name != "cluster" && !to.names() && from.name != "absent" {
 		denied = "endpoints"
 	}
 	r.deny(denied)
@@ -156,9 +157,10 @@ type trial struct {
 	server  *testenv.APIServer
 	program string
 	from    state
+	names   bool // one of its states has a name, and the release has one in each
 }
 
-func newTrial(t *testing.T, s *testenv.APIServer, program string, from state) trial {
+func newTrial(t *testing.T, s *testenv.APIServer, program string, from, to state) trial {
 	t.Helper()
 	_, name, _ := strings.Cut(t.Name(), s.Version+"/")
 	namespace := strings.ToLower(strings.ReplaceAll(name, "/", "-"))
@@ -166,20 +168,55 @@ func newTrial(t *testing.T, s *testenv.APIServer, program string, from state) tr
 	if _, err := s.API.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	r := trial{release.Of(t, program, releaseName, namespace, s.Kubeconfig), t, s, program, from}
+	r := trial{release.Of(t, program, releaseName, namespace, s.Kubeconfig), t, s, program, from, from.names() || to.names()}
 	r.makePod()
 	r.Do("install", r.values(from))
+	if r.names {
+		r.startResolver()
+	}
 	r.eventually("the installation", situation{from.service, from.slices, from.endpoints})
 	return r
+}
+
+// startResolver runs the resolver of the release until the end of the test.
+func (r trial) startResolver() {
+	r.t.Helper()
+	deployments, err := r.server.API.AppsV1().Deployments(r.Namespace).List(r.t.Context(), metav1.ListOptions{})
+	if err != nil || len(deployments.Items) != 1 {
+		r.t.Fatalf("%d Deployments: %v", len(deployments.Items), err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	cmd, err := r.server.HostProcess(ctx, r.server.API, &deployments.Items[0], "resolver", "--metrics-address=0", "--probe-address=0")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var logs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &logs, &logs
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait() // killed
+		if r.t.Failed() {
+			r.t.Logf("the resolver:\n%s", logs.String())
+		}
+	})
 }
 
 // values writes a values file with the entry in a state.
 func (r trial) values(s state) []string {
 	r.t.Helper()
-	text := "services: []\n"
+	var entries []string
 	if s.entry != "" {
-		text = fmt.Sprintf("services: [{name: %s, %s}]\n", service, s.entry)
+		entries = append(entries, fmt.Sprintf("{name: %s, %s}", service, s.entry))
 	}
+	text := ""
+	if r.names {
+		entries = append(entries, "{name: other, addresses: [other.corp.example], ports: [{name: http, port: 80}]}")
+		text = fmt.Sprintf("resolver: {enabled: true, nameservers: [%q]}\n", dns.Addr())
+	}
+	text += fmt.Sprintf("services: [%s]\n", strings.Join(entries, ", "))
 	file := filepath.Join(r.t.TempDir(), "values.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
