@@ -239,7 +239,7 @@ func TestAPIServerAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-first.ended: // without its lease it ends, and the kubelet starts it again
+	case <-first.Ended: // without its lease it ends, and the kubelet starts it again
 		i.startReplica(1)
 	default:
 	}

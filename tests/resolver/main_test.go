@@ -5,7 +5,6 @@ package resolver
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"os"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tests/dnsserver"
-	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/testenv"
 )
 
@@ -45,7 +43,7 @@ func start(ctx context.Context) (clusters []testenv.Started, err error) {
 	if client, err = cluster.Client(); err != nil || !cluster.DataPlane {
 		return clusters, err
 	}
-	if err := errors.Join(mariadb.Check(), cluster.AddOutside(ctx, nameServer, []string{nameServerIP})); err != nil {
+	if err := cluster.AddOutside(ctx, nameServer, []string{nameServerIP}); err != nil {
 		return clusters, err
 	}
 	return clusters, cluster.Inside(nameServer, func() error {

@@ -83,7 +83,7 @@ func (r *replica) peakMemory() (kib int) {
 
 func (r *replica) proc(file string) string {
 	r.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", r.cmd.Process.Pid, file))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", r.Pid(), file))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"external-services/tests/dnsserver"
-	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
@@ -31,36 +30,6 @@ services:
   ports: [{name: tcp, port: 7000, targetPort: 7001}]
   %s
 `, name, more)
-}
-
-// TestNameAndPort: the two limits of the article in one entry. A client calls a Service by its name and port,
-// and the host outside has another name, which DNS knows, and another port.
-func TestNameAndPort(t *testing.T) {
-	t.Parallel()
-	i := install(t, "helm", `
-resolver: {enabled: true}
-services:
-- name: orders-db
-  addresses: [`+nameOf(t, "db")+`]
-  ports: [{name: mysql, port: 3306, targetPort: 3307}]
-`)
-	const ip = "10.0.10.1"
-	if err := cluster.AddOutside(t.Context(), hostOf(ip), []string{ip}); err != nil {
-		t.Fatal(err)
-	}
-	if err := mariadb.Start(t.Context(), &cluster.Cluster, hostOf(ip), ip+":3307"); err != nil {
-		t.Fatal(err)
-	}
-	answers(i.name("db"), ip)
-	i.startReplica(0).waitReady()
-	i.wantAddresses("orders-db", ip)
-	testenv.Eventually(t, "a query by the name of the Service", func() error {
-		rows, err := mariadb.Query(t.Context(), &cluster.Cluster, i.app, "orders-db", 3306, "SELECT note FROM shop.orders")
-		if err == nil && rows != "first" {
-			err = fmt.Errorf("rows %q", rows)
-		}
-		return err
-	})
 }
 
 // TestFailover: the name answers with another address, and new connections go there.

@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -76,53 +74,20 @@ func (i *installation) deployment() *appsv1.Deployment {
 
 // replica is a process of the resolver in a Pod.
 type replica struct {
-	t    *testing.T
-	pod  string
-	cmd  *exec.Cmd
-	logs *lines
-
-	ended chan struct{}
-}
-
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(data []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(data)
+	*testenv.Running
+	t   *testing.T
+	pod string
 }
 
 // startReplica starts the container of the Deployment in a Pod of a number, with the account's own token.
 func (i *installation) startReplica(number int) *replica {
 	i.t.Helper()
-	r := &replica{t: i.t, pod: fmt.Sprintf("%s-resolver-%d", i.namespace, number), logs: &lines{}, ended: make(chan struct{})}
+	r := &replica{t: i.t, pod: fmt.Sprintf("%s-resolver-%d", i.namespace, number)}
 	if err := cluster.AddPod(i.t.Context(), r.pod, i.namespace); err != nil && !strings.Contains(err.Error(), "exists") {
 		i.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(i.t.Context()))
-	var err error
-	if r.cmd, err = cluster.Process(ctx, client, i.deployment(), r.pod, "resolver"); err != nil {
-		i.t.Fatal(err)
-	}
-	r.cmd.Stdout, r.cmd.Stderr = r.logs, r.logs
-	if err := r.cmd.Start(); err != nil {
-		i.t.Fatal(err)
-	}
-	go func() {
-		_ = r.cmd.Wait() // killed, or told to end
-		close(r.ended)
-	}()
-	i.t.Cleanup(func() {
-		cancel()
-		<-r.ended
-		if i.t.Failed() {
-			r.logs.mu.Lock()
-			defer r.logs.mu.Unlock()
-			i.t.Logf("%s:\n%s", r.pod, r.logs.text.String())
-		}
+	r.Running = testenv.Beside(i.t, r.pod, func(ctx context.Context) (*exec.Cmd, error) {
+		return cluster.Process(ctx, client, i.deployment(), r.pod, "resolver")
 	})
 	return r
 }
@@ -130,10 +95,7 @@ func (i *installation) startReplica(number int) *replica {
 // kill ends the process at once.
 func (r *replica) kill() {
 	r.t.Helper()
-	if err := r.cmd.Process.Kill(); err != nil {
-		r.t.Fatal(err)
-	}
-	<-r.ended
+	r.Kill(r.t)
 }
 
 // waitReady waits until the replica says that every name was tried and has its slices.

@@ -1,11 +1,11 @@
 package transitions
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -185,22 +185,8 @@ func (r trial) startResolver() {
 	if err != nil || len(deployments.Items) != 1 {
 		r.t.Fatalf("%d Deployments: %v", len(deployments.Items), err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
-	cmd, err := r.server.HostProcess(ctx, r.server.API, &deployments.Items[0], "resolver", "--metrics-address=0", "--probe-address=0")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	var logs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &logs, &logs
-	if err := cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait() // killed
-		if r.t.Failed() {
-			r.t.Logf("the resolver:\n%s", logs.String())
-		}
+	testenv.Beside(r.t, "resolver", func(ctx context.Context) (*exec.Cmd, error) {
+		return r.server.HostProcess(ctx, r.server.API, &deployments.Items[0], "resolver", "--metrics-address=0", "--probe-address=0")
 	})
 }
 
