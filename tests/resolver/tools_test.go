@@ -134,7 +134,7 @@ func TestToolsKnowNames(t *testing.T) {
 	i.wantCheck("after the command of the plan", "")
 
 	back, code := i.extsvc("plan", "-f", release.Values(t, entry(i.name("db"), ""))[0])
-	if back.codes() != "rollback-resolver" || code != findings.ExitNotice {
+	if back.codes() != "without-overlap rollback-resolver" || code != findings.ExitErrors {
 		t.Errorf("extsvc plan of the way back finds %q with the exit code %d", back.codes(), code)
 	}
 	i.upgrade(entry(i.name("db"), ""))

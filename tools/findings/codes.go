@@ -49,6 +49,8 @@ const (
 	EntryRenamed             Code = "entry-renamed"
 	ResolverRemoved          Code = "resolver-removed"
 	ResolverRemovedAlias     Code = "resolver-removed/alias"
+	WithoutOverlap           Code = "without-overlap"
+	WithoutOverlapChecked    Code = "without-overlap/health-check"
 	RollbackResolver         Code = "rollback-resolver"
 	ResolverNotRunning       Code = "resolver-not-running"
 	ResolverConfig           Code = "resolver-config"

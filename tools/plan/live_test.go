@@ -100,7 +100,7 @@ func TestLook(t *testing.T) {
 			want: []string{"dns-answers interrupted", "resolver-slices-left stale"}},
 		{name: "slices left at an alias, and still one", from: alias, to: alias + ", labels: {a: b}", live: append(stored(t, one(alias)), leftSlice())},
 		{name: "slices left that a resolver takes over", from: addresses, to: name, live: append(stored(t, one(addresses)), leftSlice()),
-			want: []string{"rollback-resolver stale"}},
+			want: []string{"rollback-resolver stale", "without-overlap interrupted"}},
 		{name: "no pods", from: addresses + pods, to: both, live: stored(t, one(addresses+pods)),
 			want: []string{"no-pods kept"}, says: "No pod of default/e is ready (0 found), so every connection goes outside"},
 		{name: "no pod is ready", from: both, to: clusterOnly + ", labels: {a: b}", live: append(stored(t, one(both)), pod("a", "http", corev1.ConditionFalse)),

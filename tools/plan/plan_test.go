@@ -128,7 +128,11 @@ func TestFindings(t *testing.T) {
 		{"no address is ready", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]", "no-ready-address lost"},
 		{"no address is ready, but used", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], publishNotReadyAddresses: true, ports: [{port: 80}]", ""},
 		{"no address is ready, as before", "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]", "addresses: [{ip: 10.0.0.2, ready: false}], ports: [{port: 80}]", ""},
-		{"addresses to a name", addresses, name, "rollback-resolver stale"},
+		{"addresses to a name", addresses, name, "rollback-resolver stale, without-overlap interrupted"},
+		{"addresses to a name, with pods", both, nameAndPods, "rollback-resolver stale"},
+		{"Endpoints to a name", endpoints, name, "rollback-resolver stale, without-overlap interrupted"},
+		{"an address out of use to a name", "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]", name, "rollback-resolver stale"},
+		{"addresses to a name and an address out of use", addresses, "addresses: [db.example, {ip: 10.0.0.1, ready: false}], ports: [{port: 80}]", "rollback-resolver stale, without-overlap interrupted"},
 		{"addresses to addresses and a name", addresses, nameAndIP, "rollback-resolver stale"},
 		{"addresses and a name to a name", nameAndIP, name, ""},
 		{"addresses and a name to addresses", nameAndIP, addresses, "resolver-removed stale"},
@@ -136,7 +140,7 @@ func TestFindings(t *testing.T) {
 		{"a name to another", name, strings.Replace(name, "db.", "db2.", 1), ""},
 		{"a name to an alias", name, alias, "dns-answers interrupted, resolver-removed stale"},
 		{"an alias to a name", alias, name, "dns-answers interrupted"},
-		{"a health check", addresses, checked, "rollback-resolver stale"},
+		{"a health check", addresses, checked, "rollback-resolver stale, without-overlap interrupted"},
 		{"no health check", checked, addresses, "resolver-removed stale"},
 		{"a name to both", name + pods, nameAndPods, ""},
 		{"both to cluster with a name", nameAndPods, nameInside, ""},
@@ -147,7 +151,7 @@ func TestFindings(t *testing.T) {
 		{"cluster with a name to cluster without", nameInside, clusterOnly, ""},
 		{"a name out of use", name, "addresses: [{host: db.example, ready: false}], ports: [{port: 80}]", "no-ready-address lost"},
 		{"a name to IPv6", name, six, "family-change refused, resolver-removed stale"},
-		{"IPv6 to a name", six, name, "rollback-resolver stale"},
+		{"IPv6 to a name", six, name, "rollback-resolver stale, without-overlap interrupted"},
 		{"pods besides an address that is not ready", addresses, "addresses: [{ip: 10.0.0.1, ready: false}], ports: [{port: 80}]" + pods + ", backend: both", "rollback-stale stale"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -248,8 +252,8 @@ func TestResolverPerNamespace(t *testing.T) {
 		{"a.example b.example c.example", "10.0.0.1 b.example c.example", ""},
 		{"a.example 10.0.0.2 c.example", "10.0.0.1 10.0.0.2 c.example", "shop/a resolver-removed"},
 		{"a.example b.example 10.0.0.3", "10.0.0.1 10.0.0.2 10.0.0.3", "shop/a resolver-removed, shop/b resolver-removed"},
-		{"10.0.0.1 b.example 10.0.0.3", "a.example b.example 10.0.0.3", ""},
-		{"10.0.0.1 b.example 10.0.0.3", "10.0.0.1 b.example c.example", "web/c rollback-resolver"},
+		{"10.0.0.1 b.example 10.0.0.3", "a.example b.example 10.0.0.3", "shop/a without-overlap"},
+		{"10.0.0.1 b.example 10.0.0.3", "10.0.0.1 b.example c.example", "web/c without-overlap, web/c rollback-resolver"},
 	} {
 		values := func(addresses string) string {
 			fields := strings.Fields(addresses)

@@ -37,6 +37,8 @@ func (p *Plan) checkRules(c Change) {
 	isCutover := before.Backend != after.Backend && before.Backend != values.Both && after.Backend != values.Both
 	// With the backend cluster, the resolver has removed them when a pod became ready.
 	leavesSlices := before.IsFollowed() && before.Backend != values.Cluster && !p.followedAfter[c.Namespace]
+	handsOver := !before.IsFollowed() && isStatic(before) && before.Backend == values.External &&
+		after.IsFollowed() && !isStatic(after) && after.Backend == values.External
 	renamed, removed := changedPorts(before, after)
 	patched := patchedPorts(before.Service, after.Service)
 	args := findings.Args{
@@ -57,6 +59,8 @@ func (p *Plan) checkRules(c Change) {
 		{isAlias && before.HasClusterIP(), findings.DNSAnswers},
 		{isAlias && before.Headless, findings.DNSAnswersFromHeadless},
 		{wasAlias && !isAlias, findings.DNSAnswersFromAlias},
+		{handsOver && after.HealthCheck == nil, findings.WithoutOverlap},
+		{handsOver && after.HealthCheck != nil, findings.WithoutOverlapChecked},
 		{leavesSlices && !isAlias, findings.ResolverRemoved},
 		{leavesSlices && isAlias, findings.ResolverRemovedAlias},
 		{after.IsFollowed() && !p.followedBefore[c.Namespace] && !wasAlias, findings.RollbackResolver},
@@ -68,6 +72,12 @@ func (p *Plan) checkRules(c Change) {
 			p.add(c, rule.code, args)
 		}
 	}
+}
+
+// isStatic says whether connections go to an address in an object of the release.
+func isStatic(m *service.Mapping) bool {
+	byRelease := m.HealthCheck == nil // else the resolver writes the IP addresses too
+	return byRelease && slices.ContainsFunc(m.Addresses, func(a service.Address) bool { return a.IP != "" && a.Ready })
 }
 
 // losesAddresses says whether connections go to addresses of which none is ready, and did not before.
