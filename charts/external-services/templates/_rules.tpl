@@ -299,7 +299,7 @@ Usage: {{ include "external-services.checkFollowing" (dict "root" $ "mapping" $m
       (and $resolve (not .mapping.hosts) (dict "field" "resolve" "problem" "is set, but no address is a DNS name" "fix" "delete it, or write DNS names under addresses"))
       (and $isChecked (ne (toString (.root.Values.resolver | default dict).enabled) "true") (dict "field" "healthCheck" "problem" "is set, but resolver.enabled is not true" "fix" "write resolver.enabled: true, or delete healthCheck"))
       (and $isChecked (eq .mapping.outside "Endpoints") (dict "field" "healthCheck" "problem" "is set, and the resolver writes no Endpoints objects" "fix" "write endpointsKind: EndpointSlice, or delete healthCheck"))
-      (and $isChecked (not $check.port) (gt (len .mapping.ports) 1) (dict "field" "healthCheck.port" "problem" "is missing" "fix" (ternary (printf "write the port to connect to: %s" (join ", " $names)) "delete healthCheck, as no port is of TCP" (not (empty $names)))))
+      (and $isChecked (not $check.port) (gt (len (.mapping.ports | default list)) 1) (dict "field" "healthCheck.port" "problem" "is missing" "fix" (ternary (printf "write the port to connect to: %s" (join ", " $names)) "delete healthCheck, as no port is of TCP" (not (empty $names)))))
       (and $check.port (not $checked) (dict "field" "healthCheck.port" "problem" (printf "%q is not the name of a port of the entry" (toString $check.port)) "fix" (ternary (printf "write %s" (join ", " $names)) "name the port, or delete it" (not (empty $names)))))
       (and $isChecked (ne $protocol "TCP") (dict "field" "healthCheck" "problem" (printf "is for a port of %s, and it connects over TCP" $protocol) "fix" "write the name of a port of TCP as its port, or delete it"))
 )) -}}
