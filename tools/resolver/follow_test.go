@@ -121,23 +121,20 @@ func TestIntervals(t *testing.T) {
 func TestRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := startFollowing(t, func(_ string, n int) (lookup.Answer, error) {
-			if n == 1 || n > 9 {
+			if n == 1 || n == 10 || n > 12 {
 				return ipsOf(5*time.Second, "10.0.0.1")
 			}
 			return lookup.Answer{}, &lookup.Error{Reason: lookup.ServFail, Err: errors.New("no")}
 		})
 		f.follow(named("db"), ask("db.example"))
-		time.Sleep(3 * time.Minute)
+		time.Sleep(4 * time.Minute)
 		times := f.times("db.example")
 		var gaps []time.Duration
-		for i := 2; i < 10; i++ {
-			gaps = append(gaps, times[i]-times[i-1])
+		for _, n := range []int{2, 3, 4, 5, 6, 7, 8, 9, 11, 12} { // each after a failure
+			gaps = append(gaps, (times[n]-times[n-1])/time.Second)
 		}
-		want := []time.Duration{1, 2, 4, 8, 16, 30, 30, 30}
-		for i := range want {
-			if gaps[i] != want[i]*time.Second {
-				t.Fatalf("gaps of retries %v, want %v seconds", gaps, want)
-			}
+		if want := []time.Duration{1, 2, 4, 8, 16, 30, 30, 30, 1, 2}; !slices.Equal(gaps, want) {
+			t.Fatalf("gaps of retries %v, want %v seconds", gaps, want)
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -233,11 +230,37 @@ func TestRenewed(t *testing.T) {
 		f.follow(named("db"), ask("db.example"))
 		time.Sleep(7 * time.Second) // the second question is under way
 		f.renew()
-		time.Sleep(9 * time.Second)
+		time.Sleep(16 * time.Second)
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if want := []string{"db [10.0.0.1] changed", "db [10.0.0.1]", "db [10.0.0.1] changed"}; !slices.Equal(f.outcomes[:3], want) {
+		if want := []string{"db [10.0.0.1] changed", "db [10.0.0.1]", "db [10.0.0.1] changed", "db [10.0.0.1]"}; !slices.Equal(f.outcomes[:4], want) {
 			t.Errorf("outcomes %q, want %q", f.outcomes, want)
+		}
+	})
+}
+
+// TestOldest: an entry is as old as its name that is longest without an answer, and a name is unknown that was asked for
+// and never had one.
+func TestOldest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		f := startFollowing(t, func(host string, n int) (lookup.Answer, error) {
+			if host == "never.example" || host == "late.example" && n > 1 {
+				return lookup.Answer{}, &lookup.Error{Reason: lookup.NXDomain, Err: errors.New("no")}
+			}
+			return ipsOf(time.Minute, "10.0.0.1")
+		})
+		if f.follow(named("db"), ask("never.example", "silent.example", "db.example", "late.example")); f.isUnknown("never.example") {
+			t.Error("a name is unknown before it was asked for")
+		}
+		time.Sleep(5 * time.Minute)
+		if age := f.oldest(named("db"), corev1.IPv4Protocol).Sub(start); age != 0 {
+			t.Errorf("the oldest answer is of %v, want 0s, when late.example had its last", age)
+		}
+		for host, want := range map[string]bool{"never.example": true, "late.example": false, "db.example": false} {
+			if got := f.isUnknown(host); got != want {
+				t.Errorf("%s is unknown: %v", host, got)
+			}
 		}
 	})
 }
