@@ -97,8 +97,8 @@ test-nightly: tools ## What takes long and make test has a part of: all transiti
 	@$(MAKE) --no-print-directory fuzz COUNT=20000
 
 .PHONY: soak
-soak: tools ## The tests of the resolver with minutes of changes and failures in place of seconds, and 1,000 names
-	go test -count=1 -v -timeout 2h ./tests/resolver -soak
+soak: tools $(BIN)/bench ## The tests of the resolver with minutes of changes and failures in place of seconds, and up to 10,000 names
+	@$(BIN)/bench resolver
 
 .PHONY: fuzz
 fuzz: tools ## Random input for all that reads it (FUZZTIME=1m each), then random values for the chart and real API servers (COUNT=100000, SEED=1)

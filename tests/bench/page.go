@@ -28,6 +28,7 @@ func (r Results) write() (text string, missing, unused []string) {
 	p.release()
 	p.tools()
 	p.traffic()
+	p.resolver()
 	p.start()
 	for name, part := range r {
 		for _, row := range part.Rows {
@@ -210,6 +211,13 @@ func (p *page) targets() {
 		"The package is the chart as it is in the repository: templates with their comments, a schema with descriptions and formats, the\nREADME. Helm writes each file in base64 before it compresses all, which then gains little.")
 	row("what an entry adds to it, by the floor", 1.1, p.perEntry("package")/p.perEntry("floor"), times)
 	row("`helm install` of 1,000 entries, by `kubectl apply --server-side`", 1.3, p.ratio("release", "install, helm", 1_000), times)
+	slowest := math.Inf(-1)
+	for _, ttl := range FlipTTLs {
+		slowest = max(slowest, p.value("resolver", "changes, resolver", ttl, "p99")-float64(ttl))
+	}
+	row("the resolver follows a change in DNS, 99 of 100, after the TTL", 7, slowest, seconds)
+	row("memory of the resolver with 1,000 names", 64, p.value("resolver", "names", 1_000, "peakMiB"), mebibytes)
+	row("its part of a core", 0.05, p.value("resolver", "names", 1_000, "core"), func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) })
 	row("`make demo`, when it has run before", 15, p.value("start", "make demo, warm", 0, "seconds"), seconds)
 	steepest, series := p.results.steepest()
 	row(fmt.Sprintf("steepest growth of all, as a power of the number of entries or addresses (%s)", series), linear, steepest, times)
@@ -307,6 +315,42 @@ func (p *page) traffic() {
 	for _, series := range []string{"the address outside", "the ClusterIP", "the name, by DNS each time"} {
 		value := func(name string) float64 { return p.value("traffic", series, 0, name) }
 		p.row(series, seconds(value("seconds")), seconds(value("p99")), thousands(int(value("connections"))))
+	}
+}
+
+func (p *page) resolver() {
+	p.section("resolver", "The resolver", "Made by `make soak`, under new connections all the time: 50 a second, and 17 to each entry where DNS fails. How long after a change of the\n"+
+		"address in DNS the first connection went there, and beside it that of a client of an alias, which asks the cluster's DNS each time.")
+	p.table(1, "TTL", "changes", "resolver, median", "99 of 100", "longest", "alias, median", "99 of 100", "longest")
+	for _, ttl := range FlipTTLs {
+		cells := []string{fmt.Sprintf("%d s", ttl), thousands(int(p.value("resolver", "changes, resolver", ttl, "count")))}
+		for _, way := range []string{"resolver", "alias"} {
+			for _, name := range []string{"median", "p99", "longest"} {
+				cells = append(cells, seconds(p.value("resolver", "changes, "+way, ttl, name)))
+			}
+		}
+		p.row(cells...)
+	}
+	p.say("\nWhat became of the connections, and of open ones with traffic.\n")
+	p.table(1, "while", "minutes", "connections", "failed", "open connections", "cut")
+	for _, c := range ResolverTrials {
+		value := func(name string) float64 { return p.value("resolver", c.Series, 0, name) }
+		cells := []string{c.What, fmt.Sprintf("%.1f", value("minutes")), thousands(int(value("connections"))), thousands(int(value("failed"))), "", ""}
+		if c.Open {
+			cells[4], cells[5] = thousands(int(value("open"))), thousands(int(value("cut")))
+		}
+		p.row(cells...)
+	}
+	rate := func(name string) float64 {
+		return p.value("resolver", "rotation", 0, name) / p.value("resolver", "rotation", 0, "minutes")
+	}
+	p.say("\nWith the answers that rotate, the resolver wrote %.1f times a minute, and kube-proxy its rules %.1f times.\n", rate("writes"), rate("syncs"))
+	p.say("\nNames with TTLs of 5, 30 and 60 seconds, one of which is never answered.\n")
+	p.table(1, "names", "ready after", "peak memory", "of a core", "answers a second", "heap, after a minute and at the end", "goroutines")
+	for _, size := range ResolverSizes {
+		value := func(name string) float64 { return p.value("resolver", "names", size, name) }
+		p.row(thousands(size), seconds(value("seconds")), mebibytes(value("peakMiB")), fmt.Sprintf("%.1f %%", 100*value("core")), fmt.Sprintf("%.0f", value("answers")),
+			fmt.Sprintf("%.1f and %.1f MiB in %.0f minutes", value("heapMiB"), value("heapMiBAtTheEnd"), value("minutes")), fmt.Sprintf("%.0f and %.0f", value("goroutines"), value("goroutinesAtTheEnd")))
 	}
 }
 

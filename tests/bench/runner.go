@@ -39,26 +39,30 @@ type part struct {
 	name   string
 	rounds int
 	run    func(r *Runner, ctx context.Context, rounds int) ([]Row, error)
+	apart  bool // takes long, and runs only if it is named
 }
 
 // parts are in the order of the page.
 var parts = []part{
-	{"template", 15, (*Runner).template},
-	{"lint", 3, (*Runner).lint},
-	{"secret", 1, (*Runner).secret},
-	{"release", 3, (*Runner).release},
-	{"tools", 3, (*Runner).tools},
-	{"traffic", 5, (*Runner).traffic},
-	{"start", 3, (*Runner).starts},
+	{name: "template", rounds: 15, run: (*Runner).template},
+	{name: "lint", rounds: 3, run: (*Runner).lint},
+	{name: "secret", rounds: 1, run: (*Runner).secret},
+	{name: "release", rounds: 3, run: (*Runner).release},
+	{name: "tools", rounds: 3, run: (*Runner).tools},
+	{name: "traffic", rounds: 5, run: (*Runner).traffic},
+	{name: "resolver", rounds: 1, run: (*Runner).resolver, apart: true},
+	{name: "start", rounds: 3, run: (*Runner).starts},
 }
 
-// Names are the names of the parts.
-func Names() []string {
-	var names []string
+// Names are the names of the parts, and of those that run if none is named.
+func Names() (all, usual []string) {
 	for _, p := range parts {
-		names = append(names, p.name)
+		all = append(all, p.name)
+		if !p.apart {
+			usual = append(usual, p.name)
+		}
 	}
-	return names
+	return all, usual
 }
 
 // Run measures the named parts, and writes the results after each, so that an interrupt

@@ -50,21 +50,30 @@ func TestFlips(t *testing.T) {
 		}
 	}
 	report := stop(t, load)
-	if err := report.Stayed(traffic.LongLived, report.Marks[0], longLived); err != nil {
-		t.Error(err)
+	stayed := report.Stayed(traffic.LongLived, report.Marks[0], longLived)
+	if stayed != nil {
+		t.Error(stayed)
 	}
 	other := stop(t, alias)
 	for _, ttl := range slices.Compact(slices.Clone(ttls)) {
 		for name, r := range map[string]*traffic.Report{"resolver": report, "alias": other} {
-			t.Logf("TTL %v, %s: from the change in DNS to the first connection there: %s", ttl, name, delays(r, marks, ttls, ttl, ips))
+			list := delays(r, marks, ttls, ttl, ips)
+			if len(list) == 0 {
+				t.Fatalf("no connection of %s went to the new address, with the TTL %v", name, ttl)
+			}
+			at := func(percent int) float64 { return list[(len(list)*percent+99)/100-1].Seconds() }
+			values := map[string]float64{"count": float64(len(list)), "median": at(50), "p99": at(99), "longest": at(100)}
+			t.Logf("TTL %v, %s: from the change in DNS to the first connection there: %v s", ttl, name, values)
+			figure("changes, "+name, int(ttl.Seconds()), values)
 		}
 	}
-	t.Logf("%d connections, 0 failed is wanted", len(report.Events))
+	if stayed == nil {
+		figureOf("changes", map[string]float64{"open": float64(longLived), "cut": 0}, report)
+	}
 }
 
-// delays are those of the flips with a TTL: p50, p99 and the longest.
-func delays(r *traffic.Report, marks []traffic.Mark, ttls []time.Duration, of time.Duration, ips []string) string {
-	var list []time.Duration
+// delays are those of the flips with a TTL, in order.
+func delays(r *traffic.Report, marks []traffic.Mark, ttls []time.Duration, of time.Duration, ips []string) (list []time.Duration) {
 	for n, mark := range marks {
 		server := hostOf(ips[(n+1)%2])
 		first := slices.IndexFunc(r.Events, func(e traffic.Event) bool {
@@ -74,11 +83,8 @@ func delays(r *traffic.Report, marks []traffic.Mark, ttls []time.Duration, of ti
 			list = append(list, r.Events[first].Start.Sub(mark.Time).Round(10*time.Millisecond))
 		}
 	}
-	if len(list) == 0 {
-		return "never"
-	}
 	slices.Sort(list)
-	return fmt.Sprintf("p50 %v, p99 %v, max %v of %d", list[len(list)/2], list[(len(list)*99+99)/100-1], list[len(list)-1], len(list))
+	return list
 }
 
 // waitForQuestions waits until the DNS server was asked for the IPv4 addresses of a name so many times more.
@@ -136,11 +142,12 @@ func TestRotation(t *testing.T) {
 	start, before, syncs := time.Now(), r.metric(writes), kubeProxySyncs(t)
 	waitForQuestions(t, nameOf(t, "db"), questions)
 	count, minutes := r.metric(writes)-before, time.Since(start).Minutes()
-	t.Logf("%d answers, %.0f writes (%.1f a minute), %.0f syncs of kube-proxy's rules", questions, count, count/minutes, kubeProxySyncs(t)-syncs)
+	syncs = kubeProxySyncs(t) - syncs
+	t.Logf("%d answers, %.0f writes (%.1f a minute), %.0f syncs of kube-proxy's rules", questions, count, count/minutes, syncs)
 	if count > float64(questions+1) || count < float64(questions-1) || count > 12*minutes+1 {
 		t.Errorf("%.0f writes for %d answers in %.1f minutes, want one for each, and at most 12 a minute", count, questions, minutes)
 	}
-	stop(t, load)
+	figureOf("rotation", map[string]float64{"writes": count, "syncs": syncs}, stop(t, load))
 	i.wantWrites(r)
 }
 
@@ -191,6 +198,9 @@ func TestKilledLeader(t *testing.T) {
 	replicas := []*replica{i.startReplica(0).waitReady(), i.startReplica(1).waitReady()}
 	i.wantServer("db:7000", hostOf(ips[0]))
 	load := i.load("load", traffic.Options{Address: "db:7000"})
+	if err := load.WaitFor(connections); err != nil {
+		t.Fatal(err)
+	}
 	started := 2
 	for n := range kills {
 		var leader int
@@ -218,7 +228,7 @@ func TestKilledLeader(t *testing.T) {
 	if err := load.WaitFor(away); err != nil {
 		t.Fatal(err)
 	}
-	stop(t, load)
+	figureOf("kills", nil, stop(t, load))
 }
 
 // TestAPIServerAway stops the API server: connections go on, and what changed meanwhile is written after it.
@@ -244,5 +254,5 @@ func TestAPIServerAway(t *testing.T) {
 	default:
 	}
 	i.wantServer("db:7000", hostOf(ips[1]))
-	stop(t, load)
+	figureOf("API server", nil, stop(t, load))
 }

@@ -5,18 +5,51 @@ package resolver
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
+	"fmt"
+	"maps"
 	"os"
 	"testing"
 
 	"k8s.io/client-go/kubernetes"
 
+	"external-services/tests/bench"
 	"external-services/tests/dnsserver"
 	"external-services/tests/internal/testenv"
+	"external-services/tests/internal/traffic"
 )
 
-// soak makes the tests that count connections longer.
+// soak makes the tests that count connections longer, and say what they measured.
 var soak = flag.Bool("soak", false, "change, break and count for minutes in place of seconds")
+
+// figure says what was measured, for make soak to keep.
+func figure(series string, size int, values map[string]float64) {
+	if !*soak {
+		return
+	}
+	text, err := json.Marshal(bench.Row{Series: series, Size: size, Rounds: 1, Values: values})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("\n%s%s\n", bench.Figure, text)
+}
+
+// figureOf says what became of the new connections of loads.
+func figureOf(series string, more map[string]float64, reports ...*traffic.Report) {
+	values := map[string]float64{}
+	maps.Copy(values, more)
+	for _, r := range reports {
+		values["minutes"] = max(values["minutes"], r.End.Sub(r.Marks[0].Time).Minutes())
+		values["failed"] += float64(len(r.Failures()))
+		for _, e := range r.Events {
+			if e.Kind == traffic.New {
+				values["connections"]++
+			}
+		}
+	}
+	figure(series, 0, values)
+}
 
 const (
 	zone         = "corp.example" // that the DNS server outside answers for

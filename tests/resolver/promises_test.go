@@ -105,10 +105,12 @@ func TestEachFailureKeepsTheLastSet(t *testing.T) {
 	for _, label := range labels {
 		answers(i.name(label), "10.0.12.2")
 	}
+	var reports []*traffic.Report
 	for _, label := range labels {
 		i.wantAddresses(label, "10.0.12.1(draining) 10.0.12.2")
-		stop(t, loads[label])
+		reports = append(reports, stop(t, loads[label]))
 	}
+	figureOf("failures", nil, reports...)
 }
 
 // TestPoisonedAnswers: an address of the cluster, of the node or of a network that is denied is never written,

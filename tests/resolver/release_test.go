@@ -108,15 +108,20 @@ func (r *replica) waitReady() *replica {
 	return r
 }
 
-// metric is the value of a metric, 0 if /metrics lacks it. The labels are as /metrics prints them.
-func (r *replica) metric(name string) (value float64) {
+// metric is the value of a metric of the resolver, 0 if /metrics lacks it. The labels are as /metrics prints them.
+func (r *replica) metric(name string) float64 {
+	r.t.Helper()
+	return r.anyMetric("extsvc_resolver_" + name)
+}
+
+func (r *replica) anyMetric(name string) (value float64) {
 	r.t.Helper()
 	text, err := cluster.Get(r.t.Context(), r.pod, "http://127.0.0.1:8080/metrics")
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	for line := range strings.Lines(text) {
-		if rest, ok := strings.CutPrefix(line, "extsvc_resolver_"+name+" "); ok {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
 			if _, err := fmt.Sscan(rest, &value); err != nil {
 				r.t.Fatal(err)
 			}
