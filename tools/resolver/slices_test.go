@@ -67,8 +67,9 @@ func TestArrange(t *testing.T) {
 			t.Errorf("%s: changed %v", again[i].Name, changed)
 		}
 	}
-	if got := names(arranged("2", of("a.example", "10.0.0.1"), present)); got != "db-dns-ipv4-4 a.example: 10.0.0.1" {
-		t.Errorf("slices of a Service that was deleted are not used: %s", got)
+	other := arranged("2", of("a.example", "10.0.0.1", "10.0.0.2", "10.0.0.3"), present)
+	if got := names(other); got != "db-dns-ipv4-4 a.example: 10.0.0.1 10.0.0.2; db-dns-ipv4-6 a.example: 10.0.0.3" {
+		t.Errorf("slices of a Service that was deleted, and a name that is taken, are not used: %s", got)
 	}
 }
 
