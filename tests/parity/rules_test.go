@@ -292,7 +292,8 @@ func withoutHint(_ charts, _ document, objects []object, message string) bool {
 func hasHost(_ charts, _ document, objects []object, message string) bool {
 	text := quoted.FindStringSubmatch(message)
 	return text == nil || !slices.ContainsFunc(objects, func(o object) bool {
-		return (o.kind == "EndpointSlice" || o.kind == "Endpoints") && bytes.Contains(o.body, []byte(strconv.Quote(text[1])))
+		address := strconv.Quote(text[1])
+		return o.kind == "EndpointSlice" && bytes.Contains(o.body, []byte(`"addresses":[`+address)) || o.kind == "Endpoints" && bytes.Contains(o.body, []byte(`"ip":`+address))
 	})
 }
 
