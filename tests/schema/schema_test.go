@@ -84,6 +84,22 @@ func TestAnnotationsTooLarge(t *testing.T) {
 	accept(t, annotated(100000, 161886))
 }
 
+// The API server counts the texts of a ConfigMap together.
+func TestTooManyNames(t *testing.T) {
+	named := func(count int) string {
+		var hosts []string
+		for i := range count {
+			hosts = append(hosts, fmt.Sprintf("a%d.%s.example", i, strings.Repeat("x", 60)+strings.Repeat("."+strings.Repeat("x", 60), 2)))
+		}
+		return "resolver: {enabled: true}\nservices: [{name: orders, addresses: [" + strings.Join(hosts, ", ") + "], ports: [{port: 80}]}]"
+	}
+	_, stderr, err := template(t, named(5_200))
+	if want := regexp.MustCompile(`services: the entries with DNS names or health checks take 1\d{6} bytes in the resolver's ConfigMap, which has room for 1048576: move some of them to another release`); err == nil || !want.MatchString(stderr) {
+		t.Errorf("%v, %.500s\nwant %s", err, stderr, want)
+	}
+	accept(t, named(4_800))
+}
+
 // The policy of the resolver reads IP addresses, which Kubernetes can in stored policies since 1.31.
 func TestAdmissionPolicyNeedsKubernetes(t *testing.T) {
 	const values = "{resolver: {enabled: true, admissionPolicy: true}, services: [{name: orders, addresses: [a.example], ports: [{port: 80}]}]}"

@@ -35,3 +35,58 @@ metadata:
   labels: {{- .root.common.ownLabels }}{{ include "external-services.pairs" (dict "maps" (list .root.common.labels)) }}
   {{- include "external-services.pairs" (dict "maps" (list .root.common.annotations) "under" "annotations") }}
 {{- end }}
+
+{{/* external-services.resolverConfig prints what the resolver does. The text has no newline at its end, where Helm 3
+and Helm 4 differ.
+Usage: {{ include "external-services.resolverConfig" . }} */}}
+{{- define "external-services.resolverConfig" -}}
+{{- $values := .Values.resolver -}}
+nameservers: {{ $values.nameservers | default list | toJson }}
+minSeconds: {{ $values.minSeconds | default 5 }}
+maxSeconds: {{ $values.maxSeconds | default 60 }}
+allowedNames: {{ $values.allowedNames | default list | toJson }}
+allowedCIDRs: {{ $values.allowedCIDRs | default list | toJson }}
+deniedCIDRs: {{ $values.deniedCIDRs | default list | toJson }}
+maxPerSlice: {{ (.Values.endpoints | default dict).maxPerSlice | default 100 }}
+entries:
+{{- range $mapping := .resolver.mappings }}
+- name: {{ quote .name }}
+  namespace: {{ quote .namespace }}
+  backend: {{ .backend }}
+  ports: {{- include "external-services.endpointPorts" (dict "ports" .ports) | trim | nindent 2 }}
+  {{- if .headless }}
+  headless: true
+  {{- end }}
+  {{- if .publish }}
+  publishNotReadyAddresses: true
+  {{- end }}
+  {{- with .entry.trafficDistribution }}
+  trafficDistribution: {{ quote . }}
+  {{- end }}
+  {{- range $field := list "resolve" "healthCheck" }}
+  {{- if kindIs "map" (get $mapping.entry $field) }}
+  {{ $field }}: {{ get $mapping.entry $field | toJson }}
+  {{- end }}
+  {{- end }}
+  addresses:
+  {{- range .followed }}
+  {{- if hasKey . "host" }}
+  - host: {{ quote .host }}
+  {{- else }}
+  - ip: {{ quote .ip }}
+  {{- end }}
+    {{- with .hostname }}
+    hostname: {{ quote . }}
+    {{- end }}
+    {{- with .zone }}
+    zone: {{ quote . }}
+    {{- end }}
+    {{- if ne .state "ready" }}
+    ready: false
+    {{- end }}
+    {{- if eq .state "draining" }}
+    draining: true
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- end -}}
