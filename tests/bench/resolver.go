@@ -34,7 +34,7 @@ var ResolverTrials = []struct {
 
 // resolver runs the tests of the resolver, as long as they are meant to be, and keeps what they measure.
 func (r *Runner) resolver(ctx context.Context, _ int) (rows []Row, err error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-C", testenv.Root(), "-count=1", "-v", "-timeout", "2h", "./tests/resolver", "-soak")
+	cmd := exec.CommandContext(ctx, "go", "test", "-C", testenv.Root(), "-count=1", "-v", "-timeout", "2h", "-parallel", "8", "./tests/resolver", "-soak")
 	cmd.Stderr = r.Out
 	output, err := cmd.StdoutPipe()
 	if err != nil {

@@ -112,6 +112,7 @@ func migrate(t *testing.T, program string) {
 		Address: "orders:7000", LongLived: longLived,
 		URL: "http://orders:80/", HTTPClients: 4,
 		Duration: 5 * time.Minute, Count: 200_000,
+		AtLeast: 20, // in a period: those after an upgrade are waited for, and an upgrade takes half a second
 	}
 	outsideIP := ordersOutside[outside[0]]
 	control := startControl(t, client, namespace, outsideIP, 7000)
