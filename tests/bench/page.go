@@ -124,6 +124,9 @@ func (p *page) stamps() []string {
 	var stamps []string
 	seen := map[string]bool{}
 	for _, part := range parts {
+		if part.apart && p.results[part.name] == nil {
+			continue
+		}
 		if stamp := p.stamp(part.name); !seen[stamp] {
 			seen[stamp] = true
 			stamps = append(stamps, stamp)
@@ -211,13 +214,15 @@ func (p *page) targets() {
 		"The package is the chart as it is in the repository: templates with their comments, a schema with descriptions and formats, the\nREADME. Helm writes each file in base64 before it compresses all, which then gains little.")
 	row("what an entry adds to it, by the floor", 1.1, p.perEntry("package")/p.perEntry("floor"), times)
 	row("`helm install` of 1,000 entries, by `kubectl apply --server-side`", 1.3, p.ratio("release", "install, helm", 1_000), times)
-	slowest := math.Inf(-1)
-	for _, ttl := range FlipTTLs {
-		slowest = max(slowest, p.value("resolver", "changes, resolver", ttl, "p99")-float64(ttl))
+	if p.results["resolver"] != nil {
+		slowest := math.Inf(-1)
+		for _, ttl := range FlipTTLs {
+			slowest = max(slowest, p.value("resolver", "changes, resolver", ttl, "p99")-float64(ttl))
+		}
+		row("the resolver follows a change in DNS, 99 of 100, after the TTL", 7, slowest, seconds)
+		row("memory of the resolver with 1,000 names", 64, p.value("resolver", "names", 1_000, "peakMiB"), mebibytes)
+		row("its part of a core", 0.05, p.value("resolver", "names", 1_000, "core"), func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) })
 	}
-	row("the resolver follows a change in DNS, 99 of 100, after the TTL", 7, slowest, seconds)
-	row("memory of the resolver with 1,000 names", 64, p.value("resolver", "names", 1_000, "peakMiB"), mebibytes)
-	row("its part of a core", 0.05, p.value("resolver", "names", 1_000, "core"), func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) })
 	row("`make demo`, when it has run before", 15, p.value("start", "make demo, warm", 0, "seconds"), seconds)
 	steepest, series := p.results.steepest()
 	row(fmt.Sprintf("steepest growth of all, as a power of the number of entries or addresses (%s)", series), linear, steepest, times)
@@ -318,7 +323,11 @@ func (p *page) traffic() {
 	}
 }
 
+// resolver has no section until make soak has run.
 func (p *page) resolver() {
+	if p.results["resolver"] == nil {
+		return
+	}
 	p.section("resolver", "The resolver", "Made by `make soak`, under new connections all the time: 50 a second, and 17 to each entry where DNS fails. How long after a change of the\n"+
 		"address in DNS the first connection went there, and beside it that of a client of an alias, which asks the cluster's DNS each time.")
 	p.table(1, "TTL", "changes", "resolver, median", "99 of 100", "longest", "alias, median", "99 of 100", "longest")

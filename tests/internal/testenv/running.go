@@ -3,48 +3,79 @@ package testenv
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Running is a program that runs beside a test.
 type Running struct {
-	// Ended is closed when it has ended.
-	Ended chan struct{}
+	program func(ctx context.Context) (*exec.Cmd, error)
+	ended   chan struct{} // for good
 
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	killed bool
+	text   bytes.Buffer
 }
 
-// Beside runs a program until it is killed, or the test ends. A test that fails logs what the program printed.
+// Beside runs a program until it is killed, or the test ends. If it ends by itself it is started again, as a kubelet
+// does. A test that fails logs what the program printed.
 func Beside(t testing.TB, name string, program func(ctx context.Context) (*exec.Cmd, error)) *Running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	r := &Running{Ended: make(chan struct{})}
-	var err error
-	if r.cmd, err = program(ctx); err != nil {
-		t.Fatal(err)
-	}
-	r.cmd.Stdout, r.cmd.Stderr = r, r
-	if err := r.cmd.Start(); err != nil {
+	r := &Running{program: program, ended: make(chan struct{})}
+	if err := r.start(ctx); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = r.cmd.Wait() // killed, or told to end
-		close(r.Ended)
+		defer close(r.ended)
+		for {
+			err := r.cmd.Wait()
+			fmt.Fprintf(r, "ended: %v\n", err)
+			if r.isOver(ctx) {
+				return
+			}
+			time.Sleep(time.Second)
+			if err := r.start(ctx); err != nil {
+				fmt.Fprintf(r, "not started again: %v\n", err)
+				return
+			}
+		}
 	}()
 	t.Cleanup(func() {
 		cancel()
-		<-r.Ended
+		<-r.ended
 		if t.Failed() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
 			t.Logf("%s:\n%s", name, r.text.String())
 		}
 	})
 	return r
+}
+
+func (r *Running) start(ctx context.Context) error {
+	cmd, err := r.program(ctx)
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = r, r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.killed {
+		return nil
+	}
+	r.cmd = cmd
+	return cmd.Start()
+}
+
+func (r *Running) isOver(ctx context.Context) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.killed || ctx.Err() != nil
 }
 
 // Write takes what the program prints.
@@ -55,13 +86,21 @@ func (r *Running) Write(data []byte) (int, error) {
 }
 
 // Pid is the number of the process.
-func (r *Running) Pid() int { return r.cmd.Process.Pid }
+func (r *Running) Pid() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cmd.Process.Pid
+}
 
-// Kill ends the program at once.
+// Kill ends the program at once, and for good.
 func (r *Running) Kill(t testing.TB) {
 	t.Helper()
-	if err := r.cmd.Process.Kill(); err != nil {
+	r.mu.Lock()
+	r.killed = true
+	err := r.cmd.Process.Kill()
+	r.mu.Unlock()
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
 	}
-	<-r.Ended
+	<-r.ended
 }
