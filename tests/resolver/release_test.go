@@ -86,8 +86,9 @@ func (i *installation) startReplica(number int) *replica {
 	if err := cluster.AddPod(i.t.Context(), r.pod, i.namespace); err != nil && !strings.Contains(err.Error(), "exists") {
 		i.t.Fatal(err)
 	}
+	deployment := i.deployment()
 	r.Running = testenv.Beside(i.t, r.pod, func(ctx context.Context) (*exec.Cmd, error) {
-		return cluster.Process(ctx, client, i.deployment(), r.pod, "resolver")
+		return cluster.Process(ctx, client, deployment, r.pod, "resolver")
 	})
 	return r
 }

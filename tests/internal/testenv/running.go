@@ -36,13 +36,12 @@ func Beside(t testing.TB, name string, program func(ctx context.Context) (*exec.
 		defer close(r.ended)
 		for {
 			err := r.cmd.Wait()
-			fmt.Fprintf(r, "ended: %v\n", err)
-			if r.isOver(ctx) {
-				return
+			for !r.isOver(ctx) && err != nil {
+				fmt.Fprintf(r, "start %s again: %v\n", name, err)
+				time.Sleep(time.Second)
+				err = r.start(ctx)
 			}
-			time.Sleep(time.Second)
-			if err := r.start(ctx); err != nil {
-				fmt.Fprintf(r, "not started again: %v\n", err)
+			if r.isOver(ctx) {
 				return
 			}
 		}
