@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +26,47 @@ func TestPage(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, string(got)); diff != "" {
 			t.Errorf("%s is not what make bench writes for its results (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
+// The section of the resolver shows all that make soak measures.
+func TestResolverSection(t *testing.T) {
+	results, err := ReadResults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := &Part{Date: "2026-01-02"}
+	add := func(series string, size int, names ...string) {
+		row := Row{Series: series, Size: size, Rounds: 1, Values: map[string]float64{}}
+		for i, name := range names {
+			row.Values[name] = float64(i + 1)
+		}
+		part.Rows = append(part.Rows, row)
+	}
+	for _, ttl := range FlipTTLs {
+		add("changes, resolver", ttl, "count", "median", "p99", "longest")
+		add("changes, alias", ttl, "count", "median", "p99", "longest")
+	}
+	for _, c := range ResolverTrials {
+		add(c.Series, 0, "minutes", "connections", "failed", "open", "cut", "writes", "syncs")
+	}
+	for _, size := range ResolverSizes {
+		add("names", size, "seconds", "peakMiB", "core", "answers", "minutes", "heapMiB", "heapMiBAtTheEnd", "goroutines", "goroutinesAtTheEnd")
+	}
+	results["resolver"] = part
+	page, missing, unused := results.write()
+	if len(missing) > 0 || len(unused) > 0 {
+		t.Errorf("not measured: %q\nmeasured and not shown: %q", missing, unused)
+	}
+	for _, line := range []string{
+		"| 5 s | 1 | 2 s | 3 s | 4 s | 2 s | 3 s | 4 s |",
+		"| the address changes in DNS, 50 times | 1.0 | 2 | 3 | 4 | 5 |",
+		"| the API server is away for a minute | 1.0 | 2 | 3 |  |  |",
+		"| 1,000 | 1 s | 2 MiB | 300.0 % | 4 | 6.0 and 7.0 MiB in 5 minutes | 8 and 9 |",
+	} {
+		if !strings.Contains(page, line+"\n") {
+			t.Errorf("no line %q", line)
 		}
 	}
 }

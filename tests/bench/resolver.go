@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -52,14 +53,11 @@ func (r *Runner) resolver(ctx context.Context, _ int) (rows []Row, err error) {
 			continue
 		}
 		var row Row
-		if err := json.Unmarshal([]byte(text), &row); err != nil {
-			return nil, fmt.Errorf("%s: %w", lines.Text(), err)
+		if unread := json.Unmarshal([]byte(text), &row); unread != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", lines.Text(), unread))
 		}
 		rows = append(rows, row)
 		r.progress("%s", text)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, err
-	}
-	return rows, cmd.Wait()
+	return rows, errors.Join(err, lines.Err(), cmd.Wait())
 }

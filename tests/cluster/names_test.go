@@ -44,9 +44,9 @@ func TestNames(t *testing.T) {
 			t.Cleanup(r.Uninstall)
 			r.Do("install", values(t, text+orders), wait...)
 			startResolver(t, namespace)
-			eventually(t, within, "orders-db has its endpoints", func() error { return wantNameAddress(t, namespace, "orders-db", ip) })
+			eventually(t, within, "orders-db has its endpoints", func() error { return hasAddress(t, namespace, "orders-db", ip) })
 			r.Do("upgrade", values(t, text+orders+billing), wait...)
-			eventually(t, within, "billing-db has its endpoints", func() error { return wantNameAddress(t, namespace, "billing-db", ip) })
+			eventually(t, within, "billing-db has its endpoints", func() error { return hasAddress(t, namespace, "billing-db", ip) })
 			for _, service := range []string{"orders-db", "billing-db"} {
 				eventually(t, defaultWait, "a query at "+service, func() error {
 					rows, err := mariadb.Query(t.Context(), cluster, pod, service, 3306, "SELECT note FROM shop.orders")
@@ -59,7 +59,7 @@ func TestNames(t *testing.T) {
 			r.Uninstall()
 			wantNoLeftovers(t, release)
 			eventually(t, defaultWait, "no endpoints of names are left", func() error {
-				if list := namesOf(t, namespace, ""); len(list) > 0 {
+				if list := resolverSlices(t, namespace, ""); len(list) > 0 {
 					return fmt.Errorf("found %s", list[0].Name)
 				}
 				return nil
@@ -87,13 +87,10 @@ func startResolver(t *testing.T, namespace string) {
 	})
 }
 
-// namesOf lists the resolver's slices of a Service, or of all.
-func namesOf(t *testing.T, namespace, service string) []discoveryv1.EndpointSlice {
+// resolverSlices lists the resolver's slices of a namespace, those that a selector matches.
+func resolverSlices(t *testing.T, namespace, selector string) []discoveryv1.EndpointSlice {
 	t.Helper()
-	selector := discoveryv1.LabelManagedBy + "=" + toolvalues.ResolverManager
-	if service != "" {
-		selector += "," + discoveryv1.LabelServiceName + "=" + service
-	}
+	selector = discoveryv1.LabelManagedBy + "=" + toolvalues.ResolverManager + selector
 	list, err := client.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		t.Fatal(err)
@@ -101,10 +98,10 @@ func namesOf(t *testing.T, namespace, service string) []discoveryv1.EndpointSlic
 	return list.Items
 }
 
-// wantNameAddress fails unless the resolver's slices of a Service have one address.
-func wantNameAddress(t *testing.T, namespace, service, ip string) error {
+// hasAddress returns an error unless the resolver's slices of a Service have one address.
+func hasAddress(t *testing.T, namespace, service, ip string) error {
 	t.Helper()
-	list := namesOf(t, namespace, service)
+	list := resolverSlices(t, namespace, ","+discoveryv1.LabelServiceName+"="+service)
 	if len(list) != 1 || len(list[0].Endpoints) != 1 || fmt.Sprint(list[0].Endpoints[0].Addresses) != "["+ip+"]" {
 		return fmt.Errorf("the EndpointSlices are %+v, want one with %s", list, ip)
 	}

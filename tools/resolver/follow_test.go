@@ -23,6 +23,7 @@ import (
 type following struct {
 	*follower
 	mu       sync.Mutex
+	answered *sync.Cond
 	asked    map[string][]time.Duration // by name, since the start
 	outcomes []string
 }
@@ -34,6 +35,7 @@ func startFollowing(t *testing.T, dns func(host string, n int) (lookup.Answer, e
 		t.Fatal(err)
 	}
 	f := &following{follower: newFollower(4, newMetrics(prometheus.NewRegistry(), "test")), asked: map[string][]time.Duration{}}
+	f.answered = sync.NewCond(&f.mu)
 	f.settings = func() *settings { return &settings{filter: filter, min: 5 * time.Second, max: 60 * time.Second} }
 	start := time.Now()
 	f.lookup = func(ctx context.Context, _ *settings, q question) (lookup.Answer, error) {
@@ -63,6 +65,7 @@ func startFollowing(t *testing.T, dns func(host string, n int) (lookup.Answer, e
 			text += fmt.Sprint(" ", ip, " ", reason)
 		}
 		f.outcomes = append(f.outcomes, text)
+		f.answered.Broadcast()
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -77,6 +80,15 @@ func startFollowing(t *testing.T, dns func(host string, n int) (lookup.Answer, e
 		<-done
 	})
 	return f
+}
+
+// until waits for answers, by which a condition holds.
+func (f *following) until(condition func() bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for !condition() {
+		f.answered.Wait()
+	}
 }
 
 func (f *following) times(host string) []time.Duration {
@@ -127,7 +139,7 @@ func TestRetries(t *testing.T) {
 			return lookup.Answer{}, &lookup.Error{Reason: lookup.ServFail, Err: errors.New("no")}
 		})
 		f.follow(named("db"), ask("db.example"))
-		time.Sleep(4 * time.Minute)
+		f.until(func() bool { return len(f.outcomes) > 12 })
 		times := f.times("db.example")
 		var gaps []time.Duration
 		for _, n := range []int{2, 3, 4, 5, 6, 7, 8, 9, 11, 12} { // each after a failure
@@ -230,7 +242,7 @@ func TestRenewed(t *testing.T) {
 		f.follow(named("db"), ask("db.example"))
 		time.Sleep(7 * time.Second) // the second question is under way
 		f.renew()
-		time.Sleep(16 * time.Second)
+		f.until(func() bool { return len(f.outcomes) >= 4 })
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if want := []string{"db [10.0.0.1] changed", "db [10.0.0.1]", "db [10.0.0.1] changed", "db [10.0.0.1]"}; !slices.Equal(f.outcomes[:4], want) {
@@ -253,7 +265,14 @@ func TestOldest(t *testing.T) {
 		if f.follow(named("db"), ask("never.example", "silent.example", "db.example", "late.example")); f.isUnknown("never.example") {
 			t.Error("a name is unknown before it was asked for")
 		}
-		time.Sleep(5 * time.Minute)
+		f.until(func() bool {
+			for _, host := range []string{"never.example", "silent.example", "db.example", "late.example"} {
+				if len(f.asked[host]) < 3 {
+					return false
+				}
+			}
+			return true
+		})
 		if age := f.oldest(named("db"), corev1.IPv4Protocol).Sub(start); age != 0 {
 			t.Errorf("the oldest answer is of %v, want 0s, when late.example had its last", age)
 		}

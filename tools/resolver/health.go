@@ -97,7 +97,7 @@ func (c *checker) expect(key types.NamespacedName, ip netip.Addr) {
 // checkedPort is the port outside that is connected to.
 func checkedPort(entry *values.Entry) uint16 {
 	i := max(slices.IndexFunc(entry.Ports, func(p values.Port) bool { return p.Name == entry.HealthCheck.Port }), 0)
-	return uint16(cmp.Or(entry.Ports[i].TargetPort, entry.Ports[i].Port))
+	return uint16(entry.Ports[i].Port)
 }
 
 // isHealthy says whether an address answers. One that was never checked does.

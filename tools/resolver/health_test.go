@@ -17,7 +17,7 @@ func newTestChecker(t *testing.T, port int) (c *checker, entry *values.Entry, no
 	noted = new(int)
 	c = newChecker(1, newMetrics(prometheus.NewRegistry(), "test"), func(types.NamespacedName) { *noted++ })
 	entry = &values.Entry{}
-	entry.Ports = []values.Port{{Name: "http", Port: 80}, {Name: "mysql", Port: 3306, TargetPort: port}}
+	entry.Ports = []values.Port{{Name: "http", Port: 80}, {Name: "mysql", Port: port}}
 	entry.HealthCheck = &values.HealthCheck{Port: "mysql", IntervalSeconds: 7}
 	return c, entry, noted
 }

@@ -144,7 +144,7 @@ func (l *layout) ports() []discoveryv1.EndpointPort {
 	var ports []discoveryv1.EndpointPort
 	for _, p := range l.entry.Ports {
 		port := discoveryv1.EndpointPort{
-			Name: ptr.To(p.Name), Port: ptr.To(int32(cmp.Or(p.TargetPort, p.Port))),
+			Name: ptr.To(p.Name), Port: ptr.To(int32(p.Port)),
 			Protocol: ptr.To(cmp.Or(corev1.Protocol(p.Protocol), corev1.ProtocolTCP)),
 		}
 		if p.AppProtocol != "" {

@@ -22,7 +22,7 @@ import (
 func arranged(uid string, list []endpoint, present []*discoveryv1.EndpointSlice) []*discoveryv1.EndpointSlice {
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: types.UID(uid)}}
 	entry := &values.Entry{}
-	entry.Ports = []values.Port{{Name: "mysql", Port: 3306, TargetPort: 3307}, {Name: "metrics", Port: 53, Protocol: values.UDP}}
+	entry.Ports = []values.Port{{Name: "mysql", Port: 3307}, {Name: "metrics", Port: 53, Protocol: values.UDP}}
 	entry.TrafficDistribution = values.PreferSameZone
 	l := layout{resolver: "apps/outside", service: service, entry: entry, max: 2, taken: func(name string) bool { return name == "db-dns-ipv4-5" }}
 	return l.arrange(list, present)

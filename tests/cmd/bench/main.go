@@ -5,7 +5,7 @@
 //	bench [-rounds N] [-largest N] [PART,PART...]
 //	bench -write
 //
-// Without names it measures all parts but the resolver, which takes 45 minutes; those that
+// Without names it measures all parts but the resolver, which takes long; those that
 // are not named keep their figures. With -write it measures nothing and writes the page again, for make generate.
 package main
 

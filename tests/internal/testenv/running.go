@@ -34,15 +34,14 @@ func Beside(t testing.TB, name string, program func(ctx context.Context) (*exec.
 	}
 	go func() {
 		defer close(r.ended)
-		for {
-			err := r.cmd.Wait()
-			for !r.isOver(ctx) && err != nil {
-				fmt.Fprintf(r, "start %s again: %v\n", name, err)
-				time.Sleep(time.Second)
-				err = r.start(ctx)
+		for err := r.cmd.Wait(); !r.isOver(ctx); {
+			fmt.Fprintf(r, "%s ended (%v), and is started again\n", name, err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second): // a kubelet waits too
 			}
-			if r.isOver(ctx) {
-				return
+			if err = r.start(ctx); err == nil {
+				err = r.cmd.Wait()
 			}
 		}
 	}()
