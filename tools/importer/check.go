@@ -53,7 +53,7 @@ func valuesOf(entries []*entry) (text []byte, lines []int) {
 		if e.refused {
 			continue
 		}
-		item := e.yaml()
+		item := e.Item()
 		text = append(text, item...)
 		line += bytes.Count(item, []byte("\n"))
 	}

@@ -4,9 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
-
-	"github.com/mitchellh/go-wordwrap"
 
 	"external-services/tools/findings"
 	"external-services/tools/values"
@@ -40,7 +37,7 @@ func valuesFile(sources string, result *Result, unmatched []findings.Finding, en
 		if e.refused {
 			indent = "  # "
 		}
-		for line := range strings.Lines(string(e.yaml())) {
+		for line := range strings.Lines(string(e.Item())) {
 			out.WriteString(indent + line)
 		}
 	}
@@ -49,16 +46,16 @@ func valuesFile(sources string, result *Result, unmatched []findings.Finding, en
 
 // writeHead writes what was read, how to go on, and what is left out.
 func writeHead(out *strings.Builder, sources string, result *Result, unmatched []findings.Finding, hasEndpoints bool) {
-	writeComment(out, "", "", "Values for the chart external-services, imported from "+sources+": "+result.Read.String()+".")
+	out.WriteString(values.Comment("", "", "Values for the chart external-services, imported from "+sources+": "+result.Read.String()+"."))
 	if findings.ExitCode(result.Findings) != findings.ExitOK {
 		out.WriteString("#\n")
-		writeComment(out, "", "", "The comments above an entry say what is not carried over, and why. An entry that is "+
-			"\"not imported\" is commented out: correct it and remove the #.")
+		out.WriteString(values.Comment("", "", "The comments above an entry say what is not carried over, and why. An entry that is "+
+			"\"not imported\" is commented out: correct it and remove the #."))
 	}
 	if hasEndpoints {
 		out.WriteString("#\n")
-		writeComment(out, "", "", "endpointsKind: Endpoints keeps the kind of the objects that were read. Remove these "+
-			"lines, one by one or all at once, and upgrade to move the addresses to EndpointSlices. No connection fails in between.")
+		out.WriteString(values.Comment("", "", "endpointsKind: Endpoints keeps the kind of the objects that were read. Remove these "+
+			"lines, one by one or all at once, and upgrade to move the addresses to EndpointSlices. No connection fails in between."))
 	}
 	if len(unmatched) > 0 {
 		out.WriteString("#\n")
@@ -72,7 +69,7 @@ func writeHead(out *strings.Builder, sources string, result *Result, unmatched [
 		out.WriteString("#\n# Left out:\n")
 	}
 	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
-		writeComment(out, "", "- ", strings.Join(byReason[reason], ", ")+": "+reason)
+		out.WriteString(values.Comment("", "- ", strings.Join(byReason[reason], ", ")+": "+reason))
 	}
 }
 
@@ -80,18 +77,8 @@ func writeFindings(out *strings.Builder, indent string, list []findings.Finding)
 	for _, l := range labels {
 		for _, f := range list {
 			if f.Code == l.code {
-				writeComment(out, indent, l.label, strings.Join(append([]string{f.Message}, f.Fix...), ": "))
+				out.WriteString(values.Comment(indent, l.label, strings.Join(append([]string{f.Message}, f.Fix...), ": ")))
 			}
 		}
 	}
-}
-
-// writeComment writes a text as a comment of several lines. Its first line begins with a label, and the others
-// below the text. Characters that end a comment, or that YAML does not allow, become spaces.
-func writeComment(out *strings.Builder, indent, label, text string) {
-	const width = 98
-	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
-	text = wordwrap.WrapString(strings.Join(words, " "), uint(max(1, width-len(indent+"# "+label))))
-	below := indent + "# " + strings.Repeat(" ", len(label))
-	out.WriteString(indent + "# " + label + strings.ReplaceAll(text, "\n", "\n"+below) + "\n")
 }

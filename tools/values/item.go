@@ -1,4 +1,4 @@
-package importer
+package values
 
 import (
 	"bytes"
@@ -6,14 +6,19 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
+	"github.com/mitchellh/go-wordwrap"
 	"go.yaml.in/yaml/v3"
 )
 
-// yaml writes an entry as an item of the list services, without its comments. The JSON of an entry has the keys
-// in the order of the documentation, and short forms.
-func (e *entry) yaml() []byte {
-	decoder := json.NewDecoder(bytes.NewReader(marshal(e.Entry)))
+// Item writes the entry as an item of the list services: its keys in the order of the documentation, and
+// addresses and ports in their short forms.
+func (e Entry) Item() []byte {
+	text, err := json.Marshal(e)
+	try(err)
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	item := node(decoder)
 	style(item)
@@ -23,6 +28,17 @@ func (e *entry) yaml() []byte {
 	try(encoder.Encode(&yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{item}}))
 	try(encoder.Close())
 	return out.Bytes()
+}
+
+// Comment writes a text as the comment of several lines above an entry of a values file. Its
+// first line begins with a label, and the others below the text. Characters that end a comment, or that
+// YAML does not allow, become spaces.
+func Comment(indent, label, text string) string {
+	const width = 98
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
+	text = wordwrap.WrapString(strings.Join(words, " "), uint(max(1, width-len(indent+"# "+label))))
+	below := indent + "# " + strings.Repeat(" ", len(label))
+	return indent + "# " + label + strings.ReplaceAll(text, "\n", "\n"+below) + "\n"
 }
 
 // node makes a YAML node of a JSON value, with the keys in their order. A YAML parser would refuse characters
@@ -78,5 +94,12 @@ func style(item *yaml.Node) {
 		case key == "selector", isShort && (key == "addresses" || key == "namespaces"):
 			value.Style = yaml.FlowStyle
 		}
+	}
+}
+
+// try panics on an error that cannot happen.
+func try(err error) {
+	if err != nil {
+		panic(err)
 	}
 }
