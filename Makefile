@@ -228,8 +228,8 @@ $(BIN)/cluster: $(CLUSTER_FILES)
 ##@ Release
 
 .PHONY: image
-image: $(BIN)/image $(BIN)/cyclonedx-gomod ## Build the image of the resolver in dist/, without Docker, with its bill of materials (CycloneDX)
-	@$(LATE_GC) ci/image.sh $(BIN)/image dist
+image: $(BIN)/image $(BIN)/licenses $(BIN)/cyclonedx-gomod ## Build the image of the resolver in dist/, without Docker, with its bill of materials (CycloneDX)
+	@$(LATE_GC) ci/image.sh $(BIN)/image $(BIN)/licenses dist
 	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -std -version v$(CHART_VERSION) -output dist/resolver-$(CHART_VERSION).cdx.json dist/resolver-linux-amd64
 
 .PHONY: package

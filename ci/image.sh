@@ -2,17 +2,17 @@
 # Builds the image of the resolver from scratch, without Docker: the same bytes from the same files,
 # wherever and whenever.
 #
-#   ci/image.sh IMAGE FOLDER [PLATFORM]...
+#   ci/image.sh IMAGE LICENSES FOLDER [PLATFORM]...
 #
-# IMAGE is the program of ci/tools/image. FOLDER gets what it writes, and the binaries of the platforms
-# (linux/amd64 and linux/arm64) as resolver-OS-ARCHITECTURE.
+# IMAGE and LICENSES are the programs of ci/tools. FOLDER gets what IMAGE writes, the binaries of the platforms
+# (linux/amd64 and linux/arm64) as resolver-OS-ARCHITECTURE, and the licences in the image as resolver-LICENSES.
 #
 # The bytes depend on the sources, the go.mod files and GO_VERSION of ci/versions.env alone. Of the settings
 # of Go in the environment and of go env -w, only those count that say where modules come from and are kept.
 set -euo pipefail
 
-image=$1 folder=$2
-shift 2
+image=$1 licenses=$2 folder=$3
+shift 3
 platforms=("$@")
 (($#)) || platforms=(linux/amd64 linux/arm64)
 version=$(sed -n 's/^version: //p' charts/external-services/Chart.yaml)
@@ -39,4 +39,5 @@ for platform in "${platforms[@]}"; do
     -ldflags "-s -w -buildid= -X main.version=$version" -o "$binary" ./tools/cmd/resolver >&2
   binaries+=("$platform=$binary")
 done
-"$image" build -name resolver -version "$version" "$folder" "${binaries[@]}"
+GOOS=linux GOARCH=amd64 "$licenses" -texts "$folder/resolver-LICENSES" .:./tools/cmd/resolver
+"$image" build -name resolver -version "$version" -licenses "$folder/resolver-LICENSES" "$folder" "${binaries[@]}"

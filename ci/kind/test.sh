@@ -127,6 +127,7 @@ clean() {
 # released one, which takes minutes.
 resolver_image() {
   "$root/.bin/image" build -name resolver -version "$(sed -n 's/^version: //p' "$root/charts/external-services/Chart.yaml")" \
+    -licenses "$root/charts/external-services/LICENSE" \
     "$state" "linux/$(go env GOARCH)=$root/.bin/resolver"
 }
 

@@ -20,8 +20,9 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-// The bill of materials that the tests release.
+// The licences and the bill of materials that the tests release.
 const (
+	licenses = "Apache License\n"
 	sbom     = `{"bomFormat": "CycloneDX"}`
 	sbomType = "application/vnd.cyclonedx+json"
 )
@@ -36,8 +37,12 @@ func program(platform, more string) []byte {
 // buildImage does in place of make image, with programs that more makes others.
 func (w tree) buildImage(version, more string) {
 	w.t.Helper()
-	args := []string{"build", "-name", "resolver", "-version", version, "dist"}
 	folder := w.t.TempDir()
+	texts := filepath.Join(folder, "LICENSES")
+	if err := os.WriteFile(texts, []byte(licenses), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	args := []string{"build", "-name", "resolver", "-version", version, "-licenses", texts, "dist"}
 	for _, platform := range platforms {
 		path := filepath.Join(folder, filepath.Base(platform))
 		if err := os.WriteFile(path, program(platform, more), 0o644); err != nil {
@@ -84,7 +89,7 @@ func TestReleasedImage(t *testing.T) {
 		programs[platform] = program(platform, "")
 	}
 	repository := r.Repository(t, image.Repository)
-	index := ociimage.Check(t, repository, image.Digest, version, programs)
+	index := ociimage.Check(t, repository, image.Digest, version, []byte(licenses), programs)
 	if tagged, err := repository.Resolve(t.Context(), version); err != nil || tagged.Digest != index.Digest {
 		t.Errorf("the tag %s is %s, %v, want %s", version, tagged.Digest, err, index.Digest)
 	}
@@ -206,7 +211,8 @@ func TestReproducibleImage(t *testing.T) {
 			printf '#!/bin/sh\necho resolver for linux/%s\n' $platform >programs/$platform
 			touch -d 2001-02-03 programs/$platform
 		done
-		TZ=Pacific/Kiritimati "$1" build -name resolver -version `+version+` dist linux/amd64=programs/amd64 linux/arm64=programs/arm64
+		printf 'Apache License\n' >programs/LICENSES
+		TZ=Pacific/Kiritimati "$1" build -name resolver -version `+version+` -licenses programs/LICENSES dist linux/amd64=programs/amd64 linux/arm64=programs/arm64
 		cp "$2" dist`, "again", binary(t, "image"), sbomFile(t))
 	if got := files(t, filepath.Join(w.root, "dist")); !slices.EqualFunc(got, want, file.equal) {
 		t.Errorf("a second time makes other files: %v, want %v", got, want)

@@ -36,12 +36,12 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	index := ociimage.Check(t, layout, version, version, programs)
+	index := ociimage.Check(t, layout, version, version, licenses(t), programs)
 	if text := string(read(t, testenv.Path("dist", "resolver-image.digest"))); text != index.Digest.String()+"\n" {
 		t.Errorf("resolver-image.digest has %q, want %s", text, index.Digest)
 	}
 
-	// A container has nothing but the program.
+	// To run it, a container needs nothing but the program.
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "resolver"), programs["linux/amd64"], 0o755); err != nil {
 		t.Fatal(err)
@@ -49,6 +49,32 @@ func TestImage(t *testing.T) {
 	if out := run(t, root, nil, "./resolver", "--version"); out != "resolver version "+version+"\n" {
 		t.Errorf("the program of the image says %q, want version %s", out, version)
 	}
+}
+
+// licenses are the licences of the image. They have those of Go and of the modules of the program, each under its
+// name and with its text.
+func licenses(t *testing.T) []byte {
+	t.Helper()
+	text := read(t, testenv.Path("dist", "resolver-LICENSES"))
+	info, err := buildinfo.ReadFile(testenv.Path("dist", "resolver-linux-amd64"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"the Go standard library"}
+	for _, module := range info.Deps {
+		names = append(names, module.Path)
+	}
+	for _, name := range names {
+		if !bytes.Contains(text, []byte("\n"+name+"\n")) {
+			t.Errorf("LICENSES does not name %s", name)
+		}
+	}
+	for _, sentence := range []string{"Copyright 2009 The Go Authors", "Apache License", "Permission is hereby granted"} {
+		if !bytes.Contains(text, []byte(sentence)) {
+			t.Errorf("LICENSES has no licence that says %q", sentence)
+		}
+	}
+	return text
 }
 
 // checkBuild checks what a binary says of how it was built.
@@ -74,12 +100,12 @@ func TestReproducibleImage(t *testing.T) {
 	copied := filepath.Join(t.TempDir(), "a copy")
 	copyTree(t, copied)
 	first, second := t.TempDir(), t.TempDir()
-	image := testenv.Path(".bin", "image")
-	run(t, testenv.Root(), nil, "ci/image.sh", image, first, "linux/amd64")
+	image, licenses := testenv.Path(".bin", "image"), testenv.Path(".bin", "licenses")
+	run(t, testenv.Root(), nil, "ci/image.sh", image, licenses, first, "linux/amd64")
 	run(t, copied, []string{
 		"GOFLAGS=-gcflags=all=-N", "GOAMD64=v3", "GOFIPS140=latest", "GOARCH=arm64", "CGO_ENABLED=1",
 		"TZ=Pacific/Kiritimati", "LC_ALL=C",
-	}, "bash", "-c", `umask 077; exec ci/image.sh "$@"`, "again", image, second, "linux/amd64")
+	}, "bash", "-c", `umask 077; exec ci/image.sh "$@"`, "again", image, licenses, second, "linux/amd64")
 	for _, name := range []string{"resolver-linux-amd64", "resolver-image.digest", "resolver-image.tar"} {
 		if !bytes.Equal(read(t, filepath.Join(first, name)), read(t, filepath.Join(second, name))) {
 			t.Errorf("a second time makes another %s", name)

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,10 +57,10 @@ func parseBinaries(args []string) ([]binary, error) {
 }
 
 // buildIndex makes an image index with an image for each binary.
-func buildIndex(name, version string, binaries []binary) (v1.ImageIndex, error) {
+func buildIndex(name, version string, licenses []byte, binaries []binary) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, b := range binaries {
-		image, err := buildImage(name, version, b)
+		image, err := buildImage(name, version, licenses, b)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", b.path, err)
 		}
@@ -70,9 +71,9 @@ func buildIndex(name, version string, binaries []binary) (v1.ImageIndex, error) 
 	return mutate.Annotations(index, annotations(name, version)).(v1.ImageIndex), nil
 }
 
-// buildImage makes an image from nothing but a binary.
-func buildImage(name, version string, b binary) (v1.Image, error) {
-	layer, err := buildLayer(name, b.path)
+// buildImage makes an image from nothing but a binary and its licences.
+func buildImage(name, version string, licenses []byte, b binary) (v1.Image, error) {
+	layer, err := buildLayer(name, b.path, licenses)
 	if err != nil {
 		return nil, err
 	}
@@ -99,18 +100,15 @@ func buildImage(name, version string, b binary) (v1.Image, error) {
 	return mutate.Annotations(image, annotations(name, version)).(v1.Image), nil
 }
 
-// buildLayer makes a layer that holds a program, which everybody may run and nobody may change.
-func buildLayer(name, path string) (v1.Layer, error) {
+// buildLayer makes a layer that holds a program, which everybody may run and nobody may change, and its licences.
+func buildLayer(name, path string, licenses []byte) (v1.Layer, error) {
 	program, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	if err := addFile(w, name, program, 0o755); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
+	if err := errors.Join(addFile(w, name, program, 0o755), addFile(w, "LICENSES", licenses, 0o644), w.Close()); err != nil {
 		return nil, err
 	}
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive.Bytes())), nil }

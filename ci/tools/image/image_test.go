@@ -26,7 +26,7 @@ func TestPushTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err := run(t.Context(), []string{"build", "-name", "it", "-version", "1.0.0+more", folder, "linux/amd64=" + program})
+	err := run(t.Context(), []string{"build", "-name", "it", "-version", "1.0.0+more", "-licenses", sbom, folder, "linux/amd64=" + program})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +99,11 @@ func TestArguments(t *testing.T) {
 		{"build -name it", "usage: image build"},
 		{"build -name it -version 1.0.0 out", "usage: image build"},
 		{"push out registry.example/it 1.0.0", "usage: image build"},
-		{"build -name it -version 1.0.0 out linux/amd64", `unexpected argument "linux/amd64": write PLATFORM=BINARY`},
-		{"build -name it -version 1.0.0 out linux=it", `unexpected argument "linux=it"`},
-		{"build -name it -version 1.0.0 out linux/amd64=no-such-file", "no-such-file: open no-such-file"},
+		{"build -name it -version 1.0.0 -licenses main.go out linux/amd64", `unexpected argument "linux/amd64": write PLATFORM=BINARY`},
+		{"build -name it -version 1.0.0 -licenses main.go out linux=it", `unexpected argument "linux=it"`},
+		{"build -name it -version 1.0.0 out linux/amd64=it", "usage: image build"},
+		{"build -name it -version 1.0.0 -licenses no-such-list out linux/amd64=it", "open no-such-list"},
+		{"build -name it -version 1.0.0 -licenses main.go out linux/amd64=no-such-file", "no-such-file: open no-such-file"},
 		{"push -digest sha256:1 out REGISTRY/it 1.0.0", `repository "REGISTRY/it"`},
 		{"push -digest sha256:1 no-such-folder registry.example/it 1.0.0", "no-such-folder"},
 	} {

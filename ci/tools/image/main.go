@@ -1,12 +1,13 @@
 // Command image builds the OCI image of a static binary, the same bytes from the same binaries, and
 // pushes it. It needs no Docker.
 //
-//	image build -name NAME -version VERSION FOLDER PLATFORM=BINARY...
+//	image build -name NAME -version VERSION -licenses FILE FOLDER PLATFORM=BINARY...
 //	image push -digest DIGEST [-sbom FILE] [-login FILE] FOLDER REPOSITORY VERSION
 //
 // FOLDER gets NAME-image, an OCI image layout; NAME-image.tar, the same as an archive for containerd and
 // kind; and NAME-image.digest with the digest of the image index, which build prints too. NAME is the name
-// of the program in the image. A PLATFORM is such as linux/arm64.
+// of the program in the image, and FILE, the licences of what it is built from, becomes /LICENSES. A PLATFORM
+// is such as linux/arm64.
 //
 // push takes such a layout as its FOLDER. It pushes under the tag VERSION, or if the registry has the image
 // under it already, nothing. Another image with that tag is an error, because a version never changes. The
@@ -24,7 +25,7 @@ import (
 	"syscall"
 )
 
-var errUsage = errors.New("usage: image build -name NAME -version VERSION FOLDER PLATFORM=BINARY...\n" +
+var errUsage = errors.New("usage: image build -name NAME -version VERSION -licenses FILE FOLDER PLATFORM=BINARY...\n" +
 	"       image push -digest DIGEST [-sbom FILE] [-login FILE] FOLDER REPOSITORY VERSION")
 
 func main() {
@@ -57,15 +58,20 @@ func runBuild(args []string) error {
 	flags := flag.NewFlagSet("image build", flag.ExitOnError)
 	name := flags.String("name", "", "name of the program in the image")
 	version := flags.String("version", "", "version of the program")
+	licenses := flags.String("licenses", "", "file of the licences of what the program is built from")
 	_ = flags.Parse(args) // it exits on an error
-	if *name == "" || *version == "" || flags.NArg() < 2 {
+	if *name == "" || *version == "" || *licenses == "" || flags.NArg() < 2 {
 		return errUsage
 	}
 	binaries, err := parseBinaries(flags.Args()[1:])
 	if err != nil {
 		return err
 	}
-	index, err := buildIndex(*name, *version, binaries)
+	texts, err := os.ReadFile(*licenses)
+	if err != nil {
+		return err
+	}
+	index, err := buildIndex(*name, *version, texts, binaries)
 	if err != nil {
 		return err
 	}

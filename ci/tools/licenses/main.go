@@ -1,10 +1,11 @@
 // Command licenses lists the licences of the modules that the programs of this
-// repository are built from, as they stand beside the packages that are compiled in.
+// repository are built from, as they are in the folders of the packages that are compiled in.
 //
-//	licenses [-write] FILE MODULE:PATTERN[,PATTERN]...
+//	licenses [-write | -texts] FILE MODULE:PATTERN[,PATTERN]...
 //
 // It fails where FILE has another list, or with -write writes it, and where a licence
-// is missing, is not recognised or is not among those allowed.
+// is missing, is not recognised or is not among those allowed. With -texts it writes the
+// licences and notices themselves, which whoever distributes the programs has to pass on.
 package main
 
 import (
@@ -36,12 +37,20 @@ const recognised = 75
 
 func main() {
 	write := flag.Bool("write", false, "write FILE")
+	texts := flag.Bool("texts", false, "write the licences themselves to FILE")
 	flag.Parse()
 	if flag.NArg() < 2 {
-		fmt.Fprintln(os.Stderr, "usage: licenses [-write] FILE MODULE:PATTERN[,PATTERN]...")
+		fmt.Fprintln(os.Stderr, "usage: licenses [-write | -texts] FILE MODULE:PATTERN[,PATTERN]...")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), flag.Args()[1:], *write); err != nil {
+	file, programs := flag.Arg(0), flag.Args()[1:]
+	var err error
+	if *texts {
+		err = writeTexts(file, programs)
+	} else {
+		err = run(file, programs, *write)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "licenses:", err)
 		os.Exit(1)
 	}
@@ -121,36 +130,53 @@ func dependencies(directory string, patterns []string) ([]pkg, error) {
 	return packages, nil
 }
 
-// licences are those in the nearest folder of the package that has any: a folder of code
-// from elsewhere has its own.
-func (p pkg) licences() ([]string, error) {
+// licensed is the nearest folder of the package that has a licence: a folder of code from elsewhere has its own.
+func (p pkg) licensed() (string, error) {
 	for directory := p.directory; ; directory = filepath.Dir(directory) {
 		entries, err := os.ReadDir(directory)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		found := map[string]bool{}
-		for _, entry := range entries {
-			if entry.IsDir() || !licenseFile.MatchString(entry.Name()) {
-				continue
-			}
-			text, err := os.ReadFile(filepath.Join(directory, entry.Name()))
-			if err != nil {
-				return nil, err
-			}
-			coverage := licensecheck.Scan(text)
-			if coverage.Percent < recognised {
-				return nil, fmt.Errorf("%s: %.0f%% of %s is the text of a known licence: look at it", p.path, coverage.Percent, filepath.Join(directory, entry.Name()))
-			}
-			for _, match := range coverage.Match {
-				found[match.ID] = true
-			}
-		}
-		if len(found) > 0 {
-			return slices.Collect(maps.Keys(found)), nil
+		if slices.ContainsFunc(entries, isLicence) {
+			return directory, nil
 		}
 		if directory == p.root {
-			return nil, fmt.Errorf("%s has no licence, nor has its module %s: do without it", p.path, p.module)
+			return "", fmt.Errorf("%s has no licence, nor has its module %s: do without it", p.path, p.module)
 		}
 	}
+}
+
+func isLicence(entry os.DirEntry) bool {
+	return !entry.IsDir() && licenseFile.MatchString(entry.Name())
+}
+
+// licences are those in the folder of the package that has any.
+func (p pkg) licences() ([]string, error) {
+	directory, err := p.licensed()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, entry := range entries {
+		if !isLicence(entry) {
+			continue
+		}
+		path := filepath.Join(directory, entry.Name())
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		coverage := licensecheck.Scan(text)
+		if coverage.Percent < recognised {
+			return nil, fmt.Errorf("%s: %.0f%% of %s is the text of a known licence: look at it", p.path, coverage.Percent, path)
+		}
+		for _, match := range coverage.Match {
+			found[match.ID] = true
+		}
+	}
+	return slices.Collect(maps.Keys(found)), nil
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -21,10 +20,10 @@ import (
 )
 
 // Check checks the image that a registry or a layout has under a reference: one layer for each platform that
-// holds nothing but its program, and that a container without rights runs. It returns the descriptor of the
-// index.
+// holds nothing but its program, which a container without rights runs, and the licences. It returns the
+// descriptor of the index.
 func Check(
-	t *testing.T, target oras.ReadOnlyTarget, reference, version string, programs map[string][]byte,
+	t *testing.T, target oras.ReadOnlyTarget, reference, version string, licenses []byte, programs map[string][]byte,
 ) ocispec.Descriptor {
 	t.Helper()
 	descriptor, err := target.Resolve(t.Context(), reference)
@@ -42,7 +41,11 @@ func Check(
 	found := map[string][]byte{}
 	for _, image := range index.Manifests {
 		platform := image.Platform.OS + "/" + image.Platform.Architecture
-		found[platform] = checkImage(t, target, image, version)
+		files := checkImage(t, target, image, version)
+		found[platform] = files["resolver"]
+		if !bytes.Equal(files["LICENSES"], licenses) {
+			t.Errorf("/LICENSES for %s has %d bytes, want the %d that were written", platform, len(files["LICENSES"]), len(licenses))
+		}
 	}
 	if len(found) != len(programs) {
 		t.Errorf("the image has %d platforms, want %d", len(found), len(programs))
@@ -63,8 +66,8 @@ func annotations(version string) map[string]string {
 	}
 }
 
-// checkImage checks the image of a platform and returns its program.
-func checkImage(t *testing.T, target content.Fetcher, image ocispec.Descriptor, version string) []byte {
+// checkImage checks the image of a platform and returns its files.
+func checkImage(t *testing.T, target content.Fetcher, image ocispec.Descriptor, version string) map[string][]byte {
 	t.Helper()
 	var manifest ocispec.Manifest
 	fetch(t, target, image, &manifest)
@@ -77,8 +80,7 @@ func checkImage(t *testing.T, target content.Fetcher, image ocispec.Descriptor, 
 	if diff := cmp.Diff(annotations(version), manifest.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
-	layer, header, program := readLayer(t, target, manifest.Layers[0])
-	epoch := time.Unix(0, 0).UTC()
+	layer, files := readLayer(t, target, manifest.Layers[0])
 	want := ocispec.Image{
 		Created:  &epoch,
 		Platform: ocispec.Platform{OS: image.Platform.OS, Architecture: image.Platform.Architecture},
@@ -91,12 +93,11 @@ func checkImage(t *testing.T, target content.Fetcher, image ocispec.Descriptor, 
 	if diff := cmp.Diff(want, config); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
-	if header.Name != "resolver" || header.Typeflag != tar.TypeReg || header.Mode != 0o755 ||
-		header.Uid != 0 || header.Gid != 0 || !header.ModTime.Equal(epoch) {
-		t.Errorf("the layer has %+v, want /resolver, of root, that everybody may run", header)
-	}
-	return program
+	return files
 }
+
+// epoch is the time of all that is in an image.
+var epoch = time.Unix(0, 0).UTC()
 
 // fetch reads a blob of JSON, whose size and digest are checked.
 func fetch(t *testing.T, target content.Fetcher, descriptor ocispec.Descriptor, into any) {
@@ -116,10 +117,9 @@ func Fetch(t *testing.T, target content.Fetcher, descriptor ocispec.Descriptor) 
 	return text
 }
 
-// readLayer reads a layer of one file, and the digest of its archive.
-func readLayer(
-	t *testing.T, target content.Fetcher, descriptor ocispec.Descriptor,
-) (digest.Digest, *tar.Header, []byte) {
+// readLayer reads the digest of a layer's archive and its files, which are of root: the program, which everybody
+// may run, and the licences, which everybody may read.
+func readLayer(t *testing.T, target content.Fetcher, descriptor ocispec.Descriptor) (digest.Digest, map[string][]byte) {
 	t.Helper()
 	unzipped, err := gzip.NewReader(bytes.NewReader(Fetch(t, target, descriptor)))
 	if err != nil {
@@ -129,24 +129,22 @@ func readLayer(
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, file, err := onlyFile(tar.NewReader(bytes.NewReader(archive)))
-	if err != nil {
-		t.Fatal(err)
+	files, modes := map[string][]byte{}, map[string]int64{"resolver": 0o755, "LICENSES": 0o644}
+	for r := tar.NewReader(bytes.NewReader(archive)); ; {
+		header, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Typeflag != tar.TypeReg || header.Mode != modes[header.Name] || header.Uid != 0 || header.Gid != 0 ||
+			!header.ModTime.Equal(epoch) {
+			t.Errorf("the layer has %+v, want files of root with the modes %v", header, modes)
+		}
+		if files[header.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return digest.FromBytes(archive), header, file
-}
-
-func onlyFile(r *tar.Reader) (*tar.Header, []byte, error) {
-	header, err := r.Next()
-	if err != nil {
-		return nil, nil, err
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	if second, err := r.Next(); !errors.Is(err, io.EOF) {
-		return nil, nil, fmt.Errorf("after %s the layer has %+v, %v", header.Name, second, err)
-	}
-	return header, text, nil
+	return digest.FromBytes(archive), files
 }
