@@ -132,6 +132,8 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/licenses $(BIN)/edi
 	go test -count=1 ./tests/bench -run TestPage
 	go test -count=1 ./tests/sbom
 	go test -count=1 ./tests/editor
+	@ci/packages.sh chromium=chromium
+	go test -count=1 ./tests/report
 	$(BIN)/licenses ci/licenses.txt $(PROGRAMS)
 	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done

@@ -178,7 +178,7 @@ func TestNames(t *testing.T) {
 			if !slices.Equal(got, c.want) || !strings.Contains(said, c.says) {
 				t.Errorf("%q, want %q and %q in\n%s", got, c.want, c.says, said)
 			}
-			if got := report.Entries[0].routesTo(); got != c.routes {
+			if got := report.Entries[0].RoutesTo(); got != c.routes {
 				t.Errorf("routes to %q, want %q", got, c.routes)
 			}
 			report.finish(&f.Live)

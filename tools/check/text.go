@@ -22,7 +22,7 @@ func (r *Report) WriteText(w io.Writer, paint findings.Paint) error {
 		rows := [][]string{{"ENTRY", "DESIRED", "ROUTES TO", "RESULT"}}
 		for _, e := range r.Entries {
 			result := paint(string(e.Result), e.Result.severity())
-			rows = append(rows, []string{e.Key.String(), e.Desired.String(), e.routesTo(), result})
+			rows = append(rows, []string{e.Key.String(), e.Desired.String(), e.RoutesTo(), result})
 		}
 		findings.WriteTable(&out, rows)
 		r.writeProbes(&out, paint)
@@ -38,8 +38,8 @@ func (r Result) severity() findings.Severity {
 	return map[Result]findings.Severity{Unknown: findings.Warning, Warned: findings.Warning, Failed: findings.Error}[r]
 }
 
-// routesTo says in a few words what connections of the entry go to.
-func (e *Entry) routesTo() string {
+// RoutesTo says in a few words what connections of the entry go to.
+func (e *Entry) RoutesTo() string {
 	var parts []string
 	for _, class := range []service.Class{service.Own, service.Followed, service.Pods, service.Left, service.Stale, service.Foreign} {
 		all, ready := e.count(class)

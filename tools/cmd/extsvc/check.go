@@ -69,7 +69,7 @@ func (c *checkCommand) addFlags(cmd *cobra.Command) {
 	addValueFlags(cmd, &c.options.Values)
 	addChartFlag(cmd, &c.options.Chart)
 	flags.StringArrayVar(&c.options.Entries, "entry", nil, "check only this entry: its name, or its namespace and name, such as shop/orders; can be repeated")
-	flags.BoolVar(&c.noResolve, "no-resolve", false, "do not resolve the names of ExternalName Services")
+	addResolveFlag(cmd, &c.noResolve)
 	probe := &c.options.Probe
 	flags.BoolVar(&probe.Connect, "connect", false, "open a TCP connection to each address outside")
 	flags.IntSliceVar(&probe.Ports, "port", nil, "connect only to these ports of the Services")
@@ -86,6 +86,10 @@ func (c *checkCommand) addFlags(cmd *cobra.Command) {
 		notice: "there are warnings",
 		errors: "values are refused, or connections fail or go to the wrong place",
 	})
+}
+
+func addResolveFlag(cmd *cobra.Command, no *bool) {
+	cmd.Flags().BoolVar(no, "no-resolve", false, "do not resolve the names of ExternalName Services")
 }
 
 // read completes the options from the arguments and flags.

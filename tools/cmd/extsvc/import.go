@@ -2,13 +2,9 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -27,8 +23,8 @@ type importCommand struct {
 	selectors     bool
 	options       importer.Options
 	output        output
-	file          string
-	force, quiet  bool
+	file          file
+	quiet         bool
 }
 
 func newImportCommand() *cobra.Command {
@@ -73,8 +69,7 @@ this chart and, without --selectors, Services that select pods are left out.`,
 		ok:     "everything is carried over",
 		notice: "something is not carried over; the findings say what and why",
 	})
-	flags.StringVar(&c.file, "write", "", "file to write to (default: standard output)")
-	flags.BoolVar(&c.force, "force", false, "overwrite the file of --write")
+	c.file.add(cmd)
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "print neither progress nor a summary")
 	cmd.MarkFlagsMutuallyExclusive("namespace", "all-namespaces")
 	for _, name := range []string{"kubeconfig", "context", "all-namespaces"} {
@@ -84,11 +79,8 @@ this chart and, without --selectors, Services that select pods are left out.`,
 }
 
 func (c *importCommand) run(cmd *cobra.Command) error {
-	if err := c.output.validate(); err != nil {
+	if err := errors.Join(c.output.validate(), c.file.validate()); err != nil {
 		return err
-	}
-	if _, err := os.Stat(c.file); c.file != "" && !c.force && !errors.Is(err, fs.ErrNotExist) {
-		return cmp.Or(err, fmt.Errorf("%s exists: overwrite it with --force, or name another file", c.file))
 	}
 	messages := cmd.ErrOrStderr()
 	if c.quiet {
@@ -110,7 +102,7 @@ func (c *importCommand) run(cmd *cobra.Command) error {
 		out.Reset()
 		err = writeJSON(out, result)
 	}
-	if err := errors.Join(err, writeOutput(cmd.OutOrStdout(), c.file, out.Bytes(), c.force)); err != nil {
+	if err := errors.Join(err, c.file.write(cmd.OutOrStdout(), out.Bytes())); err != nil {
 		return err
 	}
 	progress.end()
@@ -137,32 +129,4 @@ func (c *importCommand) read(cmd *cobra.Command) (*importer.Objects, error) {
 		cluster.Namespace = ""
 	}
 	return objects, objects.ReadCluster(cmd.Context(), cluster.Client, cluster.Namespace, c.options.Progress)
-}
-
-// writeOutput writes to a file, completely or not at all, or to standard output if no file is named.
-func writeOutput(stdout io.Writer, path string, text []byte, force bool) (err error) {
-	if path == "" {
-		_, err := stdout.Write(text)
-		return err
-	}
-	if !force {
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err != nil {
-			return err
-		}
-		_, err = file.Write(text)
-		return errors.Join(err, file.Close())
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }

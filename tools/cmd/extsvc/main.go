@@ -38,6 +38,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newResolveCommand(), newTemplateCommand(), newVersionCommand())
+	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newReportCommand(), newResolveCommand(), newTemplateCommand(), newVersionCommand())
 	return cmd
 }

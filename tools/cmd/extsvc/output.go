@@ -60,14 +60,14 @@ func (o *output) validate() error {
 	return nil
 }
 
-// report is what a command prints as text or as JSON.
-type report interface {
+// printable is what a command prints as text or as JSON.
+type printable interface {
 	WriteText(w io.Writer, paint findings.Paint) error
 	ExitCode() int
 }
 
 // write prints a report.
-func (o *output) write(w io.Writer, r report) error {
+func (o *output) write(w io.Writer, r printable) error {
 	if o.format == "json" {
 		return writeJSON(w, r)
 	}
