@@ -2,13 +2,9 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +59,7 @@ this chart and, without --selectors, Services that select pods are left out.`,
 	flags.BoolVarP(&c.recursive, "recursive", "R", false, "also read the folders in a folder of -f")
 	addClusterFlags(cmd, &c.cluster)
 	flags.Lookup("namespace").Usage = "namespace (default: that of the context; with -f, that of objects without one)"
-	flags.BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "import all namespaces")
+	flags.BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "read all namespaces")
 	flags.BoolVar(&c.selectors, "selectors", false, "also import Services that select pods, with the backend cluster")
 	flags.StringVar(&c.options.ReleaseNamespace, "release-namespace", "", "namespace of the release: its entries are written without a namespace")
 	completeNamespace(cmd, "release-namespace", func() helm.ClusterOptions { return c.cluster })
@@ -73,8 +69,7 @@ this chart and, without --selectors, Services that select pods are left out.`,
 		ok:     "everything is carried over",
 		notice: "something is not carried over; the findings say what and why",
 	})
-	flags.StringVar(&c.file, "write", "", "file to write to (default: standard output)")
-	flags.BoolVar(&c.force, "force", false, "overwrite the file of --write")
+	addWriteFlags(cmd, &c.file, &c.force)
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "print neither progress nor a summary")
 	cmd.MarkFlagsMutuallyExclusive("namespace", "all-namespaces")
 	for _, name := range []string{"kubeconfig", "context", "all-namespaces"} {
@@ -87,8 +82,8 @@ func (c *importCommand) run(cmd *cobra.Command) error {
 	if err := c.output.validate(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(c.file); c.file != "" && !c.force && !errors.Is(err, fs.ErrNotExist) {
-		return cmp.Or(err, fmt.Errorf("%s exists: overwrite it with --force, or name another file", c.file))
+	if err := mayWrite(c.file, c.force); err != nil {
+		return err
 	}
 	messages := cmd.ErrOrStderr()
 	if c.quiet {
@@ -137,32 +132,4 @@ func (c *importCommand) read(cmd *cobra.Command) (*importer.Objects, error) {
 		cluster.Namespace = ""
 	}
 	return objects, objects.ReadCluster(cmd.Context(), cluster.Client, cluster.Namespace, c.options.Progress)
-}
-
-// writeOutput writes to a file, completely or not at all, or to standard output if no file is named.
-func writeOutput(stdout io.Writer, path string, text []byte, force bool) (err error) {
-	if path == "" {
-		_, err := stdout.Write(text)
-		return err
-	}
-	if !force {
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err != nil {
-			return err
-		}
-		_, err = file.Write(text)
-		return errors.Join(err, file.Close())
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }

@@ -1,0 +1,132 @@
+package discover
+
+import (
+	"slices"
+	"strings"
+)
+
+// role is what a key says about its value.
+type role int
+
+const (
+	neutral role = iota
+	address      // a host, an address or a URL to call: DB_HOST, spring.datasource.url
+	secret       // a password or a key: only a URL or a connection string in it is read, and only as a whole
+	own          // an address of the application itself: publicUrl, server.address
+	ignored      // never something to call: image, listen, xmlns, version
+)
+
+func setOf(words string) map[string]bool {
+	set := map[string]bool{}
+	for word := range strings.FieldsSeq(words) {
+		set[word] = true
+	}
+	return set
+}
+
+var (
+	// addressWords end the keys of something to call.
+	addressWords = setOf(`host hosts hostname hostnames server servers endpoint endpoints address addresses addr addrs ip ips
+		url urls uri uris broker brokers node nodes bootstrap seed seeds upstream upstreams target targets dsn connect proxy
+		peer peers primary secondary replica replicas master slave quorum relay smarthost fqdn sentinel sentinels connection
+		contactpoints points connectionstring datasource gateway collector backend`)
+
+	// secretWords are in the keys of secrets.
+	secretWords = setOf(`password passwd pass pwd passphrase secret secrets token key apikey credential credentials private
+		signature salt pin bearer authorization cookie sessionid`)
+
+	// ignoredWords are in the keys of what is not called, wherever in the key they are.
+	ignoredWords = setOf(`image images license homepage documentation docs doc readme cidr cidrs netmask subnet subnets mask
+		origins origin cors allowed allowlist whitelist vhost virtualhost xmlns changelog bugs icon logo maintainer maintainers
+		bind listen listener listeners listening advertised regex regexp pattern format template description comment help example
+		noproxy email mail mailto from sender recipient recipients cron schedule timezone locale mime checksum sha256 digest
+		apiversion namespace serializer deserializer trusted`)
+
+	// lastIgnored end the keys of what is not called.
+	lastIgnored = setOf(`version schema schemas class classname package file filename path dir directory driver repository repo
+		repositories name domain realm algorithm interval timeout ns prefix suffix username user database db topic queue exchange
+		region zone bucket dialect type mode level size`)
+
+	// ownWords are in the keys of the addresses of the application itself.
+	ownWords = setOf(`public external callback redirect canonical self site root frontend advertise`)
+
+	// ignoredAbove are keys of which nothing below is called by an application.
+	ignoredAbove = setOf(`ingress ingresses ingressroute httproute routes tls certificate certificates labels annotations metadata
+		image images podlabels podannotations nodeselector affinity tolerations livenessprobe readinessprobe startupprobe
+		resources volumes volumemounts logger loggers dependencies devdependencies xmlns licenses maintainers networkpolicy
+		servicemonitor podmonitor hostaliases dnsconfig securitycontext cors openapi swagger virtualhosts`)
+)
+
+// roleOf is the role of a key. A word of the key itself says more than those above it.
+func roleOf(path []string) role {
+	if len(path) == 0 {
+		return neutral
+	}
+	var segments []string
+	for _, part := range path {
+		segments = append(segments, strings.FieldsFunc(part, func(r rune) bool { return r == '.' || r == ':' || r == '[' || r == ']' })...)
+	}
+	if len(segments) == 0 {
+		return neutral
+	}
+	for _, above := range segments[:len(segments)-1] {
+		if ignoredAbove[strings.ToLower(strings.ReplaceAll(above, "-", ""))] {
+			return ignored
+		}
+	}
+	words := wordsOf(segments[len(segments)-1])
+	if len(words) == 0 {
+		return neutral
+	}
+	last := words[len(words)-1]
+	hasWord := func(set map[string]bool) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return set[word] })
+	}
+	isCalled := addressWords[last] && !strings.HasPrefix(strings.ToLower(path[len(path)-1]), "no_proxy")
+	switch {
+	case lastIgnored[last], slices.Contains([]string{"xsi", "$schema"}, segments[0]):
+		return ignored
+	case hasWord(ignoredWords) && !(isCalled && (hasWord(mailWords) && !hasWord(senderWords))):
+		return ignored
+	case slices.Contains(words, "no") && last == "proxy":
+		return ignored
+	case hasWord(secretWords) && (!isCalled || last == "connection"):
+		return secret
+	case isOwn(segments, words):
+		return own
+	case isCalled:
+		return address
+	}
+	return neutral
+}
+
+var (
+	// mailWords are of a mail server in a key that ends with an address word: MAIL_HOST.
+	mailWords   = setOf(`mail email`)
+	senderWords = setOf(`from sender recipient recipients mailto allowed`)
+
+	// ownPlaces are where servers set the address that they listen on.
+	ownPlaces = setOf(`server http https management web api admin metrics`)
+	ownKeys   = setOf(`address host addr hostname ip`)
+)
+
+// isOwn says whether a key is about the application itself: app.url, publicUrl, and server.address at the top.
+func isOwn(segments, words []string) bool {
+	if slices.ContainsFunc(words, func(word string) bool { return ownWords[word] }) {
+		return true
+	}
+	if len(words) == 2 && words[0] == "app" && (words[1] == "url" || words[1] == "host") {
+		return true
+	}
+	return len(segments) == 2 && ownPlaces[strings.ToLower(segments[0])] && ownKeys[strings.ToLower(segments[1])]
+}
+
+// portKeys are the words of the keys that the port of a host may have.
+func portKeys(words []string) []string {
+	text := strings.Join(words, " ")
+	keys := []string{text + " port"}
+	for i := len(words) - 1; i >= 0 && addressWords[words[i]]; i-- {
+		keys = append(keys, strings.TrimSpace(strings.Join(words[:i], " ")+" port"))
+	}
+	return keys
+}
