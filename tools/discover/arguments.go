@@ -11,6 +11,12 @@ func isArguments(path []string) bool {
 	return len(path) > 0 && slices.Contains([]string{"args", "command", "entrypoint", "arguments", "extraArgs"}, path[len(path)-1])
 }
 
+// isOptions says whether a key has a command line in one text, such as JAVA_OPTS.
+func isOptions(key string) bool {
+	words := wordsOf(key)
+	return len(words) > 0 && slices.Contains([]string{"opts", "options", "args", "arguments", "flags", "command"}, words[len(words)-1])
+}
+
 var (
 	name         = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 	flag         = regexp.MustCompile(`^-{1,2}(?:D)?([A-Za-z][A-Za-z0-9_.-]*)$`)
@@ -62,6 +68,9 @@ func wordsOfLine(n *node) (words []*node) {
 			number += i + 1
 		}
 		fields := strings.Fields(line)
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue // a comment of a script
+		}
 		if len(fields) > 1 && !strings.ContainsAny(fields[0], "-=/") && !strings.Contains(line, " -") && strings.Contains(line, "= ") {
 			fields = []string{line} // one argument with spaces in it
 		}

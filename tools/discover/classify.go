@@ -3,6 +3,8 @@ package discover
 import (
 	"strings"
 
+	"golang.org/x/net/publicsuffix"
+
 	"external-services/tools/service"
 )
 
@@ -37,10 +39,21 @@ func (s *Scan) classify(r Reference) class {
 		}
 	}
 	labels := strings.Split(r.Host, ".")
-	if len(labels) == 1 || len(labels) <= 3 && s.namespaces[labels[len(labels)-1]] {
+	last := labels[len(labels)-1]
+	if len(labels) == 1 || len(labels) <= 3 && (s.namespaces[last] || !isTopLevel(last)) {
 		return unknown
 	}
 	return outside
+}
+
+// privateDomains are top-level domains that are not in the Internet: those of RFC 6761, 6762 and 8375, and those that
+// people use inside of companies and homes.
+var privateDomains = setOf(`example test local internal lan corp home intranet private arpa localnet office company domain`)
+
+// isTopLevel says whether a label is a top-level domain, and not the name of a namespace.
+func isTopLevel(label string) bool {
+	_, isManaged := publicsuffix.PublicSuffix("a." + label)
+	return isManaged || privateDomains[label]
 }
 
 // hasService says whether a Service was read. One in a file without a namespace may be in any.

@@ -7,7 +7,7 @@ import (
 )
 
 // connectionStrings are the forms of connection strings that are no URLs, in the order in which they are tried.
-var connectionStrings = []func(value string) (hits []hit, isOne bool){jdbc, tns, goMySQL, keywords, pairs}
+var connectionStrings = []func(value string) (hits []hit, isOne bool){jdbc, tns, goMySQL, easyConnect, keywords, pairs}
 
 // jdbc recognises the URLs of Java: jdbc:mysql://host:3306/db, jdbc:sqlserver://host:1433;user=a,
 // jdbc:oracle:thin:@//host:1521/service and @host:1521:sid.
@@ -96,8 +96,18 @@ func tns(value string) (hits []hit, isOne bool) {
 	return listed(hits), isOne
 }
 
+// easyName is the form user/password@host:1521/service, of which a password may have any character.
+var easyName = regexp.MustCompile(`^\w+/\S*@(?://)?[^@/:\s]+:[0-9]+[/:][\w.]+$`)
+
+func easyConnect(value string) (hits []hit, isOne bool) {
+	if !easyName.MatchString(value) {
+		return nil, false
+	}
+	return oracle(value), true
+}
+
 // goAddress is the address in a connection string of Go: user:password@tcp(host:3306)/database.
-var goAddress = regexp.MustCompile(`(?:^|@)tcp[46]?\(([^()@]+)\)(?:/|$)`)
+var goAddress = regexp.MustCompile(`(?:^|@)(?:tcp[46]?)?\(([^()@]+)\)(?:/|$)`)
 
 func goMySQL(value string) (hits []hit, isOne bool) {
 	matches := goAddress.FindAllStringSubmatch(value, -1)
@@ -166,6 +176,9 @@ func pairs(value string) (hits []hit, isOne bool) {
 	kind := pdo.FindString(value)
 	found := splitPairs(strings.TrimPrefix(value, kind))
 	host := found.get(hostKeys...)
+	if inner := found.get("provider connection string"); inner != "" { // of the Entity Framework
+		return pairs(inner)
+	}
 	if host == "" || len(found) < 2 && kind == "" {
 		return nil, false
 	}

@@ -13,6 +13,7 @@ const (
 	address      // a host, an address or a URL to call: DB_HOST, spring.datasource.url
 	secret       // a password or a key: only a URL or a connection string in it is read, and only as a whole
 	own          // an address of the application itself: publicUrl, server.address
+	word         // a name or a path: only a URL in it is something to call
 	ignored      // never something to call: image, listen, xmlns, version
 )
 
@@ -29,7 +30,7 @@ var (
 	addressWords = setOf(`host hosts hostname hostnames server servers endpoint endpoints address addresses addr addrs ip ips
 		url urls uri uris broker brokers node nodes bootstrap seed seeds upstream upstreams target targets dsn connect proxy
 		peer peers primary secondary replica replicas master slave quorum relay smarthost fqdn sentinel sentinels connection
-		contactpoints points connectionstring datasource gateway collector backend`)
+		contactpoints contact points connectionstring datasource gateway collector backend`)
 
 	// secretWords are in the keys of secrets.
 	secretWords = setOf(`password passwd pass pwd passphrase secret secrets token key apikey credential credentials private
@@ -42,19 +43,19 @@ var (
 		noproxy email mail mailto from sender recipient recipients cron schedule timezone locale mime checksum sha256 digest
 		apiversion namespace serializer deserializer trusted`)
 
-	// lastIgnored end the keys of what is not called.
-	lastIgnored = setOf(`version schema schemas class classname package file filename path dir directory driver repository repo
-		repositories name domain realm algorithm interval timeout ns prefix suffix username user database db topic queue exchange
-		region zone bucket dialect type mode level size`)
+	// lastIgnored end the keys of what is not called, and lastWords the keys of words.
+	lastIgnored = setOf(`version schema schemas class classname package dialect repository repo repositories ns`)
+	lastWords   = setOf(`file filename path dir directory driver name domain realm algorithm interval timeout prefix suffix username
+		user database db topic queue exchange region zone bucket type mode level size`)
 
 	// ownWords are in the keys of the addresses of the application itself.
 	ownWords = setOf(`public external callback redirect canonical self site root frontend advertise`)
 
 	// ignoredAbove are keys of which nothing below is called by an application.
-	ignoredAbove = setOf(`ingress ingresses ingressroute httproute routes tls certificate certificates labels annotations metadata
+	ignoredAbove = setOf(`ingress ingresses ingressroute httproute tls certificate certificates labels annotations metadata
 		image images podlabels podannotations nodeselector affinity tolerations livenessprobe readinessprobe startupprobe
 		resources volumes volumemounts logger loggers dependencies devdependencies xmlns licenses maintainers networkpolicy
-		servicemonitor podmonitor hostaliases dnsconfig securitycontext cors openapi swagger virtualhosts`)
+		servicemonitor podmonitor hostaliases dnsconfig securitycontext cors openapi swagger virtualhosts docs doc documentation license`)
 )
 
 // roleOf is the role of a key. A word of the key itself says more than those above it.
@@ -94,6 +95,8 @@ func roleOf(path []string) role {
 		return secret
 	case isOwn(segments, words):
 		return own
+	case lastWords[last]:
+		return word
 	case isCalled:
 		return address
 	}
@@ -106,7 +109,7 @@ var (
 	senderWords = setOf(`from sender recipient recipients mailto allowed`)
 
 	// ownPlaces are where servers set the address that they listen on.
-	ownPlaces = setOf(`server http https management web api admin metrics`)
+	ownPlaces = setOf(`server webserver http https management web api admin metrics`)
 	ownKeys   = setOf(`address host addr hostname ip`)
 )
 
@@ -118,7 +121,11 @@ func isOwn(segments, words []string) bool {
 	if len(words) == 2 && words[0] == "app" && (words[1] == "url" || words[1] == "host") {
 		return true
 	}
-	return len(segments) == 2 && ownPlaces[strings.ToLower(segments[0])] && ownKeys[strings.ToLower(segments[1])]
+	if len(segments) == 1 {
+		return segments[0] == "hostname"
+	}
+	isBase := len(words) == 2 && words[0] == "base" && words[1] == "url"
+	return len(segments) == 2 && ownPlaces[strings.ToLower(segments[0])] && (isBase || ownKeys[strings.ToLower(segments[1])])
 }
 
 // portKeys are the words of the keys that the port of a host may have.

@@ -87,7 +87,7 @@ func (s *Setting) hits() []hit {
 			return nil
 		}
 		return s.doubt(slices.DeleteFunc(hits, func(h hit) bool { return isWeb(h.scheme) && s.isProse && !isArguments(s.path) }), role)
-	case strings.Contains(s.Value, "://") || role == secret:
+	case strings.Contains(s.Value, "://") || role == secret || role == word:
 		return nil
 	}
 	if s.isProse {
@@ -136,8 +136,11 @@ func plainHosts(value string, role role) []hit {
 	}
 	var hits []hit
 	for _, part := range parts {
-		if len(hits) > 0 && strings.Contains(part, "=") {
-			break // of a connection string of Redis: redis.example:6379,password=a
+		if len(hits) > 0 && strings.Contains(part, "=") { // the options of Redis: redis.example:6379,password=a
+			for i := range hits {
+				hits[i].doubtful = false
+			}
+			break
 		}
 		h, ok := plainHost(strings.Trim(part, "\"'[]"), role)
 		if !ok {

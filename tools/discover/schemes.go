@@ -54,7 +54,9 @@ func schemeOf(name string) (s scheme, isKnown bool) {
 	if driver == "unix" || notServers[base] {
 		return s, false
 	}
-	s, isKnown = schemes[base]
+	if s, isKnown = schemes[base]; !isKnown {
+		s, isKnown = schemes[driver] // db+postgresql, remote+http
+	}
 	return s, isKnown
 }
 

@@ -63,6 +63,10 @@ func wordsOf(key string) []string {
 			words = append(words, match[1], match[2])
 			continue
 		}
+		if len(words) > 0 && word == "name" && words[len(words)-1] == "host" {
+			words[len(words)-1] = "hostname" // HostName
+			continue
+		}
 		words = append(words, word)
 	}
 	return words

@@ -85,6 +85,10 @@ func (c *collector) sequence(g *group, path []string, n *node) {
 		c.arguments(n)
 		return
 	}
+	if host := hostAndNumber(n); host != nil {
+		g.add(path, host, false)
+		return
+	}
 	variables := c.newGroup()
 	for _, item := range n.items {
 		key, value := namedValue(item)
@@ -102,9 +106,25 @@ func (c *collector) sequence(g *group, path []string, n *node) {
 	}
 }
 
+// hostAndNumber is HOST:PORT for a list of a host and a port, as in the settings of Python, and else nil.
+func hostAndNumber(n *node) *node {
+	if len(n.items) != 2 || strings.Contains(n.items[0].scalarText(), ":") {
+		return nil
+	}
+	port, ok := parsePort(n.items[1].scalarText(), 0)
+	if _, isHost := parseHost(n.items[0].scalarText()); !isHost || !ok || port == 0 {
+		return nil
+	}
+	return &node{line: n.items[0].line, text: n.items[0].text + ":" + n.items[1].text}
+}
+
 // scalar collects a value, or the settings of the file that it holds.
 func (c *collector) scalar(g *group, path []string, n *node, isListed bool) {
-	if !n.isMultiline() {
+	switch {
+	case len(path) > 0 && isOptions(path[len(path)-1]), strings.HasPrefix(n.text, "#!"):
+		c.arguments(n)
+		return
+	case !n.isMultiline():
 		g.add(path, n, isListed)
 		return
 	}
