@@ -235,7 +235,11 @@ func kindOfPairs(found fields) string {
 	return ""
 }
 
-// splitPairs splits key=value;key=value. A value in quotes or braces may have a semicolon.
+// pairKey is a key of a connection string.
+var pairKey = regexp.MustCompile(`^[A-Za-z][\w .-]*$`)
+
+// splitPairs splits key=value;key=value. A value in quotes or braces may have a semicolon. A text with anything else
+// for a key is none, as what follows may be a part of a password.
 func splitPairs(text string) (found fields) {
 	for text != "" {
 		key, rest, hasValue := strings.Cut(text, "=")
@@ -243,6 +247,9 @@ func splitPairs(text string) (found fields) {
 			break
 		}
 		key = strings.ToLower(strings.TrimSpace(key[strings.LastIndex(key, ";")+1:]))
+		if !pairKey.MatchString(key) {
+			return nil
+		}
 		rest = strings.TrimLeft(rest, " ")
 		end := ";"
 		if rest != "" {

@@ -62,6 +62,7 @@ func formatOf(name, text string) Format {
 }
 
 var (
+	tomlLine = regexp.MustCompile(`(?m)^\s*\[\[[^\]\n]+\]\]\s*$`)
 	iniLine  = regexp.MustCompile(`(?m)^\[[^\]\n]+\]\s*$`)
 	pairLine = regexp.MustCompile(`(?m)^[A-Za-z_][\w.-]*\s*=`)
 	yamlLine = regexp.MustCompile(`(?m)^(- )?[A-Za-z_"][\w."/-]*:(\s|$)`)
@@ -75,6 +76,8 @@ func sniff(text string) Format {
 		return XML
 	case strings.HasPrefix(trimmed, "{") && strings.HasSuffix(trimmed, "}") && strings.Contains(trimmed, `"`):
 		return JSON
+	case tomlLine.MatchString(text):
+		return TOML
 	case iniLine.MatchString(text):
 		return Ini
 	}

@@ -11,6 +11,7 @@ type role int
 const (
 	neutral role = iota
 	address      // a host, an address or a URL to call: DB_HOST, spring.datasource.url
+	weak         // perhaps one: connection, replica, target
 	secret       // a password or a key: only a URL or a connection string in it is read, and only as a whole
 	own          // an address of the application itself: publicUrl, server.address
 	word         // a name or a path: only a URL in it is something to call
@@ -31,6 +32,10 @@ var (
 		url urls uri uris broker brokers node nodes bootstrap seed seeds upstream upstreams target targets dsn connect proxy
 		peer peers primary secondary replica replicas master slave quorum relay smarthost fqdn sentinel sentinels connection
 		contactpoints contact points connectionstring datasource gateway collector backend`)
+
+	// weakWords are those of addressWords that also end the keys of other words: replica: true, connection: mysql.
+	weakWords = setOf(`connect proxy target targets primary secondary replica replicas master slave quorum connection connections
+		connectionstring datasource gateway collector backend relay node nodes`)
 
 	// secretWords are in the keys of secrets.
 	secretWords = setOf(`password passwd pass pwd passphrase secret secrets token key apikey credential credentials private
@@ -97,6 +102,8 @@ func roleOf(path []string) role {
 		return own
 	case lastWords[last]:
 		return word
+	case isCalled && weakWords[last]:
+		return weak
 	case isCalled:
 		return address
 	}

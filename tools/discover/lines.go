@@ -29,7 +29,7 @@ func readLines(text string, format Format) *node {
 		case format == Ini && section.MatchString(content):
 			current = root.child(section.FindStringSubmatch(content)[1], mapping)
 			last = nil
-		case format == Ini && isIndented && last != nil:
+		case format == Ini && isIndented && last != nil && match == nil:
 			last.items = append(last.items, &node{line: line.number, text: content})
 		case match != nil:
 			last = &node{kind: sequence, items: []*node{{line: line.number, text: valueOf(match[2], format)}}}

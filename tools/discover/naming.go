@@ -32,8 +32,15 @@ func newNaming(s *Scan, existing *Names) *naming {
 
 // nameFor is a name by the keys that refer to a host, or else by the host itself.
 func (n *naming) nameFor(e *Endpoint) string {
-	name := serviceName(cmp.Or(nameByKeys(e), nameByHost(e)))
-	candidates := []string{name, name + "-outside", serviceName(nameByHost(e))}
+	name := serviceName(nameByHost(e))
+	if isIP(e.Host) || !tells(name) {
+		name = serviceName(cmp.Or(nameByKeys(e), name))
+	}
+	candidates := []string{name, name + "-outside"}
+	base := strings.TrimSuffix(name, "-1")
+	if base != name {
+		candidates = candidates[:1]
+	}
 	for i := 2; ; i++ {
 		for _, candidate := range candidates {
 			if !n.taken[candidate] {
@@ -41,7 +48,7 @@ func (n *naming) nameFor(e *Endpoint) string {
 				return candidate
 			}
 		}
-		candidates = []string{fmt.Sprintf("%s-%d", name, i)}
+		candidates = []string{fmt.Sprintf("%s-%d", base, i)}
 	}
 }
 
@@ -51,13 +58,22 @@ var (
 		development dev test services service server servers client clients args data connectionstrings connectionstring datasource
 		datasources jdbc add properties property param params options base main common global values value host hosts hostname url
 		uri address addr endpoint endpoints ip dsn connection bootstrap brokers broker nodes node hostnames seeds seed connect db1
-		primary adapter driver http https api tcp addresses urls uris the my`)
+		primary adapter driver http https api tcp addresses urls uris the my www app addrs target targets bean beans parameters source
+		sources cloud configs static core remote outbound inbound destination socket binding group result backend backends conn connstr
+		contact points peers peer address1 load balancer listed write read live main session factory sql java`)
 
 	// kindWords say what the server is, and not whose: they need a word more, if there is one.
 	kindWords = setOf(`db database mysql mariadb postgres postgresql pg psql pgsql redis cache mongo mongodb rabbit rabbitmq amqp kafka
 		ldap smtp mail mailer nats memcached elasticsearch elastic oracle sqlserver mssql queue broker search storage imap sftp ftp
 		mqtt statsd syslog zookeeper`)
 )
+
+// tells says whether a name says whose server it is, and not only what kind.
+func tells(name string) bool {
+	return slices.ContainsFunc(wordsOf(name), func(word string) bool {
+		return len(word) > 1 && !kindWords[word] && !plainWords[word] && !plainLabels[word]
+	})
+}
 
 // nameByKeys is the name that most keys give. It is empty if no key says more than what kind of server it is, and the
 // host has a name.
@@ -68,6 +84,9 @@ func nameByKeys(e *Endpoint) string {
 		isTold := slices.ContainsFunc(words, func(word string) bool { return !kindWords[word] })
 		if r.isListed && !isIP(e.Host) || !isTold && !isIP(e.Host) || len(words) == 0 {
 			continue // hosts of a list are told apart by their own names
+		}
+		if r.isListed {
+			words = append(words, "1") // the next one has the name that ends with 2
 		}
 		counts[strings.Join(words[max(0, len(words)-3):], "-")]++
 	}

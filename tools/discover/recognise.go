@@ -142,7 +142,7 @@ func plainHosts(value string, role role) []hit {
 			}
 			break
 		}
-		h, ok := plainHost(strings.Trim(part, "\"'[]"), role)
+		h, ok := plainHost(trimQuotes(part), role, len(parts) == 1)
 		if !ok {
 			return nil
 		}
@@ -155,31 +155,35 @@ func allHavePorts(parts []string) bool {
 	return !slices.ContainsFunc(parts, func(part string) bool { return !hasPort.MatchString(part) && !strings.Contains(part, "=") })
 }
 
+func trimQuotes(text string) string { return strings.Trim(text, "\"'") }
+
 // hasPort is a host that a port follows.
 var hasPort = regexp.MustCompile(`:[0-9]{1,5}$`)
 
-func plainHost(text string, role role) (h hit, ok bool) {
-	port := hasPort.MatchString(text)
+// plainHost recognises HOST or HOST:PORT. A name without a dot is one only behind a key that says so.
+func plainHost(text string, role role, isAlone bool) (h hit, ok bool) {
 	if match := hostAndMore.FindStringSubmatch(text); match != nil && role != neutral {
 		text = match[1]
-		port = hasPort.MatchString(text)
 	}
-	if h, ok = parseHostPort(text, 0); !ok {
+	if h, ok = parseHostPort(text, 0); !ok || notHosts[h.host] {
 		return h, false
 	}
-	isName := !isIP(h.host)
-	isDotted := strings.Contains(h.host, ".")
+	isBare := !strings.Contains(h.host, ".") && !isIP(h.host)
 	switch {
-	case isName && !port && !looksLikeName(text), isName && !port && role == neutral:
+	case isIP(h.host):
+	case !looksLikeName(untilAny(text, ":")):
 		return h, false
-	case isName && !isDotted && role != address:
-		return h, false // any word and number: a container image, a user and a password
-	case isName && port && !looksLikeName(untilAny(text, ":")):
-		return h, false
+	case !h.hasPort && role == neutral:
+		return h, false // any text with dots
+	case isBare && (role != address && role != weak || !h.hasPort && (role == weak || !isAlone)):
+		return h, false // any word, or any word and a number: a user and a password
 	}
-	h.doubtful = role != address
+	h.doubtful = role == neutral || role == own
 	return h, true
 }
+
+// notHosts are words that values have in place of a host.
+var notHosts = setOf(`true false yes no on off null none nil default auto any all disabled enabled undefined unset`)
 
 // dedupe removes references that a file repeats at one place, as aliases of YAML do.
 func dedupe(references []Reference) []Reference {

@@ -63,11 +63,21 @@ func wordsOf(key string) []string {
 			words = append(words, match[1], match[2])
 			continue
 		}
-		if len(words) > 0 && word == "name" && words[len(words)-1] == "host" {
-			words[len(words)-1] = "hostname" // HostName
+		if pair := joined[previous(words)+" "+word]; pair != "" {
+			words[len(words)-1] = pair
 			continue
 		}
 		words = append(words, word)
 	}
 	return words
+}
+
+// joined are words that are one: HostName, VirtualHost.
+var joined = map[string]string{"host name": "hostname", "virtual host": "vhost"}
+
+func previous(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return words[len(words)-1]
 }

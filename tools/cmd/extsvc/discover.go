@@ -136,7 +136,9 @@ func (c *discoverCommand) read(cmd *cobra.Command, scan *discover.Scan, paths []
 }
 
 // namespaceOfRelease is where the entries without a namespace are. It is empty if no flag says it.
-func (c *discoverCommand) namespaceOfRelease() string { return cmp.Or(c.releaseNamespace, c.cluster.Namespace) }
+func (c *discoverCommand) namespaceOfRelease() string {
+	return cmp.Or(c.releaseNamespace, c.cluster.Namespace)
+}
 
 func (c *discoverCommand) clusterOfRelease() helm.ClusterOptions {
 	options := c.cluster
