@@ -63,42 +63,27 @@ var (
 		servicemonitor podmonitor hostaliases dnsconfig securitycontext cors openapi swagger virtualhosts docs doc documentation license`)
 )
 
-// roleOf is the role of a key. A word of the key itself says more than those above it.
+// roleOf is the role of a key, by the words of its last part, and by the parts above.
 func roleOf(path []string) role {
-	if len(path) == 0 {
+	parts := partsOf(path)
+	if len(parts) == 0 {
 		return neutral
 	}
-	var segments []string
-	for _, part := range path {
-		segments = append(segments, strings.FieldsFunc(part, func(r rune) bool { return r == '.' || r == ':' || r == '[' || r == ']' })...)
-	}
-	if len(segments) == 0 {
-		return neutral
-	}
-	for _, above := range segments[:len(segments)-1] {
-		if ignoredAbove[strings.ToLower(strings.ReplaceAll(above, "-", ""))] {
-			return ignored
-		}
-	}
-	words := wordsOf(segments[len(segments)-1])
-	if len(words) == 0 {
-		return neutral
-	}
-	last := words[len(words)-1]
+	words := wordsOf(parts[len(parts)-1])
 	hasWord := func(set map[string]bool) bool {
 		return slices.ContainsFunc(words, func(word string) bool { return set[word] })
 	}
-	isCalled := addressWords[last] && !strings.HasPrefix(strings.ToLower(path[len(path)-1]), "no_proxy")
+	last := previous(words)
+	isCalled := addressWords[last]
+	isMailServer := isCalled && hasWord(mailWords) && !hasWord(senderWords)
 	switch {
-	case lastIgnored[last], slices.Contains([]string{"xsi", "$schema"}, segments[0]):
+	case slices.ContainsFunc(parts[:len(parts)-1], isIgnoredAbove), parts[0] == "$schema", parts[0] == "xsi":
 		return ignored
-	case hasWord(ignoredWords) && !(isCalled && (hasWord(mailWords) && !hasWord(senderWords))):
-		return ignored
-	case slices.Contains(words, "no") && last == "proxy":
+	case lastIgnored[last], hasWord(ignoredWords) && !isMailServer, last == "proxy" && slices.Contains(words, "no"):
 		return ignored
 	case hasWord(secretWords) && (!isCalled || last == "connection"):
 		return secret
-	case isOwn(segments, words):
+	case isOwn(parts, words):
 		return own
 	case lastWords[last]:
 		return word
@@ -109,6 +94,16 @@ func roleOf(path []string) role {
 	}
 	return neutral
 }
+
+// partsOf are the parts of a key, also of a key with dots.
+func partsOf(path []string) (parts []string) {
+	for _, key := range path {
+		parts = append(parts, strings.FieldsFunc(key, func(r rune) bool { return strings.ContainsRune(".:[]", r) })...)
+	}
+	return parts
+}
+
+func isIgnoredAbove(part string) bool { return ignoredAbove[strings.ToLower(strings.ReplaceAll(part, "-", ""))] }
 
 var (
 	// mailWords are of a mail server in a key that ends with an address word: MAIL_HOST.
@@ -121,18 +116,18 @@ var (
 )
 
 // isOwn says whether a key is about the application itself: app.url, publicUrl, and server.address at the top.
-func isOwn(segments, words []string) bool {
+func isOwn(parts, words []string) bool {
 	if slices.ContainsFunc(words, func(word string) bool { return ownWords[word] }) {
 		return true
 	}
 	if len(words) == 2 && words[0] == "app" && (words[1] == "url" || words[1] == "host") {
 		return true
 	}
-	if len(segments) == 1 {
-		return segments[0] == "hostname"
+	if len(parts) == 1 {
+		return parts[0] == "hostname"
 	}
 	isBase := len(words) == 2 && words[0] == "base" && words[1] == "url"
-	return len(segments) == 2 && ownPlaces[strings.ToLower(segments[0])] && (isBase || ownKeys[strings.ToLower(segments[1])])
+	return len(parts) == 2 && ownPlaces[strings.ToLower(parts[0])] && (isBase || ownKeys[strings.ToLower(parts[1])])
 }
 
 // portKeys are the words of the keys that the port of a host may have.

@@ -80,7 +80,7 @@ func tells(name string) bool {
 func nameByKeys(e *Endpoint) string {
 	counts := map[string]int{}
 	for _, r := range e.References {
-		words := nameWords(r.path)
+		words := nameWords(r.Key)
 		isTold := slices.ContainsFunc(words, func(word string) bool { return !kindWords[word] })
 		if r.isListed && !isIP(e.Host) || !isTold && !isIP(e.Host) || len(words) == 0 {
 			continue // hosts of a list are told apart by their own names
@@ -101,9 +101,9 @@ func nameByKeys(e *Endpoint) string {
 
 // nameWords are the words of a key that say which server it is: those of its last part that has some, and of the one
 // above if they say only what kind it is.
-func nameWords(path []string) []string {
+func nameWords(key string) []string {
 	var words []string
-	parts := strings.FieldsFunc(strings.Join(path, "."), func(r rune) bool { return r == '.' || r == ':' })
+	parts := strings.FieldsFunc(key, func(r rune) bool { return r == '.' || r == ':' })
 	for _, part := range slices.Backward(parts) {
 		own := slices.DeleteFunc(wordsOf(part), func(word string) bool { return plainWords[word] || len(word) < 2 })
 		words = append(own, words...)
@@ -115,7 +115,7 @@ func nameWords(path []string) []string {
 }
 
 // plainLabels are first labels of hosts that say nothing without the next one.
-var plainLabels = setOf(`api www app db host server web mail smtp ldap`)
+var plainLabels = setOf(`api www app web`)
 
 // nameByHost is the first label of a DNS name, with the next one if it says little, or the scheme and the address.
 func nameByHost(e *Endpoint) string {

@@ -21,11 +21,13 @@ func (g *group) recognise() []Reference {
 			if h.port == 0 && h.scheme != "mongodb+srv" {
 				h.port = portBeside(ports, words)
 			}
-			r := Reference{Place: g.place, Key: s.Key, Host: h.host, Port: h.port, Scheme: h.scheme, Doubtful: h.doubtful}
+			// Copies, so that no text with them is kept.
+			r := Reference{Place: g.place, Key: strings.Clone(s.Key), Host: strings.Clone(h.host), Port: h.port, Scheme: strings.Clone(h.scheme)}
+			r.Doubtful = h.doubtful
 			if r.Scheme == "" {
 				r.Scheme = schemeByKey(words, h.port)
 			}
-			r.isListed, r.hasPort, r.scope, r.path = h.isListed || s.isListed, h.hasPort, g.scope, s.path
+			r.isListed, r.hasPort, r.scope = h.isListed || s.isListed, h.hasPort, g.scope
 			if r.File != "" {
 				r.Line = s.Line
 			}

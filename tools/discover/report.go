@@ -84,7 +84,6 @@ type Reference struct {
 	isListed bool            // one of several hosts in a setting
 	hasPort  bool            // the port is written with the host
 	scope    map[string]bool // the services of its Compose file
-	path     []string        // the parts of its key
 }
 
 // Place is where a setting is: in a line of a file, or in an object of a cluster. A setting in a manifest has both.
