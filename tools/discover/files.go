@@ -26,7 +26,7 @@ func (s *Scan) ReadPaths(paths []string) error {
 		err := filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
-				s.notRead(file, "it cannot be opened", "Allow reading it, and run the command again.")
+				s.notRead(file, 0, "it cannot be opened", "Allow reading it, and run the command again.")
 			case entry.IsDir() && file != path && skippedFolders[entry.Name()]:
 				return fs.SkipDir
 			case entry.Type().IsRegular():
@@ -48,13 +48,13 @@ func (s *Scan) readPath(file string) {
 	}
 	info, err := os.Stat(file)
 	if err == nil && info.Size() > MaxFileSize {
-		s.notRead(file, fmt.Sprintf("it has %d MiB, and files over %d MiB are not read", info.Size()>>20, MaxFileSize>>20),
+		s.notRead(file, 0, fmt.Sprintf("it has %d MiB, and files over %d MiB are not read", info.Size()>>20, MaxFileSize>>20),
 			"If it is configuration, split it.")
 		return
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		s.notRead(file, "it cannot be opened", "Allow reading it, and run the command again.")
+		s.notRead(file, 0, "it cannot be opened", "Allow reading it, and run the command again.")
 		return
 	}
 	if bytes.IndexByte(text[:min(len(text), 8000)], 0) >= 0 {

@@ -37,7 +37,7 @@ var (
 	notSettings = regexp.MustCompile(`^(package|composer|tsconfig.*|jsconfig.*|renovate|angular|lerna|nx|deno|bower|manifest|` +
 		`[a-z0-9._-]*[.-]?lock|npm-shrinkwrap|.*\.schema|values\.schema|openapi.*|swagger.*|components)\.json$|` +
 		`^(pom|build|ivy|packages|nuget|logback-test)\.xml$|^(cargo|pyproject|pipfile|poetry|netlify|wrangler)\.toml$|` +
-		`^(chart|requirements|openapi.*|swagger.*|mkdocs|pnpm-lock|pnpm-workspace|\.?codecov|\.gitlab-ci|\.pre-commit-config|` +
+		`^(chart|requirements|openapi.*|swagger.*|mkdocs|hugo|_config|security-insights|pnpm-lock|pnpm-workspace|\.?codecov|\.gitlab-ci|\.pre-commit-config|` +
 		`\.travis|\.golangci|\.goreleaser|dependabot|skaffold|lefthook|[a-z0-9._-]*[.-]lock)\.ya?ml$|` +
 		`^(setup|tox|pytest|mypy|\.flake8)\.(cfg|ini)$|^(gradle|gradle-wrapper|build|sonar-project|messages.*)\.properties$|` +
 		`\.lock$|\.csproj$`)

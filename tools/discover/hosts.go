@@ -86,7 +86,11 @@ func parseHostPort(text string, standard int) (h hit, ok bool) {
 // looksLikeName says whether a host that no URL and no port shows to be one is a DNS name all the same: it is not
 // the name of a file or a class, or a version.
 func looksLikeName(text string) bool {
-	last := text[strings.LastIndex(strings.TrimSuffix(text, "."), ".")+1:]
+	dot := strings.LastIndex(strings.TrimSuffix(text, "."), ".")
+	if dot < 0 {
+		return true
+	}
+	last := strings.TrimSuffix(text[dot+1:], ".")
 	isMixed := strings.ToLower(last) != last && strings.ToUpper(last) != last
-	return !isMixed && !fileExtensions[strings.ToLower(strings.Trim(last, "."))]
+	return !isMixed && !fileExtensions[strings.ToLower(last)]
 }

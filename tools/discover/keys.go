@@ -59,7 +59,7 @@ var (
 	// ignoredAbove are keys of which nothing below is called by an application.
 	ignoredAbove = setOf(`ingress ingresses ingressroute httproute tls certificate certificates labels annotations metadata
 		image images podlabels podannotations nodeselector affinity tolerations livenessprobe readinessprobe startupprobe
-		resources volumes volumemounts logger loggers dependencies devdependencies xmlns licenses maintainers networkpolicy
+		resources volumes volumemounts repositories logger loggers dependencies devdependencies xmlns licenses maintainers networkpolicy
 		servicemonitor podmonitor hostaliases dnsconfig securitycontext cors openapi swagger virtualhosts docs doc documentation license`)
 )
 
@@ -77,7 +77,7 @@ func roleOf(path []string) role {
 	isCalled := addressWords[last]
 	isMailServer := isCalled && hasWord(mailWords) && !hasWord(senderWords)
 	switch {
-	case slices.ContainsFunc(parts[:len(parts)-1], isIgnoredAbove), parts[0] == "$schema", parts[0] == "xsi":
+	case slices.ContainsFunc(parts[:len(parts)-1], isIgnoredAbove), slices.Contains([]string{"$schema", "@context", "xsi"}, parts[0]):
 		return ignored
 	case lastIgnored[last], hasWord(ignoredWords) && !isMailServer, last == "proxy" && slices.Contains(words, "no"):
 		return ignored
@@ -103,7 +103,9 @@ func partsOf(path []string) (parts []string) {
 	return parts
 }
 
-func isIgnoredAbove(part string) bool { return ignoredAbove[strings.ToLower(strings.ReplaceAll(part, "-", ""))] }
+func isIgnoredAbove(part string) bool {
+	return ignoredAbove[strings.ToLower(strings.ReplaceAll(part, "-", ""))]
+}
 
 var (
 	// mailWords are of a mail server in a key that ends with an address word: MAIL_HOST.

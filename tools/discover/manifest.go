@@ -10,7 +10,7 @@ import (
 // file says to its services, or all of any other file.
 func (c *collector) document(n *node) {
 	switch {
-	case n == nil || n.kind == mapping && len(n.fields) == 0:
+	case n.get("entries") != nil && n.get("apiVersion") != nil: // the index of a repository of charts
 	case isObject(n):
 		c.object(n)
 	case isCompose(n):

@@ -43,7 +43,7 @@ func (s *Scan) ReadFile(name string, text []byte) {
 	s.read.Files++
 	documents, err := parse(string(text), format)
 	if err != nil {
-		s.notRead(name+where(err), "it is not valid "+format.title(), "Correct it, and run the command again.")
+		s.notRead(name, lineIn(err), "it is not valid "+format.title(), "Correct it, and run the command again.")
 	}
 	for _, document := range documents {
 		s.readDocument(Place{File: name}, document)
@@ -77,10 +77,15 @@ func (s *Scan) noteServices(n *node) {
 	}
 }
 
-// notRead adds a finding about a file, or a number of objects, that was not read. It must not have any of the text.
-func (s *Scan) notRead(what, why, fix string) {
-	args := findings.Args{"what": what, "why": why, "fix": fix}
-	s.findings = append(s.findings, findings.New(findings.NotCheckedFile, "", "", args))
+// notRead adds a finding about a file that was not read. It must not have any of the text.
+func (s *Scan) notRead(file string, line int, why, fix string) {
+	what := file
+	if line > 0 {
+		what += ":" + strconv.Itoa(line)
+	}
+	f := findings.New(findings.NotCheckedFile, "", "", findings.Args{"what": what, "why": why, "fix": fix})
+	f.Position = findings.Position{File: file, Line: line}
+	s.findings = append(s.findings, f)
 }
 
 // title is the format in a sentence.
@@ -88,15 +93,16 @@ func (f Format) title() string { return strings.ToUpper(string(f)) }
 
 var lineOfError = regexp.MustCompile(`line ([0-9]+)`)
 
-// where is the line that an error of a parser names, as ":12". Its other words may quote the text.
-func where(err error) string {
+// lineIn is the line that an error of a parser names, or 0. Its other words may quote the text.
+func lineIn(err error) int {
 	var position interface{ Position() (line, column int) }
 	if errors.As(err, &position) {
 		line, _ := position.Position()
-		return ":" + strconv.Itoa(line)
+		return line
 	}
+	line := 0
 	if match := lineOfError.FindStringSubmatch(err.Error()); match != nil {
-		return ":" + match[1]
+		line, _ = strconv.Atoi(match[1]) // 0 if it is too large for a line
 	}
-	return ""
+	return line
 }
