@@ -71,9 +71,6 @@ func wordsOfLine(n *node) (words []*node) {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue // a comment of a script
 		}
-		if len(fields) > 1 && !strings.ContainsAny(fields[0], "-=/") && !strings.Contains(line, " -") && strings.Contains(line, "= ") {
-			fields = []string{line} // one argument with spaces in it
-		}
 		for _, field := range fields {
 			words = append(words, &node{line: number, text: unquote(field)})
 		}

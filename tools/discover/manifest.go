@@ -15,7 +15,7 @@ func (c *collector) document(n *node) {
 		c.object(n)
 	case isCompose(n):
 		c.compose(n)
-	case n.get("configMapGenerator") != nil || n.get("patchesStrategicMerge") != nil || n.get("kustomize.config.k8s.io") != nil:
+	case n.get("configMapGenerator") != nil:
 		c.kustomization(n)
 	default:
 		c.tree(nil, n)
@@ -141,68 +141,6 @@ func (c *collector) container(n *node) {
 	for _, key := range []string{"command", "args"} {
 		if list := n.get(key); list != nil {
 			c.arguments(list)
-		}
-	}
-}
-
-// kustomization collects the literals of generators, and the patches that are written in it.
-func (c *collector) kustomization(n *node) {
-	generators := []string{"configMapGenerator"}
-	if c.withSecrets {
-		generators = append(generators, "secretGenerator")
-	}
-	for _, key := range generators {
-		for _, generator := range n.get(key).list() {
-			g := c.newGroup()
-			for _, literal := range generator.get("literals").list() {
-				if key, value, found := strings.Cut(literal.scalarText(), "="); found {
-					c.scalar(g, []string{key}, &node{line: literal.line, text: unquote(value)}, false)
-				}
-			}
-		}
-	}
-	patches := append(slices.Clone(n.get("patches").list()), n.get("patchesStrategicMerge").list()...)
-	for _, patch := range patches {
-		if text := patch.get("patch"); text != nil {
-			patch = text
-		}
-		if patch.kind == scalar && patch.isMultiline() {
-			c.embedded([]string{"patch"}, "patch.yaml", patch)
-		}
-	}
-}
-
-// isCompose says whether a document is a Compose file: it has services, each with an image or a build.
-func isCompose(n *node) bool {
-	services := n.get("services")
-	if services == nil || services.kind != mapping {
-		return false
-	}
-	return slices.ContainsFunc(services.fields, func(f field) bool {
-		return f.value.get("image") != nil || f.value.get("build") != nil || f.value.get("environment") != nil
-	})
-}
-
-// compose collects the environment and the commands of the services of a Compose file. Their names are in the
-// cluster, or in what takes its place.
-func (c *collector) compose(n *node) {
-	c.scope = map[string]bool{}
-	defer func() { c.scope = nil }()
-	services := n.get("services").fields
-	for _, f := range services {
-		c.scope[f.key] = true
-		for _, name := range []string{"container_name", "hostname"} {
-			c.scope[orElse(f.value.get(name).scalarText(), f.key)] = true
-		}
-	}
-	for _, f := range services {
-		if environment := f.value.get("environment"); environment != nil {
-			c.tree([]string{f.key, "environment"}, environment)
-		}
-		for _, key := range []string{"command", "entrypoint"} {
-			if command := f.value.get(key); command != nil {
-				c.arguments(command)
-			}
 		}
 	}
 }

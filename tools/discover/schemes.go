@@ -14,7 +14,7 @@ var schemes = map[string]scheme{
 	"h2c": {"http", 80}, "grpc": {"grpc", 0}, "grpcs": {"grpc", 443}, "dubbo": {"dubbo", 20880},
 	"mysql": {"mysql", 3306}, "mysql2": {"mysql", 3306}, "mariadb": {"mysql", 3306}, "mysqlx": {"mysqlx", 33060},
 	"postgres": {"postgresql", 5432}, "postgresql": {"postgresql", 5432}, "postgis": {"postgresql", 5432},
-	"pgsql": {"postgresql", 5432}, "jdbc-postgresql": {"postgresql", 5432}, "redshift": {"redshift", 5439},
+	"pgsql": {"postgresql", 5432}, "redshift": {"redshift", 5439},
 	"cockroachdb": {"postgresql", 26257}, "sqlserver": {"mssql", 1433}, "mssql": {"mssql", 1433}, "oracle": {"oracle", 1521},
 	"db2": {"db2", 50000}, "firebird": {"firebird", 3050}, "firebirdsql": {"firebird", 3050}, "sap": {"hana", 0}, "sybase": {"sybase", 5000},
 	"informix-sqli": {"informix", 0}, "clickhouse": {"clickhouse", 9000}, "ch": {"clickhouse", 8123}, "vertica": {"vertica", 5433},

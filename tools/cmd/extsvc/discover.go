@@ -43,7 +43,8 @@ Nothing changes, and no value of a setting is printed: only hosts, ports and key
 discover says how many references use the name of an entry already, and what to write in
 the others.
 
-What is perhaps not a host, or perhaps in the cluster, is left out: --all lists it.`,
+discover leaves out anything that is perhaps not a host, or perhaps in the cluster. --all
+lists it.`,
 		Example: `  extsvc discover apps/
   extsvc discover apps/ -o values --write values.yaml
   extsvc discover apps/ --mapped -f values.yaml -n shop
