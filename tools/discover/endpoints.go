@@ -30,6 +30,9 @@ func (s *Scan) Report(o ReportOptions) *Report {
 		Endpoints: []*Endpoint{}, Doubtful: []Reference{}, Findings: append([]findings.Finding{}, s.findings...),
 		Read: s.read, sources: s.sources, showAll: o.All,
 	}
+	if o.Names != nil {
+		report.Mapped = []Reference{}
+	}
 	byHost := map[string]*Endpoint{}
 	for _, r := range sorted(dedupe(slices.Clone(s.references))) {
 		class := s.classify(r)

@@ -195,5 +195,5 @@ func namedValue(n *node) (string, *node) {
 
 // isMappingEntry says whether a map is an entry of the values of this chart: it is a mapping, and refers to nothing.
 func isMappingEntry(n *node) bool {
-	return n.get("externalName") != nil || n.get("addresses") != nil && n.get("ports") != nil
+	return n.get("name") != nil && (n.get("externalName") != nil || n.get("addresses") != nil && n.get("ports") != nil)
 }
