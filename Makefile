@@ -50,7 +50,7 @@ CHART_VERSION := $(shell sed -n 's/^version: //p' charts/external-services/Chart
 
 # The packages and fuzz targets that make fuzz runs one after the other.
 FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPositions tools/helm:FuzzParse tools/helm:FuzzDecode \
-	tools/cmd/generate:FuzzInsert tools/importer:FuzzText tests/schema:FuzzLintMutations tools/resolver/lookup:FuzzAnswer
+	tools/cmd/generate:FuzzInsert tools/importer:FuzzText tools/discover:FuzzFile tests/schema:FuzzLintMutations tools/resolver/lookup:FuzzAnswer
 
 ##@ Use
 

@@ -10,7 +10,7 @@ import (
 // result with lint, and report shows what check finds. Only their program imports plan, and check but for that.
 func TestImportsOfTheCommands(t *testing.T) {
 	const tools = "external-services/tools/"
-	commands := []string{"lint", "plan", "check", "importer"}
+	commands := []string{"lint", "plan", "check", "importer", "discover"}
 	seen := 0
 	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Deps ","}}`, "./tools/...") {
 		path, deps, _ := strings.Cut(line, " ")

@@ -70,6 +70,7 @@ const (
 	HTTPStatus               Code = "http-failed/status"
 	NotChecked               Code = "not-checked"
 	NotCheckedForbidden      Code = "not-checked/forbidden"
+	NotCheckedFile           Code = "not-checked/file"
 	ValueRefused             Code = "value-refused"
 	UnknownKey               Code = "unknown-key"
 	TemplateFails            Code = "template-fails"

@@ -92,7 +92,7 @@ type Finding struct {
 	Entry     string `json:"entry,omitempty"`
 
 	// Position and Field are set by extsvc lint: where the value is, and the field of the
-	// entry, or of the values without an entry.
+	// entry, or of the values without an entry. extsvc discover sets the file and the line.
 	Position
 	Field string `json:"field,omitempty"`
 
@@ -106,6 +106,8 @@ type Finding struct {
 // Subject names what the finding is about.
 func (f Finding) Subject() string {
 	switch {
+	case f.Namespace == "" && f.Entry == "" && f.File != "":
+		return f.File
 	case f.Namespace == "" && f.Entry == "":
 		return "release"
 	case f.Entry == "":

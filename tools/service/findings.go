@@ -49,7 +49,7 @@ func (l *Live) Findings() []findings.Finding {
 			what = "namespace " + where
 		}
 		view := " The role view of Kubernetes does."
-		if u.Resource == Leases {
+		if u.Resource == Leases || u.Resource == Secrets {
 			view = ""
 		}
 		list = append(list, findings.New(code, about, "", findings.Args{

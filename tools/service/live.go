@@ -27,6 +27,7 @@ var (
 	LegacyObjects  = Resource{"endpoints", "", "Endpoints"}
 	Namespaces     = Resource{"namespaces", "", "namespaces"}
 	PodObjects     = Resource{"pods", "", "pods"}
+	Secrets        = Resource{"secrets", "", "Secrets"}
 )
 
 // Unread is a resource that could not be read in some namespaces.

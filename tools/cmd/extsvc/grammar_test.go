@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"external-services/tools/discover"
 	"external-services/tools/findings"
 	"external-services/tools/importer"
 	"external-services/tools/lint"
@@ -138,6 +139,7 @@ func TestJSON(t *testing.T) {
 		args []string
 		into any
 	}{
+		"discover": {[]string{values, "--mapped", "-f", values}, &discover.Report{}},
 		"lint":     {[]string{"-f", values}, &lint.Report{}},
 		"plan":     {[]string{"--from", values, "-f", values, "--set", "services[0].externalName=b.example"}, &plan.Plan{}},
 		"import":   {[]string{"-f", manifest}, &importer.Result{}},

@@ -59,7 +59,7 @@ this chart and, without --selectors, Services that select pods are left out.`,
 	flags.BoolVarP(&c.recursive, "recursive", "R", false, "also read the folders in a folder of -f")
 	addClusterFlags(cmd, &c.cluster)
 	flags.Lookup("namespace").Usage = "namespace (default: that of the context; with -f, that of objects without one)"
-	flags.BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "import all namespaces")
+	flags.BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "read all namespaces")
 	flags.BoolVar(&c.selectors, "selectors", false, "also import Services that select pods, with the backend cluster")
 	flags.StringVar(&c.options.ReleaseNamespace, "release-namespace", "", "namespace of the release: its entries are written without a namespace")
 	completeNamespace(cmd, "release-namespace", func() helm.ClusterOptions { return c.cluster })

@@ -1,5 +1,5 @@
-// Command extsvc is the companion of the chart external-services: it imports existing objects, lints
-// values, renders the chart, shows what an upgrade would change and checks a release in its cluster.
+// Command extsvc is the companion of the chart external-services: it finds the hosts outside that
+// applications call, imports existing objects, lints values, renders the chart, shows what an upgrade would change and checks a release in its cluster.
 package main
 
 import (
@@ -38,6 +38,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
-	cmd.AddCommand(newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newReportCommand(), newResolveCommand(), newTemplateCommand(), newVersionCommand())
+	cmd.AddCommand(newDiscoverCommand(), newImportCommand(), newLintCommand(), newPlanCommand(), newCheckCommand(), newReportCommand(), newResolveCommand(), newTemplateCommand(), newVersionCommand())
 	return cmd
 }

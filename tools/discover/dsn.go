@@ -1,0 +1,176 @@
+package discover
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// connectionStrings are the forms of connection strings that are no URLs, in the order in which they are tried.
+var connectionStrings = []func(value string) (hits []hit, isOne bool){jdbc, tns, goMySQL, easyConnect, keywords, pairs}
+
+// goAddress is the address in a connection string of Go: user:password@tcp(host:3306)/database.
+var goAddress = regexp.MustCompile(`(?:^|@)(?:tcp[46]?)?\(([^()@]+)\)(?:/|$)`)
+
+func goMySQL(value string) (hits []hit, isOne bool) {
+	matches := goAddress.FindAllStringSubmatch(value, -1)
+	if matches == nil {
+		return nil, false
+	}
+	h, ok := parseHostPort(matches[len(matches)-1][1], 3306)
+	if !ok {
+		return nil, true
+	}
+	h.scheme = "mysql"
+	return []hit{h}, true
+}
+
+var (
+	keyword  = regexp.MustCompile(`^\s*([A-Za-z_]+)\s*=\s*('(?:\\.|[^'\\])*'|[^\s'][^\s]*|)`)
+	pdo      = regexp.MustCompile(`^(mysql|pgsql|sqlsrv|odbc|oci|dblib|firebird):`)
+	hostKeys = []string{
+		"host", "hostaddr", "server", "data source", "datasource", "address", "addr", "network address", "servername", "hostname",
+	}
+)
+
+// keywords recognises the form of libpq: host=a,b port=5432 user=c.
+func keywords(value string) (hits []hit, isOne bool) {
+	var found fields
+	for rest := value; strings.TrimSpace(rest) != ""; {
+		match := keyword.FindStringSubmatch(rest)
+		if match == nil {
+			return nil, false
+		}
+		found = append(found, [2]string{strings.ToLower(match[1]), strings.Trim(match[2], "'")})
+		rest = rest[len(match[0]):]
+	}
+	host := found.get("host", "hostaddr")
+	if len(found) < 2 || host == "" || strings.Contains(host, ";") {
+		return nil, false
+	}
+	ports := strings.Split(found.get("port"), ",")
+	for i, name := range strings.Split(host, ",") {
+		h, ok := parseHostPort(name+":"+orElse(ports[min(i, len(ports)-1)], "5432"), 0)
+		if ok {
+			h.scheme = "postgresql"
+			hits = append(hits, h)
+		}
+	}
+	return listed(hits), true
+}
+
+// fields are the keys and values of a connection string.
+type fields [][2]string
+
+// get is the value of the first of some keys that is there.
+func (f fields) get(keys ...string) string {
+	for _, key := range keys {
+		for _, field := range f {
+			if field[0] == key {
+				return field[1]
+			}
+		}
+	}
+	return ""
+}
+
+// pairs recognises the form of .NET, ODBC and PHP: Server=tcp:host,1433;User=a, mysql:host=a;port=3306.
+func pairs(value string) (hits []hit, isOne bool) {
+	kind := pdo.FindString(value)
+	found := splitPairs(strings.TrimPrefix(value, kind))
+	host := found.get(hostKeys...)
+	if inner := found.get("provider connection string"); inner != "" { // of the Entity Framework
+		return pairs(inner)
+	}
+	if host == "" || len(found) < 2 && kind == "" {
+		return nil, false
+	}
+	name := strings.TrimSuffix(kind, ":")
+	if name == "" {
+		name = kindOfPairs(found)
+	}
+	if endpoint, isWhole := urls(host); isWhole {
+		return endpoint, true
+	}
+	host = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(host, "tcp:"), "np:"), "//")
+	port := found.get("port", "portnumber")
+	known, _ := schemeOf(name)
+	if server, rest, hasComma := strings.Cut(host, ","); hasComma && number.MatchString(strings.TrimSpace(rest)) {
+		host, port = server, strings.TrimSpace(rest) // host,port of SQL Server
+	}
+	for part := range strings.SplitSeq(host, ",") {
+		part = untilAny(strings.TrimSpace(part), `\/`)
+		h, ok := parseHostPort(part, known.port)
+		if !ok || !looksLikeName(part) {
+			continue
+		}
+		if !strings.Contains(part, ":") && port != "" {
+			if h.port, ok = parsePort(untilAny(port, ","), 0); !ok {
+				continue
+			}
+		}
+		h.scheme = name
+		hits = append(hits, h)
+	}
+	return listed(hits), true
+}
+
+// kindOfPairs guesses the server by the keys of a connection string: those of Npgsql, of MySQL, and else of SQL
+// Server, which alone has "Data Source" or "Initial Catalog" and no port.
+func kindOfPairs(found fields) string {
+	has := func(keys ...string) bool {
+		return slices.ContainsFunc(found, func(f [2]string) bool { return slices.Contains(keys, f[0]) })
+	}
+	driver := strings.ToLower(found.get("driver", "provider"))
+	switch {
+	case strings.Contains(driver, "mysql"), strings.Contains(driver, "mariadb"):
+		return "mysql"
+	case strings.Contains(driver, "postgres"):
+		return "postgresql"
+	case has("initial catalog", "trustservercertificate", "multipleactiveresultsets", "integrated security", "trusted_connection", "encrypt"),
+		strings.Contains(driver, "sql server"):
+		return "sqlserver"
+	case has("uid", "sslmode") && has("server"):
+		return "mysql"
+	case has("host") && has("database", "username"):
+		return "postgresql"
+	}
+	return ""
+}
+
+// pairKey is a key of a connection string.
+var pairKey = regexp.MustCompile(`^[A-Za-z][\w .-]*$`)
+
+// splitPairs splits key=value;key=value. A value in quotes or braces may have a semicolon. A text with anything else
+// for a key is none, as what follows may be a part of a password.
+func splitPairs(text string) (found fields) {
+	for text != "" {
+		key, rest, hasValue := strings.Cut(text, "=")
+		if !hasValue || strings.Contains(key, ";") && strings.TrimSpace(key[strings.LastIndex(key, ";")+1:]) == "" {
+			break
+		}
+		key = strings.ToLower(strings.TrimSpace(key[strings.LastIndex(key, ";")+1:]))
+		if !pairKey.MatchString(key) {
+			return nil
+		}
+		rest = strings.TrimLeft(rest, " ")
+		end := ";"
+		if rest != "" {
+			if close := map[byte]string{'"': `"`, '\'': "'", '{': "}"}[rest[0]]; close != "" && strings.Contains(rest[1:], close) {
+				end = close
+				rest = rest[1:]
+			}
+		}
+		value, after, _ := strings.Cut(rest, end)
+		found = append(found, [2]string{key, strings.TrimSpace(value)})
+		text = after
+	}
+	return found
+}
+
+func listed(hits []hit) []hit {
+	for i := range hits {
+		hits[i].isListed = len(hits) > 1
+	}
+	return hits
+}

@@ -1,0 +1,96 @@
+package discover
+
+import (
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// hit is a host that was recognised in a value, with its port, or 0, and the scheme of the URL, if there is one.
+type hit struct {
+	host     string
+	port     int
+	scheme   string
+	hasPort  bool // the port is written with the host
+	doubtful bool // perhaps not called, or not a host
+	isListed bool // one of several that are written together
+}
+
+var (
+	hostLabel = regexp.MustCompile(`^[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?$`)
+
+	// fileExtensions end the names of files, which look like DNS names.
+	fileExtensions = setOf(`yaml yml json jar war ear zip gz tgz tar xml properties txt log pem crt cer key p12 pfx jks csv tsv sql
+		sqlite db sock so dll exe png jpg jpeg gif svg css js ts html htm conf cfg ini toml env lock tpl tmpl pid md5 bak dat bin
+		class java go rb php cs jsx tsx vue scss proto avsc wasm deb rpm pdf doc docx xls xlsx`)
+)
+
+// parseHost reads a DNS name in lower case without its last dot, or an IP address in its canonical form. It refuses
+// what is not to be called from elsewhere: this machine, and networks that no host is in.
+func parseHost(text string) (string, bool) {
+	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		isNone := ip.IsUnspecified() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.Zone() != ""
+		if ip = ip.Unmap(); ip.Is4() && (ip.As4()[0] == 0 || ip.As4()[0] >= 224) {
+			isNone = true
+		}
+		return ip.String(), !isNone
+	}
+	host := strings.TrimSuffix(strings.ToLower(text), ".")
+	labels := strings.Split(host, ".")
+	for _, label := range labels {
+		if !hostLabel.MatchString(label) {
+			return "", false
+		}
+	}
+	last := labels[len(labels)-1]
+	if len(host) > 253 || !strings.ContainsFunc(last, unicode.IsLetter) || strings.Contains(text, template) {
+		return "", false
+	}
+	if last == "localhost" || last == "localdomain" {
+		return "", false
+	}
+	return host, true
+}
+
+// isIP says whether a host is an IP address.
+func isIP(host string) bool { _, err := netip.ParseAddr(host); return err == nil }
+
+// parsePort reads a port. An empty one is the default.
+func parsePort(text string, standard int) (int, bool) {
+	if text == "" {
+		return standard, true
+	}
+	port, err := strconv.Atoi(text)
+	return port, err == nil && port > 0 && port < 65536
+}
+
+// parseHostPort reads HOST, HOST:PORT or [IPv6]:PORT.
+func parseHostPort(text string, standard int) (h hit, ok bool) {
+	host, port := text, ""
+	if i := strings.LastIndex(text, ":"); i >= 0 && (strings.Count(text, ":") == 1 || strings.Contains(text, "]:")) {
+		host, port = text[:i], text[i+1:]
+		if port == "" {
+			return h, false
+		}
+	}
+	if h.host, ok = parseHost(host); !ok {
+		return h, false
+	}
+	h.hasPort = port != ""
+	h.port, ok = parsePort(port, standard)
+	return h, ok
+}
+
+// looksLikeName says whether a host that no URL and no port shows to be one is a DNS name all the same: it is not
+// the name of a file or a class, or a version.
+func looksLikeName(text string) bool {
+	dot := strings.LastIndex(strings.TrimSuffix(text, "."), ".")
+	if dot < 0 {
+		return true
+	}
+	last := strings.TrimSuffix(text[dot+1:], ".")
+	isMixed := strings.ToLower(last) != last && strings.ToUpper(last) != last
+	return !isMixed && !fileExtensions[strings.ToLower(last)]
+}

@@ -1,0 +1,93 @@
+package discover
+
+import (
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// template is what stands in place of what a template engine fills in: it is never a part of a host.
+const template = "__TEMPLATE__"
+
+var (
+	// action is an action of a Go template, as in the templates of a chart, or of Jinja.
+	action = regexp.MustCompile(`(?s)\{\{.*?\}\}|\{%.*?%\}`)
+	// control is a line of nothing but actions.
+	control = regexp.MustCompile(`(?m)^[ \t]*(__TEMPLATE__[ \t]*)+\r?$`)
+)
+
+// withoutActions replaces the actions of templates, and keeps the lines where they are.
+func withoutActions(text string) string {
+	if !strings.Contains(text, "{{") && !strings.Contains(text, "{%") {
+		return text
+	}
+	text = action.ReplaceAllStringFunc(text, func(action string) string {
+		return template + strings.Repeat("\n", strings.Count(action, "\n"))
+	})
+	return control.ReplaceAllString(text, "")
+}
+
+// readYAML reads the documents of a text. Actions of templates become a text that is no host.
+func readYAML(text string) ([]*node, error) {
+	decoder := yaml.NewDecoder(strings.NewReader(withoutActions(text)))
+	var documents []*node
+	for {
+		var document yaml.Node
+		switch err := decoder.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			return documents, nil
+		case err != nil:
+			return documents, err
+		}
+		documents = append(documents, fromYAML(&document, 0))
+	}
+}
+
+// maxDepth ends aliases that contain themselves.
+const maxDepth = 100
+
+func fromYAML(from *yaml.Node, depth int) *node {
+	n := &node{line: from.Line}
+	if depth > maxDepth {
+		return n
+	}
+	switch from.Kind {
+	case yaml.DocumentNode:
+		return fromYAML(from.Content[0], depth+1)
+	case yaml.AliasNode:
+		return fromYAML(from.Alias, depth+1)
+	case yaml.ScalarNode:
+		n.text, n.block = from.Value, from.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	case yaml.SequenceNode:
+		n.kind = sequence
+		for _, item := range from.Content {
+			n.items = append(n.items, fromYAML(item, depth+1))
+		}
+	case yaml.MappingNode:
+		n.kind = mapping
+		for i := 0; i+1 < len(from.Content); i += 2 {
+			value := fromYAML(from.Content[i+1], depth+1)
+			if from.Content[i].Tag == "!!merge" {
+				n.merge(value)
+				continue
+			}
+			n.fields = append(n.fields, field{from.Content[i].Value, value})
+		}
+	}
+	return n
+}
+
+// merge adds the fields of "<<", a map or a list of maps. Those that the map has itself win, and so they are not
+// settings.
+func (n *node) merge(from *node) {
+	for _, source := range append([]*node{from}, from.items...) {
+		for _, f := range source.fields {
+			if n.get(f.key) == nil {
+				n.fields = append(n.fields, f)
+			}
+		}
+	}
+}
