@@ -48,6 +48,8 @@ func TestLines(t *testing.T) {
 		"PAIR=a.example:1,b.example:2":                  "PAIR a.example:1?, PAIR b.example:2?",
 		"SERVERS=a.example:1,b.example:2":               "SERVERS a.example:1, SERVERS b.example:2",
 		"URL=mongodb://[2001:db8::1]:27017/x":           "URL 2001:db8::1:27017",
+		"URL=amqp://u:a/b@mq.example:1/x":               "URL mq.example:1",
+		"URL=https://u:a/b@api.example/x":               "",
 		"URL=foo://a.example:1":                         "URL a.example:1?",
 		"URL=file:///data/a.example":                    "",
 		"URL=sqlite:///a.db":                            "",
@@ -83,6 +85,27 @@ func TestLines(t *testing.T) {
 	} {
 		if got := found(map[string]string{"app.env": line + "\n"}); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
+
+// Each format knows the line of a value, also in a file within a file.
+func TestLinesOfFormats(t *testing.T) {
+	const host = "a.corp.example"
+	for name, text := range map[string]string{
+		"a.env": "A=b\n# c\nDB_HOST=" + host, "a.properties": "a=b\\\n  c\ndb.host=" + host, "a.ini": "[a]\n\nhost = " + host,
+		"a.toml": "hosts = [\n  \"x\",\n  \"" + host + ":1\",\n]", "a.json": "{\n\"a\": 1,\n\"host\": \"" + host + "\"}",
+		"a.yaml": "a:\n  b: {c: d,\n    host: " + host + "}", "a.xml": "<a>\n<b c='d'\n host='" + host + "'/></a>",
+		"b.yaml":       "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n---\nhost: " + host,
+		"map.yaml":     "apiVersion: v1\nkind: ConfigMap\ndata: {config.json: '{\"host\": \"" + host + "\"}'}",
+		"block.yaml":   "data: {}\na.properties: |\n  db.host=" + host,
+		"template.yml": "{{- if\n .x }}\nhost: " + host + "\n{{- end }}",
+	} {
+		scan := discover.NewScan()
+		scan.ReadFile(name, []byte(text+"\n"))
+		report := scan.Report(discover.ReportOptions{})
+		if len(report.Endpoints) != 1 || report.Endpoints[0].Host != host || report.Endpoints[0].References[0].Line != 3 {
+			t.Errorf("%s: %+v %v, want %s in line 3", name, report.Endpoints, report.Findings, host)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func objects() []runtime.Object {
 		&corev1.ConfigMap{ObjectMeta: meta("shop", "app"), Data: map[string]string{
 			"application.properties": "spring.redis.host=configmap.corp.example\nspring.redis.port=6379\n", "STOCK_IP": "10.96.0.9",
 		}},
-		&corev1.ConfigMap{ObjectMeta: resolver, Data: map[string]string{"config.yaml": "host: resolver.corp.example"}},
+		&corev1.ConfigMap{ObjectMeta: resolver, Data: map[string]string{"config.json": `{"host": "resolver.corp.example"}`}},
 		&corev1.ConfigMap{ObjectMeta: meta("kube-system", "app"), Data: map[string]string{"API_URL": "https://system.corp.example"}},
 		&corev1.Secret{ObjectMeta: meta("shop", "app"), Data: map[string][]byte{"URL": []byte("amqp://a:planted@secret.corp.example")}},
 		&corev1.Secret{ObjectMeta: meta("shop", "release"), Type: "helm.sh/release.v1", Data: map[string][]byte{"release": []byte("https://release.corp.example")}},

@@ -16,8 +16,8 @@ import (
 )
 
 // planted is what every secret of the corpus has in it, or the part of one behind a character that ends passwords in
-// a URL.
-var planted = regexp.MustCompile(`(?i)planted|secret-[0-9]`)
+// a URL, also a number that could be taken for a port.
+var planted = regexp.MustCompile(`(?i)planted|secret-[0-9]|64999`)
 
 // outputs are all that the command prints about a scan.
 func outputs(t *testing.T, scan *discover.Scan, entries *discover.Names) map[string]string {
@@ -75,7 +75,7 @@ func TestNoSecretInAnyOutput(t *testing.T) {
 // awkward are passwords that a URL should have in another form, and that people write as they are.
 var awkward = []string{
 	"planted", "pl@nted", "planted/x", "planted:x", "planted?x", "planted#x", "planted@10.0.0.1", "planted.example", "planted.example:99",
-	"12/planted", "12@planted.example/x", "a?b=planted.example", "a;Server=planted.example", "planted,planted.example:99",
+	"12/planted", "12@planted.example/x", "a?b=planted.example", "a;Server=planted.example", "64999/x", "64999?x", "64999", "planted,planted.example:99",
 	"planted example.org", "x@planted.example:1/y@z", "p'planted", `p"planted`, "99;planted=1", "x://planted.example", "p@ss/w?rd@planted.example",
 }
 

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"path/filepath"
 	"strings"
 )
 
@@ -124,12 +125,22 @@ func (c *collector) scalar(g *group, path []string, n *node, isListed bool) {
 	case len(path) > 0 && isOptions(path[len(path)-1]), strings.HasPrefix(n.text, "#!"):
 		c.arguments(n)
 		return
-	case !n.isMultiline():
-		g.add(path, n, isListed)
+	}
+	name := ""
+	if len(path) > 0 {
+		name = path[len(path)-1]
+	}
+	if n.isMultiline() || holdsFile(name, n.text) {
+		c.embedded(path, name, n)
 		return
 	}
-	name := path[max(0, len(path)-1):]
-	c.embedded(path, strings.Join(name, ""), n)
+	g.add(path, n, isListed)
+}
+
+// holdsFile says whether a value of one line is a file: JSON, or what the name of its key says.
+func holdsFile(name, text string) bool {
+	format := sniff(text)
+	return format == JSON || format != "" && byExtension[filepath.Ext(name)] != ""
 }
 
 // embedded collects the settings of a text of several lines: a file in it by its name or its content, or else the
