@@ -51,39 +51,75 @@ func (g Group) mean() *discoveryv1.EndpointSlice {
 	if len(g.Slices) > 0 || g.Endpoints != nil {
 		spec.Selector = nil
 	}
+	var ports []meantPort
 	for _, slice := range g.Slices {
 		for i, p := range slice.Ports {
 			if p.Name == nil {
 				slice.Ports[i].Name = new(string)
 			}
 			if p.Port != nil {
-				*slice.Ports[i].Name = meantName(spec.Ports, *slice.Ports[i].Name, *p.Port, len(slice.Ports))
+				protocol := corev1.ProtocolTCP
+				if p.Protocol != nil {
+					protocol = orTCP(*p.Protocol)
+				}
+				ports = append(ports, meantPort{slice.Ports[i].Name, protocol, *p.Port})
 			}
 		}
 	}
 	if g.Endpoints != nil {
 		for _, subset := range g.Endpoints.Subsets {
 			for i, p := range subset.Ports {
-				subset.Ports[i].Name = meantName(spec.Ports, p.Name, p.Port, len(subset.Ports))
+				ports = append(ports, meantPort{&subset.Ports[i].Name, orTCP(p.Protocol), p.Port})
 			}
 		}
 	}
+	giveNames(spec.Ports, ports)
 	return nil
 }
 
-// meantName is the name that a port of the endpoints means: its own if the Service has it, that of the only port, or
-// that of the port which leads to its number.
-func meantName(ports []corev1.ServicePort, name string, number int32, count int) string {
-	if slices.ContainsFunc(ports, func(p corev1.ServicePort) bool { return p.Name == name }) {
-		return name
-	}
-	if len(ports) == 1 && count == 1 {
-		return ports[0].Name
-	}
-	for _, p := range ports {
-		if p.TargetPort.IntVal == number || p.TargetPort.String() == "0" && p.Port == number {
-			return p.Name
+// meantPort is a port of endpoints, with the name that is to change.
+type meantPort struct {
+	name     *string
+	protocol corev1.Protocol
+	number   int32
+}
+
+// giveNames gives ports of the endpoints that no port of the Service has the names that they mean: that of the only
+// port that is left, or of the only one that leads to its number. If one stays without, none changes.
+func giveNames(ofService []corev1.ServicePort, ofEndpoints []meantPort) {
+	var left []corev1.ServicePort
+	for _, s := range ofService {
+		if !slices.ContainsFunc(ofEndpoints, func(p meantPort) bool { return *p.name == s.Name && p.protocol == orTCP(s.Protocol) }) {
+			left = append(left, s)
 		}
 	}
-	return name
+	names, taken := map[string]string{}, map[string]bool{}
+	for _, p := range ofEndpoints {
+		if slices.ContainsFunc(ofService, func(s corev1.ServicePort) bool { return *p.name == s.Name && p.protocol == orTCP(s.Protocol) }) {
+			continue
+		}
+		var fits []string
+		for _, s := range left {
+			leads := s.TargetPort.IntVal == p.number || s.TargetPort.String() == "0" && s.Port == p.number
+			if orTCP(s.Protocol) == p.protocol && (leads || len(left) == 1) {
+				fits = append(fits, s.Name)
+			}
+		}
+		key := *p.name + "/" + string(p.protocol)
+		if _, isKnown := names[key]; isKnown {
+			continue
+		}
+		if len(fits) != 1 || taken[fits[0]+"/"+string(p.protocol)] {
+			return
+		}
+		names[key], taken[fits[0]+"/"+string(p.protocol)] = fits[0], true
+	}
+	if len(names) != len(left) {
+		return
+	}
+	for _, p := range ofEndpoints {
+		if name, isMeant := names[*p.name+"/"+string(p.protocol)]; isMeant {
+			*p.name = name
+		}
+	}
 }

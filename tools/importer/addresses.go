@@ -227,6 +227,9 @@ func (e *entry) addAddress(a *endpoint) {
 		e.list = append(e.list, a)
 		return
 	}
+	if !e.strict && maps.Equal(old.ports, a.ports) {
+		e.note("address "+textOf(a.Address), "it is listed twice, and the entry has it once")
+	}
 	if old.ready != a.ready {
 		e.refuse("", "the address %s is listed as ready and as not ready", a.IP)
 	}

@@ -273,8 +273,10 @@ func TestRoundTrip(t *testing.T) {
 					texts = append(texts, group.Manifests()...)
 				}
 				text := strings.Join(texts, "\n")
-				result := importTexts(t, importer.Options{}, false, map[string]string{"random": text})
-				faults, n := importertest.Compare(read(t, text), after(t, result.Values), result)
+				o := importer.NewObjects()
+				o.Strict = rapid.Bool().Draw(rt, "strict")
+				result := importInto(t, o, importer.Options{}, map[string]string{"random": text})
+				faults, n := importertest.Compare(expected(t, text, result), after(t, result.Values), result)
 				compared += n
 				for _, f := range result.Findings {
 					if !everything && f.Severity != findings.Hint {

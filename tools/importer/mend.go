@@ -40,8 +40,8 @@ func (e *entry) mendAlias() bool {
 	}
 	e.reportOfAlias()
 	if len(e.Ports) == 0 {
-		e.refuse("add the ports of the address, and remove the #", "externalName %s is an IP address, which is no DNS name, "+
-			"and an entry with an address needs ports, which the Service does not have", text)
+		e.refuse("add the ports of the address, and remove the #", "externalName %s is an IP address, not a DNS name, "+
+			"and an entry with an address needs ports: the Service does not have any", text)
 		return true
 	}
 	e.mended("externalName: "+text, "an IP address is not a DNS name, and only proxies that connect to it themselves reached it; "+

@@ -105,6 +105,19 @@ func TestWild(t *testing.T) {
 	}
 }
 
+// expected says what the entries of a manifest mean: what it does today, or where something is mended what is meant.
+func expected(t testing.TB, text string, result *importer.Result) map[string]importertest.Meaning {
+	t.Helper()
+	all, meant := read(t, text), meantBy(t, text)
+	for _, f := range result.Findings {
+		if f.Code == findings.Mended {
+			key := keyOf(f.Namespace, f.Entry)
+			all[key] = meant[key]
+		}
+	}
+	return all
+}
+
 // checkWords requires a word on every entry that does something else than the objects.
 func checkWords(t *testing.T, shape, text string, result *importer.Result) {
 	t.Helper()
