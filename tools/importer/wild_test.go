@@ -87,8 +87,8 @@ func TestWild(t *testing.T) {
 		checkWords(t, shape, all, result)
 	}
 	t.Logf("%d files, %d mappings that mean something, %d of them entries: %.1f %%", files, mappings, imported, 100*float64(imported)/float64(mappings))
-	if imported*100 < mappings*95 {
-		t.Errorf("%d of %d mappings became entries, want 95 %%", imported, mappings)
+	if files < 73 || imported*100 < mappings*95 {
+		t.Errorf("of %d files, %d of %d mappings became entries, want 95 %% of at least 73", files, imported, mappings)
 	}
 	const path = "testdata/wild/want.txt"
 	if *update {
