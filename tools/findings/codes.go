@@ -85,5 +85,7 @@ const (
 	IPv6Only                 Code = "ipv6-only"
 	NotImported              Code = "not-imported"
 	NotCarriedOver           Code = "not-carried-over"
+	Mended                   Code = "mended"
+	NotRead                  Code = "not-read"
 	ImportNote               Code = "import-note"
 )

@@ -199,6 +199,9 @@ func (e *entry) newEndpoint(ip string, from discoveryv1.Endpoint, ports map[port
 	if address, err := netip.ParseAddr(ip); err == nil {
 		a.IP = address.String() // the only form of an IPv6 address that the chart accepts
 	}
+	if !e.strict {
+		e.mendIP(&a.Address, ip)
+	}
 	e.reportFields(from, " of "+ip, "", "addresses", "hostname", "zone", "conditions", "hints")
 	serving, isTerminating := ptr.Deref(from.Conditions.Serving, a.ready), ptr.Deref(from.Conditions.Terminating, false)
 	a.draining = isTerminating && !a.ready && ptr.Deref(from.Conditions.Serving, true)
@@ -223,6 +226,9 @@ func (e *entry) addAddress(a *endpoint) {
 		e.byText[textOf(a.Address)] = a
 		e.list = append(e.list, a)
 		return
+	}
+	if !e.strict && maps.Equal(old.ports, a.ports) {
+		e.note("address "+textOf(a.Address), "it is listed twice, and the entry has it once")
 	}
 	if old.ready != a.ready {
 		e.refuse("", "the address %s is listed as ready and as not ready", a.IP)

@@ -53,7 +53,7 @@ func valuesOf(entries []*entry) (text []byte, lines []int) {
 		if e.refused {
 			continue
 		}
-		item := e.Item()
+		item := e.withStandIns()
 		text = append(text, item...)
 		line += bytes.Count(item, []byte("\n"))
 	}

@@ -38,6 +38,9 @@ type entry struct {
 	// refused is an entry that is only written as a comment: the chart refuses it, or it would behave
 	// differently than the objects.
 	refused bool
+
+	// strict mends nothing.
+	strict bool
 }
 
 func newEntry(svc *corev1.Service) *entry {
@@ -65,6 +68,11 @@ func (e *entry) note(what, why string, args ...any) {
 	e.add(findings.ImportNote, findings.Args{"what": what, "why": fmt.Sprintf(why, args...)})
 }
 
+// mended says what the entry has as it is plainly meant, and not as the objects do it.
+func (e *entry) mended(what, why string, args ...any) {
+	e.add(findings.Mended, findings.Args{"what": what, "why": fmt.Sprintf(why, args...)})
+}
+
 // refuse makes the entry a comment.
 func (e *entry) refuse(fix, why string, args ...any) {
 	e.refused = true
@@ -78,7 +86,10 @@ func (e *entry) fill() {
 	}
 	e.addMetadata(e.service)
 	if e.service.Spec.Type == corev1.ServiceTypeExternalName {
-		e.addAlias()
+		if e.strict || !e.mendAlias() {
+			e.addAlias()
+		}
+		e.noteVariables()
 		return
 	}
 	e.addSelector()
@@ -88,6 +99,7 @@ func (e *entry) fill() {
 		e.refuse("", "the Service has no selector, and no Endpoints or EndpointSlice with an address for it was read")
 	}
 	e.reportService()
+	e.noteVariables()
 }
 
 // The labels that the chart sets itself, and those that only say what created an object.
@@ -131,10 +143,15 @@ func (e *entry) addAlias() {
 	e.ExternalName = e.service.Spec.ExternalName
 	for _, port := range e.service.Spec.Ports {
 		if targetPort(port, port.Port) != intstr.FromInt32(port.Port) {
-			e.notCarriedOver(describeTarget(port), noEffect)
+			e.reportAliasTarget(port)
 		}
 		e.Ports = append(e.Ports, newPort(port))
 	}
+	e.reportOfAlias()
+}
+
+// reportOfAlias reports what has no effect on an alias.
+func (e *entry) reportOfAlias() {
 	e.reportFields(e.service.Spec, "", noEffect, "type", "externalName", "ports")
 	if e.endpoints != nil && len(e.endpoints.Subsets) > 0 {
 		e.notCarriedOver("Endpoints "+e.endpoints.Name, noEffect)

@@ -23,7 +23,7 @@ func (e *entry) compareFamilies() {
 			written[corev1.IPv4Protocol], written[corev1.IPv6Protocol] = true, true // as the chart sets them for a name
 			return false
 		}
-		family := service.FamilyOf(a.IP)
+		family := service.FamilyOf(withDefault(a.IP))
 		if policy == corev1.IPFamilyPolicySingleStack && len(families) == 1 && families[0] != family {
 			dropped = append(dropped, a.IP)
 			return true

@@ -23,7 +23,7 @@ func withoutService(kind string, key, svc service.Key, reason string) findings.F
 // group puts the objects of each Service together. What is not for import is left out, and what belongs to no
 // Service is unmatched.
 func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []findings.Finding) {
-	leftOut, unmatched = []LeftOut{}, append([]findings.Finding{}, o.outdated...)
+	leftOut, unmatched = []LeftOut{}, slices.Concat([]findings.Finding{}, o.outdated, o.broken)
 	slices.SortFunc(unmatched, func(a, b findings.Finding) int { return cmp.Compare(a.Message, b.Message) })
 	skip := func(kind string, key service.Key, reason string) {
 		leftOut = append(leftOut, LeftOut{Kind: kind, Namespace: key.Namespace, Name: key.Name, Reason: reason})
@@ -37,7 +37,13 @@ func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []find
 			continue
 		}
 		e := newEntry(svc)
-		e.unknownFields = o.unknownFields[key]
+		e.unknownFields, e.strict = o.unknownFields[key], o.Strict
+		if o.isMeantWithoutSelector(svc) {
+			e.dropSelector()
+		}
+		if o.differs(key) {
+			e.refuse("keep one of them", "several objects of this name differ")
+		}
 		byService[key] = e
 		entries = append(entries, e)
 	}
@@ -74,11 +80,22 @@ func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []find
 			leftOut = append(leftOut, LeftOut{Kind: kind, Count: count, Reason: "Kubernetes creates them from other objects"})
 		}
 	}
-	for _, kind := range slices.Sorted(maps.Keys(o.otherKinds)) {
-		count := o.otherKinds[kind]
-		leftOut = append(leftOut, LeftOut{Kind: kind, Count: count, Reason: "import is for Services, Endpoints and EndpointSlices"})
+	leftOut = append(leftOut, o.nameRoutes(byService)...)
+	for _, kind := range slices.Sorted(maps.Keys(o.encrypted)) {
+		leftOut = append(leftOut, LeftOut{Kind: kind, Count: o.encrypted[kind], Reason: "SOPS encrypted them"})
 	}
 	return entries, leftOut, unmatched
+}
+
+// differs says whether objects of one name that differ were read, of a Service or its endpoints.
+func (o *Objects) differs(svc service.Key) bool {
+	for _, key := range o.sorted(kindSlice) {
+		slice := o.byKind[kindSlice][key].Object.(*discoveryv1.EndpointSlice)
+		if service.ServiceOf(slice) == svc && o.differing[kindSlice+" "+key.String()] {
+			return true
+		}
+	}
+	return o.differing[kindService+" "+svc.String()] || o.differing[kindEndpoints+" "+svc.String()]
 }
 
 // whyLeftOut is why a Service is not for import, or empty.
@@ -90,7 +107,7 @@ func (o *Objects) whyLeftOut(svc *corev1.Service) string {
 		return "it is being deleted"
 	case svc.Labels["app.kubernetes.io/name"] == charts.Dir && svc.Annotations["meta.helm.sh/release-name"] != "":
 		return "it belongs to a release of this chart"
-	case service.HasSelector(svc) && !o.Selectors:
+	case service.HasSelector(svc) && !o.Selectors && !o.isMeantWithoutSelector(svc):
 		return "it selects pods; with --selectors it becomes an entry with the backend cluster"
 	}
 	return ""

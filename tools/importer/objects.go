@@ -28,11 +28,19 @@ type Objects struct {
 	// Selectors imports also the Services that select pods, with the backend cluster. Set it before reading.
 	Selectors bool
 
+	// Strict neither mends what is plainly meant nor reads on after a document that cannot be read. Set it before
+	// reading.
+	Strict bool
+
 	byKind        map[string]map[service.Key]service.Manifest // Services, Endpoints and EndpointSlices
 	created       map[string]map[service.Key]bool             // by kind, what Kubernetes created from other objects
 	outdated      []findings.Finding                          // about EndpointSlices of a version that is gone
 	otherKinds    map[string]int                              // how many objects are not for import
+	encrypted     map[string]int                              // how many of these SOPS encrypted
+	routes        []route                                     // to Services
+	broken        []findings.Finding                          // about documents that cannot be read
 	unknownFields map[service.Key][]string                    // of the objects of a Service
+	differing     map[string]bool                             // kind and key of objects that were read twice and differ
 	sources       map[string]bool
 }
 
@@ -48,7 +56,9 @@ func NewObjects() *Objects {
 		byKind:        map[string]map[service.Key]service.Manifest{kindService: {}, kindEndpoints: {}, kindSlice: {}},
 		created:       map[string]map[service.Key]bool{kindEndpoints: {}, kindSlice: {}},
 		otherKinds:    map[string]int{},
+		encrypted:     map[string]int{},
 		unknownFields: map[service.Key][]string{},
+		differing:     map[string]bool{},
 		sources:       map[string]bool{},
 	}
 }
@@ -59,14 +69,12 @@ func (o *Objects) service(key service.Key) *corev1.Service {
 	return svc
 }
 
-// ReadManifests adds the objects of a manifest. Two different objects of one name are an error, since which of
-// them counts would depend on the order.
+// ReadManifests adds the objects of a manifest. A document that cannot be read is a finding, or with Strict an
+// error. So is the second of two different objects of one name, since which of them counts would depend on the
+// order: neither is imported.
 func (o *Objects) ReadManifests(name string, text []byte) error {
 	o.sources[name] = true
-	manifests, err := service.FromManifests(name, text)
-	if err != nil {
-		return err
-	}
+	manifests, broken := service.FromManifests(name, text)
 	for _, m := range manifests {
 		if m.Object.GetNamespace() == "" {
 			m.Object.SetNamespace(o.DefaultNamespace)
@@ -74,15 +82,32 @@ func (o *Objects) ReadManifests(name string, text []byte) error {
 		if _, isOther := m.Object.(*metav1.ObjectMeta); isOther {
 			o.addOther(m)
 		} else if err := o.add(m); err != nil {
+			broken = append(broken, err)
+		}
+	}
+	for _, err := range broken {
+		if o.Strict {
 			return err
 		}
+		o.broken = append(o.broken, findings.New(findings.NotRead, "", "", findings.Args{"why": err.Error()}))
 	}
 	return nil
 }
 
 // addOther adds an object of a kind or version that is not imported.
 func (o *Objects) addOther(m service.Manifest) {
-	if m.GroupVersionKind().Group != discoveryv1.GroupName {
+	isRoute := !o.Strict && o.addRoute(m)
+	switch {
+	case m.IsEncrypted && isImported(m.Kind):
+		why := fmt.Sprintf("%s: the %s %s is encrypted with SOPS: decrypt it with sops --decrypt", m.From, m.Kind, service.KeyOf(m.Object))
+		o.broken = append(o.broken, findings.New(findings.NotRead, "", "", findings.Args{"why": why}))
+		return
+	case m.IsEncrypted:
+		o.encrypted[m.Kind]++
+		return
+	case isRoute:
+		return
+	case m.GroupVersionKind().Group != discoveryv1.GroupName:
 		o.otherKinds[m.Kind]++
 		return
 	}
@@ -99,6 +124,7 @@ func (o *Objects) add(m service.Manifest) error {
 	old, isKnown := o.byKind[m.Kind][key]
 	o.keep(m)
 	if isKnown && !equality.Semantic.DeepEqual(old.Object, m.Object) {
+		o.differing[m.Kind+" "+key.String()] = true
 		return fmt.Errorf("%s and %s both have the %s %s, and differ: leave out one of them", old.From, m.From, m.Kind, key)
 	}
 	switch object := m.Object.(type) {
@@ -125,6 +151,10 @@ var internalAnnotations = map[string]bool{
 	corev1.EndpointsLastChangeTriggerTime:   true,
 	"endpoints.kubernetes.io/over-capacity": true,
 	"kubectl.kubernetes.io/restartedAt":     true,
+}
+
+func isImported(kind string) bool {
+	return kind == kindService || kind == kindEndpoints || kind == kindSlice
 }
 
 // isStored says whether an object is from an API server, with the fields that it fills in.

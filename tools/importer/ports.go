@@ -80,6 +80,9 @@ func (e *entry) compareAppProtocol(object string, key portKey, port discoveryv1.
 
 // addPorts carries over the ports of the Service, with their numbers at the addresses.
 func (e *entry) addPorts() {
+	if !e.strict && e.Headless == nil {
+		e.mendPortNames()
+	}
 	onlyAddresses := map[portKey]int32{} // ports that the Service does not have
 	for _, a := range e.list {
 		maps.Copy(onlyAddresses, a.ports)

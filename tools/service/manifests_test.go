@@ -29,9 +29,9 @@ func TestFromManifests(t *testing.T) {
 		"keys":        {db + "spec: {selector: {1: a, on: b}, newField: 1, ports: [{port: 80, other: 2}]}", []string{"in.yaml:1 Service db [spec.newField spec.ports[0].other]"}},
 		"empty":       {"# nothing\n---\n", nil},
 	} {
-		manifests, err := service.FromManifests("in.yaml", []byte(c.text))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
+		manifests, broken := service.FromManifests("in.yaml", []byte(c.text))
+		if broken != nil {
+			t.Errorf("%s: %v", name, broken)
 		}
 		var got []string
 		for _, m := range manifests {

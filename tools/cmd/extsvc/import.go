@@ -21,6 +21,7 @@ type importCommand struct {
 	files         []string
 	recursive     bool
 	selectors     bool
+	strict        bool
 	options       importer.Options
 	output        output
 	file          file
@@ -36,7 +37,8 @@ func newImportCommand() *cobra.Command {
 the objects of a namespace, or with -f from manifests, YAML or JSON. Nothing changes in the
 cluster: import lists services, endpoints and endpointslices.
 
-What the chart cannot do, such as a nodePort, is a comment above the entry, with the reason.
+What is plainly meant is mended, such as an IP address as externalName, and a comment above the
+entry says so; --strict mends nothing. What the chart cannot do, such as a nodePort, is a comment above the entry, with the reason.
 An entry that the chart refuses, or that would behave differently, is commented out. Entries
 that differ only in the namespace become one with namespaces. Endpoints stay Endpoints
 (endpointsKind) until you change that.
@@ -61,13 +63,14 @@ this chart and, without --selectors, Services that select pods are left out.`,
 	flags.Lookup("namespace").Usage = "namespace (default: that of the context; with -f, that of objects without one)"
 	flags.BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "read all namespaces")
 	flags.BoolVar(&c.selectors, "selectors", false, "also import Services that select pods, with the backend cluster")
+	flags.BoolVar(&c.strict, "strict", false, "mend nothing, and end at a document that cannot be read")
 	flags.StringVar(&c.options.ReleaseNamespace, "release-namespace", "", "namespace of the release: its entries are written without a namespace")
 	completeNamespace(cmd, "release-namespace", func() helm.ClusterOptions { return c.cluster })
 	addChartFlag(cmd, &c.options.Chart)
 	c.output.add(cmd, "values", "json")
 	c.output.addExits(cmd, exits{
 		ok:     "everything is carried over",
-		notice: "something is not carried over; the findings say what and why",
+		notice: "something is mended, not carried over or not read; the findings say what and why",
 	})
 	c.file.add(cmd)
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "print neither progress nor a summary")
@@ -113,7 +116,7 @@ func (c *importCommand) run(cmd *cobra.Command) error {
 // read reads manifests or a cluster.
 func (c *importCommand) read(cmd *cobra.Command) (*importer.Objects, error) {
 	objects := importer.NewObjects()
-	objects.Selectors = c.selectors
+	objects.Selectors, objects.Strict = c.selectors, c.strict
 	if len(c.files) > 0 {
 		objects.DefaultNamespace = c.cluster.Namespace
 		return objects, service.ReadFiles(c.files, c.recursive, cmd.InOrStdin(), objects.ReadManifests)

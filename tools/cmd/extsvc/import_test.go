@@ -61,7 +61,7 @@ func TestImport(t *testing.T) {
 	if _, stderr, err := run(t, "import", "-f", input, "--write", output); err == nil || !strings.Contains(stderr, "values.yaml exists: overwrite it with --force") {
 		t.Errorf("without --force: %v, %q", err, stderr)
 	}
-	if _, stderr, err := run(t, "import", "-f", dir, "--write", output, "--force"); err == nil || !strings.Contains(stderr, "this is a values file, not a manifest") {
+	if _, stderr, err := run(t, "import", "-f", dir, "--write", output, "--force", "--strict"); err == nil || !strings.Contains(stderr, "this is a values file, not a manifest") {
 		t.Errorf("a folder with values: %v, %q", err, stderr)
 	}
 	if _, stderr, err := run(t, "import", "-f", input, "--write", output, "--force"); err != nil {
@@ -134,5 +134,24 @@ func TestImportJSON(t *testing.T) {
 	if len(result.Entries) != 3 || len(result.NotImported) != 1 || len(result.LeftOut) != 1 || result.Read != (importer.Counts{Services: 4, Endpoints: 1}) ||
 		!findings.Has(result.Findings, findings.NotCarriedOver, "", "db") || !findings.Has(result.Findings, findings.NotImported, "shop", "empty") {
 		t.Errorf("%+v", result)
+	}
+}
+
+// A broken document and what is mended are comments, and the exit code is 1; with --strict import ends.
+func TestImportMends(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.yaml"), "kind: [")
+	write(t, filepath.Join(dir, "b.yaml"), "apiVersion: v1\nkind: Service\nmetadata: {name: nas}\nspec: {type: ExternalName, externalName: 10.0.0.5, ports: [{port: 80}]}\n")
+	stdout, stderr, err := run(t, "import", "-f", dir)
+	if exitStatus(err) != findings.ExitNotice || stderr != "read 1 Service: 1 entry, 2 warnings\n" {
+		t.Errorf("%v %q", err, stderr)
+	}
+	for _, want := range []string{"# not read: " + filepath.Join(dir, "a.yaml") + ":1: ", "  # mended: externalName: 10.0.0.5: ", "addresses: [10.0.0.5]"} {
+		if !strings.Contains(strings.ReplaceAll(stdout, "\n#           ", " "), want) {
+			t.Errorf("%q is not in\n%s", want, stdout)
+		}
+	}
+	if _, stderr, err := run(t, "import", "-f", dir, "--strict"); exitStatus(err) != findings.ExitFailed || !strings.Contains(stderr, "a.yaml:1: yaml: ") {
+		t.Errorf("with --strict: %v %q", err, stderr)
 	}
 }
