@@ -159,6 +159,7 @@ func TestStored(t *testing.T) {
 
 			// Once more, whatever the controllers did in between.
 			again := importer.NewObjects()
+			again.Strict = true
 			if err := again.ReadCluster(t.Context(), client, ns, nil); err != nil {
 				t.Fatal(err)
 			}
