@@ -238,7 +238,7 @@ var stricter = []rule{
 	{
 		what: "an image, a name in `imagePullSecrets` or a resource for the test Pod that it cannot have",
 		why:  "The Pod would not start.",
-		says: says(`^at '/tests/image/(repository|tag|digest)': |^at '/tests/imagePullSecrets/\d+/name': |^at '/tests/resources/(limits|requests)': additional propert(y|ies) (?s:.*) not allowed$`),
+		says: says(`^at '/tests/image/(repository|tag|digest)': |^at '/tests/imagePullSecrets/\d+/name': |^at '/tests/imagePullSecrets/\d+': missing property 'name'$|^at '/tests/resources/(limits|requests)': additional propert(y|ies) (?s:.*) not allowed$`),
 	},
 	{
 		what: "a quantity in `tests.resources` that is negative, without digits or with an exponent of three digits",
@@ -318,7 +318,8 @@ var (
 )
 
 // withoutEffect says whether the value that a message of the schema is about has no
-// effect: it is empty, or without it the lenient chart renders the same.
+// effect: it is empty, or without it the lenient chart renders the same; with another one if it has to be there, such
+// as the name of a disabled entry.
 func withoutEffect(c charts, d document, _ []object, message string) bool {
 	place := schemaPlace.FindStringSubmatch(message)
 	if place == nil {
@@ -344,7 +345,30 @@ func withoutEffect(c charts, d document, _ []object, message string) bool {
 		}
 	}
 	without, err := documents(c.lenient, document{Release: d.Release, Values: values})
+	if err != nil && len(paths) == 1 {
+		values = copyOf(d.Values)
+		replace(values, paths[0], "other")
+		without, err = documents(c.lenient, document{Release: d.Release, Values: values})
+	}
 	return err == nil && slices.Equal(with, without)
+}
+
+// replace puts another value in a map.
+func replace(in any, path []string, value any) {
+	parent := path[:len(path)-1]
+	for _, key := range parent {
+		switch v := in.(type) {
+		case map[string]any:
+			in = v[key]
+		case []any:
+			if index, err := strconv.Atoi(key); err == nil && index < len(v) {
+				in = v[index]
+			}
+		}
+	}
+	if v, ok := in.(map[string]any); ok {
+		v[path[len(parent)]] = value
+	}
 }
 
 // remove takes away what stands at a path, as a JSON pointer has it, and returns it.
