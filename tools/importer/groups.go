@@ -89,9 +89,11 @@ func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []find
 
 // differs says whether objects of one name that differ were read, of a Service or its endpoints.
 func (o *Objects) differs(svc service.Key) bool {
-	for _, key := range o.sorted(kindSlice) {
-		slice := o.byKind[kindSlice][key].Object.(*discoveryv1.EndpointSlice)
-		if service.ServiceOf(slice) == svc && o.differing[kindSlice+" "+key.String()] {
+	if len(o.differing) == 0 {
+		return false // as in a cluster
+	}
+	for key, m := range o.byKind[kindSlice] {
+		if service.ServiceOf(m.Object.(*discoveryv1.EndpointSlice)) == svc && o.differing[kindSlice+" "+key.String()] {
 			return true
 		}
 	}

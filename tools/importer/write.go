@@ -13,7 +13,10 @@ import (
 var labels = []struct {
 	code  findings.Code
 	label string
-}{{findings.NotRead, "not read: "}, {findings.NotImported, "not imported: "}, {findings.Mended, "mended: "}, {findings.NotCarriedOver, "not carried over: "}, {findings.ImportNote, "note: "}}
+}{
+	{findings.NotRead, "not read: "}, {findings.NotImported, "not imported: "}, {findings.Mended, "mended: "},
+	{findings.NotCarriedOver, "not carried over: "}, {findings.ImportNote, "note: "},
+}
 
 // valuesFile writes the values file.
 func valuesFile(sources string, result *Result, unmatched []findings.Finding, entries []*entry) []byte {
