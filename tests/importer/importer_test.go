@@ -237,7 +237,7 @@ func BenchmarkLive(b *testing.B) {
 	for b.Loop() {
 		calls.calls.Store(0)
 		o := importer.NewObjects()
-		o.Strict = true // compared with what the objects do, not with what they mean
+		o.Strict = true // as in TestStored
 		peak := watchHeap()
 		begin := time.Now()
 		if err := o.ReadCluster(b.Context(), counted, ns, nil); err != nil {

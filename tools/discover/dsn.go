@@ -142,7 +142,7 @@ func kindOfPairs(found fields) string {
 var pairKey = regexp.MustCompile(`^[A-Za-z][\w .-]*$`)
 
 // splitPairs splits key=value;key=value. A value in quotes or braces may have a semicolon. A text with anything else
-// for a key is none, as what follows may be a part of a password.
+// for a key is not a connection string, because what follows may be a part of a password.
 func splitPairs(text string) (found fields) {
 	for text != "" {
 		key, rest, hasValue := strings.Cut(text, "=")

@@ -41,7 +41,7 @@ type Endpoint struct {
 	// Host is a DNS name or an IP address.
 	Host string `json:"host"`
 
-	// Ports are those that references have, by their numbers. There is none if no reference has one.
+	// Ports are the ports of the references, sorted. It is empty if no reference has a port.
 	Ports []Port `json:"ports"`
 
 	// Entry is the name of an entry for the host: of the one that has it among its addresses if values or a release

@@ -5,7 +5,7 @@ import "strings"
 // scheme is what a URL says about its server.
 type scheme struct {
 	name string // of a port in the values
-	port int    // the default, 0 if there is none
+	port int    // the default, or 0
 }
 
 // schemes are those of servers, with their default ports (IANA, or the documents of the servers).

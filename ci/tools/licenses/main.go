@@ -150,8 +150,8 @@ func isLicence(entry os.DirEntry) bool {
 	return !entry.IsDir() && licenseFile.MatchString(entry.Name())
 }
 
-// licences are those in the folder of the package that has any.
-func (p pkg) licences() ([]string, error) {
+// files are the texts of the files to keep in the folder of the package's licence, by their paths.
+func (p pkg) files(keep func(os.DirEntry) bool) (map[string][]byte, error) {
 	directory, err := p.licensed()
 	if err != nil {
 		return nil, err
@@ -160,16 +160,27 @@ func (p pkg) licences() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]bool{}
+	texts := map[string][]byte{}
 	for _, entry := range entries {
-		if !isLicence(entry) {
+		if !keep(entry) {
 			continue
 		}
 		path := filepath.Join(directory, entry.Name())
-		text, err := os.ReadFile(path)
-		if err != nil {
+		if texts[path], err = os.ReadFile(path); err != nil {
 			return nil, err
 		}
+	}
+	return texts, nil
+}
+
+// licences are those of a package, by their names.
+func (p pkg) licences() ([]string, error) {
+	texts, err := p.files(isLicence)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for path, text := range texts {
 		coverage := licensecheck.Scan(text)
 		if coverage.Percent < recognised {
 			return nil, fmt.Errorf("%s: %.0f%% of %s is the text of a known licence: look at it", p.path, coverage.Percent, path)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -56,26 +55,17 @@ func writeTexts(file string, programs []string) error {
 	return os.WriteFile(file, out.Bytes(), 0o644)
 }
 
-// texts are the licences of a package, as licences finds them, and the notices in the same folder.
+func isNotice(entry os.DirEntry) bool { return !entry.IsDir() && noticeFile.MatchString(entry.Name()) }
+
+// texts are the licences of a package, and the notices in the same folder.
 func (p pkg) texts() ([]string, error) {
-	directory, err := p.licensed()
-	if err != nil {
-		return nil, err
-	}
-	entries, err := os.ReadDir(directory)
+	files, err := p.files(func(entry os.DirEntry) bool { return isLicence(entry) || isNotice(entry) })
 	if err != nil {
 		return nil, err
 	}
 	var texts []string
-	for _, entry := range entries {
-		if entry.IsDir() || !licenseFile.MatchString(entry.Name()) && !noticeFile.MatchString(entry.Name()) {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(directory, entry.Name()))
-		if err != nil {
-			return nil, err
-		}
-		texts = append(texts, strings.TrimRight(string(text), "\n")+"\n")
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		texts = append(texts, strings.TrimRight(string(files[path]), "\n")+"\n")
 	}
 	return texts, nil
 }
