@@ -137,10 +137,13 @@ func (o *Objects) isMeantWithoutSelector(svc *corev1.Service) bool {
 	if endpoints != nil && !isStored(endpoints) && len(endpoints.Subsets) > 0 {
 		return true
 	}
-	return slices.ContainsFunc(o.sorted(kindSlice), func(of service.Key) bool {
-		slice := o.byKind[kindSlice][of].Object.(*discoveryv1.EndpointSlice)
-		return service.ServiceOf(slice) == key && !service.OfPods(slice) && !isStored(slice) && len(slice.Endpoints) > 0
-	})
+	for _, m := range o.byKind[kindSlice] {
+		slice := m.Object.(*discoveryv1.EndpointSlice)
+		if service.ServiceOf(slice) == key && !service.OfPods(slice) && !isStored(slice) && len(slice.Endpoints) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // dropSelector leaves out the selector.
