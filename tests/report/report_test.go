@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"external-services/tools/check"
+	"external-services/tools/discover"
 	"external-services/tools/findings"
 	"external-services/tools/helm"
 	"external-services/tools/report"
@@ -104,7 +106,28 @@ func example(entries int) *report.Report {
 		}
 		r.Check.Entries = append(r.Check.Entries, e)
 	}
+	r.Discover = calls(r.Check, entries)
 	return r
+}
+
+// calls is what discover finds in configuration that has as many references as there are entries: two of three use the
+// name of an entry, some of the others an address of one, and some a host that no entry has.
+func calls(r *check.Report, references int) *discover.Report {
+	var text strings.Builder
+	for n := range references {
+		e := r.Entries[n%len(r.Entries)].Desired
+		switch {
+		case n%3 != 2:
+			fmt.Fprintf(&text, "url.%d=https://%s.%s:5432\n", n, e.Name, e.Namespace)
+		case n%2 == 0 && len(e.Addresses) > 0:
+			fmt.Fprintf(&text, "url.%d=https://%s:5432\n", n, e.Addresses[0].IP)
+		default:
+			fmt.Fprintf(&text, "url.%d=https://a-long-name-of-the-accounting-department-%d.corp.example\n", n, n%40)
+		}
+	}
+	scan := discover.NewScan()
+	scan.ReadFile("apps/orders/application.properties", []byte(text.String()))
+	return scan.Report(discover.ReportOptions{Names: report.Names(r), ReleaseNamespace: "shop"})
 }
 
 // look is what a reader sees of the page.
@@ -112,8 +135,11 @@ type look struct {
 	Heading  string   `json:"heading"`
 	Shares   string   `json:"shares"` // what the bar says
 	Widths   []int    `json:"widths"` // of the parts of the bar, in percent of it
-	Rows     int      `json:"rows"`
-	First    []string `json:"first"` // the cells of the first row
+	Rows     int      `json:"rows"`   // of entries
+	Mapped   string   `json:"mapped"` // how many references use a mapped name
+	Share    int      `json:"share"`  // the same as a part of its bar, in percent
+	Calls    []string `json:"calls"`  // the hosts outside that applications call
+	First    []string `json:"first"`  // the cells of the first row
 	Findings int      `json:"findings"`
 	Overflow int      `json:"overflow"` // how far the page is wider than the window, in pixels
 	Highest  int      `json:"highest"`  // the height of the highest row, in pixels
@@ -134,12 +160,16 @@ const looking = `(() => {
 		const text = luminance(getComputedStyle(e).color)
 		return (Math.max(text, page) + 0.05) / (Math.min(text, page) + 0.05)
 	})
-	const bar = document.querySelector(".bar")
+	const bar = document.querySelector(".bar"), references = document.querySelector(".references")
+	const part = (element, of) => Math.round(100 * element.getBoundingClientRect().width / of.getBoundingClientRect().width)
 	return {
 		heading: document.querySelector("h1").textContent,
 		shares: bar.getAttribute("aria-label"),
-		widths: [...bar.children].map(part => Math.round(100 * part.getBoundingClientRect().width / bar.getBoundingClientRect().width)),
-		rows: all("tbody tr").length,
+		widths: [...bar.children].map(child => part(child, bar)),
+		rows: all(".entries tbody tr").length,
+		mapped: document.querySelector("#references").textContent,
+		share: part(references.firstElementChild, references),
+		calls: all(".calls tbody td:first-child").map(cell => cell.innerText.trim()),
 		first: all("tbody tr:first-child td").map(cell => cell.innerText.trim()),
 		findings: all(".finding").length,
 		overflow: document.documentElement.scrollWidth - innerWidth,
@@ -149,7 +179,7 @@ const looking = `(() => {
 	}
 })()`
 
-// The page shows the entries, the share that has moved and the findings, in a wide and a narrow window, light and
+// The page shows the entries, the share that has moved, the hosts that applications still call and the findings, in a wide and a narrow window, light and
 // dark, and asks for nothing.
 func TestPage(t *testing.T) {
 	ctx := browser(t)
@@ -201,6 +231,14 @@ func compare(t *testing.T, r *report.Report, got look) {
 	if got.Heading != r.Title || got.Rows != len(r.Check.Entries) || got.Findings != len(r.Check.Findings) {
 		t.Errorf("the page has the heading %q, %d rows and %d findings, want %d and %d",
 			got.Heading, got.Rows, got.Findings, len(r.Check.Entries), len(r.Check.Findings))
+	}
+	var hosts []string
+	for _, e := range r.Discover.Endpoints {
+		hosts = append(hosts, e.Host)
+	}
+	if got.Mapped != r.Discover.Progress.String() || got.Share != r.ReferencePercent() || !slices.Equal(got.Calls, hosts) || len(hosts) < 2 {
+		t.Errorf("the page says %q with a bar of %d %% and the hosts %q, want %q, %d %% and %q",
+			got.Mapped, got.Share, got.Calls, r.Discover.Progress, r.ReferencePercent(), hosts)
 	}
 	var shares []string
 	for i, s := range r.States() {

@@ -1,5 +1,5 @@
 // Package report shows how far a migration is on one HTML page: the state of every entry, what its
-// connections go to, and what is wrong. The page is one file that asks for nothing, neither scripts,
+// connections go to, what is wrong, and the hosts outside that applications still call. The page is one file that asks for nothing, neither scripts,
 // fonts nor images, so it can be mailed, kept and printed.
 package report
 
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"external-services/tools/check"
+	"external-services/tools/discover"
 	"external-services/tools/findings"
 	"external-services/tools/service"
 	"external-services/tools/values"
@@ -30,6 +31,10 @@ type Report struct {
 
 	// Check has the entries and the findings.
 	Check *check.Report `json:"check"`
+
+	// Discover is what the configuration of applications refers to, with its progress. It is null unless it was
+	// asked for.
+	Discover *discover.Report `json:"discover"`
 }
 
 // State is how many entries have a backend.
@@ -129,12 +134,60 @@ func podPercent(endpoints []check.Endpoint) int {
 	return percent(pods, all)
 }
 
+// Names are the entries by which discover tells how many references use a mapped name.
+func Names(r *check.Report) *discover.Names {
+	mappings := map[service.Key]*service.Mapping{}
+	for _, e := range r.Entries {
+		mappings[e.Key] = e.Desired
+	}
+	return discover.NewNames(mappings)
+}
+
+// ReferencePercent is the share of the references of applications that use a mapped name.
+func (r *Report) ReferencePercent() int {
+	return percent(r.Discover.Progress.Mapped, r.Discover.Progress.Total)
+}
+
+// Call is a host outside that applications still call, as the page shows it.
+type Call struct {
+	Host  string
+	Where string
+	Write string
+	Note  string
+}
+
+// Calls are the hosts outside that the configuration of applications still has.
+func (r *Report) Calls() []Call {
+	var calls []Call
+	for _, e := range r.Discover.Endpoints {
+		call := Call{Host: e.Host, Note: e.Note}
+		var places, writes []string
+		for _, reference := range e.References {
+			places = append(places, reference.Place.String()+" "+reference.Key)
+			if w := reference.Write; w != "" && !slices.Contains(writes, w) {
+				writes = append(writes, w)
+			}
+		}
+		call.Where, call.Write = findings.Some(places, ", "), strings.Join(writes, ", ")
+		calls = append(calls, call)
+	}
+	return calls
+}
+
+// Findings are those of check, and what discover could not read.
+func (r *Report) Findings() []findings.Finding {
+	if r.Discover == nil {
+		return r.Check.Findings
+	}
+	return slices.Concat(r.Check.Findings, r.Discover.Findings)
+}
+
 // Errors is how many findings are errors, and Warnings how many are warnings.
 func (r *Report) Errors() int   { return r.count(findings.Error) }
 func (r *Report) Warnings() int { return r.count(findings.Warning) }
 
 func (r *Report) count(severity findings.Severity) (n int) {
-	for _, f := range r.Check.Findings {
+	for _, f := range r.Findings() {
 		if f.Severity == severity {
 			n++
 		}
@@ -142,8 +195,8 @@ func (r *Report) count(severity findings.Severity) (n int) {
 	return n
 }
 
-// ExitCode is the exit code of extsvc report: that of extsvc check.
-func (r *Report) ExitCode() int { return r.Check.ExitCode() }
+// ExitCode is the exit code of extsvc report. A reference to a host outside is no finding: the page is about the way.
+func (r *Report) ExitCode() int { return findings.ExitCode(r.Findings()) }
 
 //go:embed page.html
 var text string
