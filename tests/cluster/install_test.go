@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/testenv"
@@ -24,6 +26,7 @@ import (
 // object, a change is undone by a rollback, and nothing is left after uninstalling.
 func TestScenarios(t *testing.T) {
 	onlyAPI(t)
+	installGatewayAPI(t)
 	scenarios, err := testenv.Scenarios()
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +233,11 @@ func stored(t *testing.T, objects *helm.Result) map[string]string {
 		got, err := client.CoreV1().Endpoints(want.Namespace).Get(t.Context(), want.Name, metav1.GetOptions{})
 		check("Endpoints", want, got, err)
 	}
+	for _, want := range objects.Routes {
+		kind := want.GetObjectKind().GroupVersionKind()
+		got, err := dynamicClient.Resource(gvr(kind)).Namespace(want.GetNamespace()).Get(t.Context(), want.GetName(), metav1.GetOptions{})
+		check(kind.Kind, want, got, err)
+	}
 	return versions
 }
 
@@ -284,6 +292,7 @@ func TestRefusedBeforeAnythingIsMade(t *testing.T) {
 // tests/schema calls valid.
 func TestAPIServerAcceptsValidValues(t *testing.T) {
 	onlyAPI(t)
+	installGatewayAPI(t)
 	text, err := os.ReadFile(testenv.Path("tests", "schema", "testdata", "valid.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -310,6 +319,16 @@ func TestAPIServerAcceptsValidValues(t *testing.T) {
 			}
 			for _, o := range objects.Endpoints {
 				if _, err := client.CoreV1().Endpoints(o.Namespace).Create(t.Context(), o, dryRun); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, o := range objects.Routes {
+				content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+				if err == nil {
+					resource := dynamicClient.Resource(gvr(o.GetObjectKind().GroupVersionKind())).Namespace(o.GetNamespace())
+					_, err = resource.Create(t.Context(), &unstructured.Unstructured{Object: content}, dryRun)
+				}
+				if err != nil {
 					t.Error(err)
 				}
 			}

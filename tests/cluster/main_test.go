@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tests/internal/kind"
@@ -28,6 +29,8 @@ import (
 var (
 	cluster *testenv.Cluster
 	client  kubernetes.Interface
+
+	dynamicClient dynamic.Interface
 
 	// It is one of these, and the other is nil.
 	embeddedCluster *testenv.Embedded
@@ -57,7 +60,9 @@ func start(ctx context.Context) (clusters []testenv.Started, err error) {
 		}
 		cluster, clusters = &embeddedCluster.Cluster, append(clusters, embeddedCluster)
 	}
-	client, err = cluster.Client()
+	if client, err = cluster.Client(); err == nil {
+		dynamicClient, err = cluster.Dynamic()
+	}
 	return clusters, err
 }
 

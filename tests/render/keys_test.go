@@ -70,34 +70,63 @@ var effects = map[string][2]string{
 	"tests.resources.requests":      tests(`"resources": {"requests": {"cpu": "1m"}}`),
 	"tests.resources.limits":        tests(`"resources": {"limits": {"cpu": "1"}}`),
 
-	"services[].name":                          {alias(``), `{"services": [{"name": "b", "externalName": "a.example"}]}`},
-	"services[].namespaces":                    {alias(``), alias(`, "namespaces": ["shop", "billing"]`)},
-	"services[].enabled":                       {alias(``), alias(`, "enabled": false`)},
-	"services[].namespace":                     {alias(``), alias(`, "namespace": "shop"`)},
-	"services[].externalName":                  {alias(``), `{"services": [{"name": "a", "externalName": "b.example"}]}`},
-	"services[].addresses":                     {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.2"]`, ``)},
-	"services[].addresses[].ip":                {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.2"}]`, ``)},
-	"services[].addresses[].hostname":          {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "hostname": "a-0"}]`, ``)},
-	"services[].addresses[].zone":              {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "zone": "eu-1a"}]`, ``)},
-	"services[].addresses[].ready":             {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "ready": false}]`, ``)},
-	"services[].addresses[].draining":          {addresses(`["10.0.0.1", "10.0.0.2"]`, ``), addresses(`["10.0.0.1", {"ip": "10.0.0.2", "draining": true}]`, ``)},
-	"services[].ports":                         {alias(``), alias(`, "ports": [{"port": 80}]`)},
-	"services[].ports[].name":                  {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 80, "name": "http"}]`)},
-	"services[].ports[].port":                  {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 81}]`)},
-	"services[].ports[].targetPort":            {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "targetPort": 8080`)},
-	"services[].ports[].protocol":              {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "protocol": "UDP"`)},
-	"services[].ports[].appProtocol":           {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "appProtocol": "http"`)},
-	"services[].ports[].podPort":               {moving(``, `cluster`), moving(`, "podPort": "http"`, `cluster`)},
-	"services[].backend":                       {moving(``, `external`), moving(``, `both`)},
-	"services[].selector":                      {entry(``), entry(`"selector": {"app": "a"}`)},
-	"services[].endpointsKind":                 {entry(``), entry(`"endpointsKind": "Endpoints"`)},
-	"services[].headless":                      {entry(``), entry(`"headless": true`)},
-	"services[].sessionAffinity":               {entry(``), entry(`"sessionAffinity": "ClientIP"`)},
-	"services[].sessionAffinityTimeoutSeconds": {entry(`"sessionAffinity": "ClientIP"`), entry(`"sessionAffinity": "ClientIP", "sessionAffinityTimeoutSeconds": 60`)},
-	"services[].trafficDistribution":           {entry(``), entry(`"trafficDistribution": "PreferClose"`)},
-	"services[].publishNotReadyAddresses":      {entry(``), entry(`"publishNotReadyAddresses": true`)},
-	"services[].labels":                        {alias(``), alias(`, "labels": {"a": "b"}`)},
-	"services[].annotations":                   {alias(``), alias(`, "annotations": {"a": "b"}`)},
+	"services[].name":                             {alias(``), `{"services": [{"name": "b", "externalName": "a.example"}]}`},
+	"services[].namespaces":                       {alias(``), alias(`, "namespaces": ["shop", "billing"]`)},
+	"services[].enabled":                          {alias(``), alias(`, "enabled": false`)},
+	"services[].namespace":                        {alias(``), alias(`, "namespace": "shop"`)},
+	"services[].externalName":                     {alias(``), `{"services": [{"name": "a", "externalName": "b.example"}]}`},
+	"services[].addresses":                        {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.2"]`, ``)},
+	"services[].addresses[].ip":                   {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.2"}]`, ``)},
+	"services[].addresses[].hostname":             {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "hostname": "a-0"}]`, ``)},
+	"services[].addresses[].zone":                 {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "zone": "eu-1a"}]`, ``)},
+	"services[].addresses[].ready":                {addresses(`[{"ip": "10.0.0.1"}]`, ``), addresses(`[{"ip": "10.0.0.1", "ready": false}]`, ``)},
+	"services[].addresses[].draining":             {addresses(`["10.0.0.1", "10.0.0.2"]`, ``), addresses(`["10.0.0.1", {"ip": "10.0.0.2", "draining": true}]`, ``)},
+	"services[].ports":                            {alias(``), alias(`, "ports": [{"port": 80}]`)},
+	"services[].ports[].name":                     {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 80, "name": "http"}]`)},
+	"services[].ports[].port":                     {alias(`, "ports": [{"port": 80}]`), alias(`, "ports": [{"port": 81}]`)},
+	"services[].ports[].targetPort":               {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "targetPort": 8080`)},
+	"services[].ports[].protocol":                 {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "protocol": "UDP"`)},
+	"services[].ports[].appProtocol":              {addresses(`["10.0.0.1"]`, ``), addresses(`["10.0.0.1"]`, `, "appProtocol": "http"`)},
+	"services[].ports[].podPort":                  {moving(``, `cluster`), moving(`, "podPort": "http"`, `cluster`)},
+	"services[].backend":                          {moving(``, `external`), moving(``, `both`)},
+	"services[].selector":                         {entry(``), entry(`"selector": {"app": "a"}`)},
+	"services[].endpointsKind":                    {entry(``), entry(`"endpointsKind": "Endpoints"`)},
+	"services[].headless":                         {entry(``), entry(`"headless": true`)},
+	"services[].sessionAffinity":                  {entry(``), entry(`"sessionAffinity": "ClientIP"`)},
+	"services[].sessionAffinityTimeoutSeconds":    {entry(`"sessionAffinity": "ClientIP"`), entry(`"sessionAffinity": "ClientIP", "sessionAffinityTimeoutSeconds": 60`)},
+	"services[].trafficDistribution":              {entry(``), entry(`"trafficDistribution": "PreferClose"`)},
+	"services[].publishNotReadyAddresses":         {entry(``), entry(`"publishNotReadyAddresses": true`)},
+	"services[].ingress.className":                {ingress(``, ``), ingress(``, `, "className": "internal"`)},
+	"services[].ingress.hosts":                    {ingress(``, ``), ingress(`"b.example", `, ``)},
+	"services[].ingress.hosts[].host":             {ingress(``, ``), ingress(`{"host": "b.example"}, `, ``)},
+	"services[].ingress.hosts[].paths":            {ingress(`{"host": "b.example"}, `, ``), ingress(`{"host": "b.example", "paths": [{}, {"path": "/a"}]}, `, ``)},
+	"services[].ingress.hosts[].paths[].path":     {ingress(`{"host": "b.example"}, `, ``), ingress(`{"host": "b.example", "paths": [{"path": "/a"}]}, `, ``)},
+	"services[].ingress.hosts[].paths[].pathType": {ingress(`{"host": "b.example"}, `, ``), ingress(`{"host": "b.example", "paths": [{"pathType": "Exact"}]}, `, ``)},
+	"services[].ingress.hosts[].paths[].port":     inFront(`"ingress": {"hosts": [{"host": "a.example", "paths": [{"port": 80}]}]}`, `"ingress": {"hosts": [{"host": "a.example", "paths": [{"port": 81}]}]}`),
+	"services[].ingress.tls.secretName":           {ingress(``, `, "tls": {}`), ingress(``, `, "tls": {"secretName": "a"}`)},
+	"services[].ingress.tls.hosts":                {ingress(``, `, "tls": {"secretName": "a"}`), ingress(``, `, "tls": [{"secretName": "a", "hosts": ["*.example"]}]`)},
+	"services[].ingress.allowAlias":               {alias(`, "ports": [{"port": 80}], "ingress": {"hosts": ["a.example"], "allowAlias": true}`), alias(`, "ports": [{"port": 80}]`)},
+	"services[].ingress.annotations":              {ingress(``, ``), ingress(``, `, "annotations": {"a": "b"}`)},
+	"services[].route.kind":                       {route(``), route(`, "kind": "TLSRoute"`)},
+	"services[].route.parentRefs":                 {route(``), strings.Replace(route(``), `{"name": "a"}`, `{"name": "a"}, {"name": "b"}`, 1)},
+	"services[].route.parentRefs[].name":          {route(``), strings.Replace(route(``), `{"name": "a"}`, `{"name": "b"}`, 1)},
+	"services[].route.parentRefs[].namespace":     {route(``), strings.Replace(route(``), `{"name": "a"}`, `{"name": "a", "namespace": "b"}`, 1)},
+	"services[].route.parentRefs[].sectionName":   {route(``), strings.Replace(route(``), `{"name": "a"}`, `{"name": "a", "sectionName": "b"}`, 1)},
+	"services[].route.hostnames":                  {route(``), strings.Replace(route(``), `["a.example"]`, `["b.example"]`, 1)},
+	"services[].route.rules":                      {route(``), route(`, "rules": [{}, {"path": "/a"}]`)},
+	"services[].route.rules[].path":               {route(``), route(`, "rules": [{"path": "/a"}]`)},
+	"services[].route.rules[].pathType":           {route(``), route(`, "rules": [{"pathType": "Exact"}]`)},
+	"services[].route.rules[].port":               inFront(`"route": {"parentRefs": [{"name": "a"}], "rules": [{"port": 80}]}`, `"route": {"parentRefs": [{"name": "a"}], "rules": [{"port": 81}]}`),
+	"services[].route.allowAlias":                 {alias(`, "ports": [{"port": 80}], "route": {"parentRefs": [{"name": "a"}], "allowAlias": true}`), alias(`, "ports": [{"port": 80}]`)},
+	"services[].route.annotations":                {route(``), route(`, "annotations": {"a": "b"}`)},
+	"services[].backendTLS.hostname":              backendTLS(`"hostname": "a.example", "wellKnown": "System"`, `"hostname": "b.example", "wellKnown": "System"`),
+	"services[].backendTLS.caCertificates":        backendTLS(`"hostname": "a.example", "caCertificates": [{"name": "a"}]`, `"hostname": "a.example", "caCertificates": [{"name": "a"}, {"name": "b"}]`),
+	"services[].backendTLS.caCertificates[].name": backendTLS(`"hostname": "a.example", "caCertificates": [{"name": "a"}]`, `"hostname": "a.example", "caCertificates": [{"name": "b"}]`),
+	"services[].backendTLS.wellKnown":             backendTLS(`"hostname": "a.example", "caCertificates": [{"name": "a"}]`, `"hostname": "a.example", "wellKnown": "System"`),
+	"services[].backendTLS.port":                  backendTLS(`"hostname": "a.example", "wellKnown": "System"`, `"hostname": "a.example", "wellKnown": "System", "port": "b"`),
+
+	"services[].labels":      {alias(``), alias(`, "labels": {"a": "b"}`)},
+	"services[].annotations": {alias(``), alias(`, "annotations": {"a": "b"}`)},
 }
 
 // without are the keys that render nothing, with the reason.
@@ -142,6 +171,29 @@ func entry(more string) string {
 
 func addresses(list, morePort string) string {
 	return `{"services": [{"name": "a", "addresses": ` + list + `, "ports": [{"port": 80` + morePort + `}]}]}`
+}
+
+// ingress is an entry with an Ingress for the host a.example, with other hosts before it and more settings.
+func ingress(hosts, more string) string {
+	return entry(`"ingress": {"hosts": [` + hosts + `"a.example"]` + more + `}`)
+}
+
+// route is an entry with a route for the host a.example, with more settings.
+func route(more string) string {
+	return entry(`"route": {"parentRefs": [{"name": "a"}], "hostnames": ["a.example"]` + more + `}`)
+}
+
+// inFront are two entries with two ports and something in front.
+func inFront(one, other string) [2]string {
+	of := func(part string) string {
+		return `{"services": [{"name": "a", "addresses": ["10.0.0.1"], "ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81}], ` + part + `}]}`
+	}
+	return [2]string{of(one), of(other)}
+}
+
+// backendTLS are two entries whose Gateways speak TLS to them.
+func backendTLS(one, other string) [2]string {
+	return inFront(`"backendTLS": {`+one+`}`, `"backendTLS": {`+other+`}`)
 }
 
 // moving is an entry with pods to take over.

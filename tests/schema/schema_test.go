@@ -173,7 +173,7 @@ func template(t *testing.T, values string, args ...string) (stdout, stderr strin
 		t.Fatal(err)
 	}
 	cmd := exec.Command(helm, "template", "x", testenv.Chart(), "--namespace", "default", "-f", "-")
-	cmd.Args = append(cmd.Args, args...)
+	cmd.Args = slices.Concat(cmd.Args, testenv.GatewayAPI(), args)
 	cmd.Stdin = strings.NewReader(values)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

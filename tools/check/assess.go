@@ -62,6 +62,7 @@ func (a *assessment) run() {
 		}
 	}
 	a.drift()
+	a.front()
 	observed := cmp.Or(a.existing, a.Service)
 	if observed.Spec.Type == corev1.ServiceTypeExternalName {
 		if name := observed.Spec.ExternalName; looksLikeIP(name) {

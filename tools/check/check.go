@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tools/findings"
@@ -92,20 +93,24 @@ type Options struct {
 
 	Probe ProbeOptions
 
+	// Routes reads what is in front of the entries. Run sets it.
+	Routes dynamic.Interface
+
 	// Progress is called with what is being done.
 	Progress func(what string)
 }
 
 // Run checks a release or values. It reads Helm's storage, unless there are values, and lists Services and
-// EndpointSlices, Endpoints if an entry has some, and namespaces if one seems to be missing. If a resolver follows
-// entries, it reads its Lease, its ConfigMap and its Events. Everything but the storage may be forbidden: then a
-// finding says what could not be read.
+// EndpointSlices, Endpoints if an entry has some, the kinds of routes that entries have, and namespaces if one seems to
+// be missing. If a resolver follows entries, it reads its Lease, its ConfigMap and its Events. Everything but the
+// storage may be forbidden: then a finding says what could not be read.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	client, objects, release, err := read(o)
+	cluster, objects, release, err := read(o)
 	if err != nil {
 		return nil, err
 	}
-	return Objects(ctx, client, objects, release, o)
+	o.Routes = cluster.Dynamic
+	return Objects(ctx, cluster.Client, objects, release, o)
 }
 
 // Names are the names of all entries, sorted.
@@ -123,22 +128,20 @@ func Names(o Options) ([]string, error) {
 }
 
 // read connects, and returns the desired objects, with their release unless they are those of values.
-func read(o Options) (client kubernetes.Interface, objects *helm.Result, release *helm.Deployed, err error) {
-	cluster, err := helm.Connect(o.Cluster)
-	if err != nil {
+func read(o Options) (cluster *helm.Cluster, objects *helm.Result, release *helm.Deployed, err error) {
+	if cluster, err = helm.Connect(o.Cluster); err != nil {
 		return nil, nil, nil, err
 	}
-	client = cluster.Client
 	if o.FromValues {
 		o.Progress("render the values")
 		objects, err = render(cluster, o)
-		return client, objects, nil, err
+		return cluster, objects, nil, err
 	}
 	o.Progress("read the release")
 	if release, err = cluster.Deployed(o.Release); err == nil {
 		objects, err = release.Mappings()
 	}
-	return client, objects, release, err
+	return cluster, objects, release, err
 }
 
 func render(cluster *helm.Cluster, o Options) (*helm.Result, error) {
@@ -162,6 +165,7 @@ func Objects(
 	if err != nil {
 		return nil, err
 	}
+	live.ReadRoutes(ctx, o.Routes, desired, o.Progress)
 	resolvers := o.resolvers(objects.Resolvers, desired)
 	live.ReadResolvers(ctx, client, resolvers, desired, o.Progress)
 	report := assess(desired, live, release)

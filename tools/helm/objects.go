@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -36,6 +39,9 @@ type Result struct {
 	//lint:ignore SA1019 deprecated since Kubernetes 1.33 and rendered on request
 	Endpoints []*corev1.Endpoints
 
+	// Routes are what is in front of the Services: Ingresses, and *unstructured.Unstructured of the Gateway API.
+	Routes []Object
+
 	// Resolvers are those of the release, one for each part of it that needs one.
 	Resolvers []Resolver
 
@@ -48,6 +54,12 @@ type Result struct {
 
 	// Notes is what Helm prints after an installation.
 	Notes string
+}
+
+// Object is an object of a cluster.
+type Object interface {
+	runtime.Object
+	metav1.Object
 }
 
 // Resolver is a resolver of a release.
@@ -118,7 +130,7 @@ func (r *Result) add(document string, what scope) error {
 		return nil
 	}
 	object, kind, err := decoder.Decode(text, nil, nil) // JSON: YAML takes several times as long
-	if runtime.IsNotRegisteredError(err) && kind.Group == prometheusOperator {
+	if runtime.IsNotRegisteredError(err) && (kind.Group == prometheusOperator || kind.Group == GatewayGroup) {
 		object, kind, err = unstructured.UnstructuredJSONScheme.Decode(text, nil, nil)
 	}
 	if err != nil {
@@ -139,24 +151,41 @@ func (r *Result) add(document string, what scope) error {
 		r.EndpointSlices = append(r.EndpointSlices, o)
 	case *corev1.Endpoints: //lint:ignore SA1019 see Result
 		r.Endpoints = append(r.Endpoints, o)
+	case *networkingv1.Ingress:
+		r.Routes = append(r.Routes, o)
 	case *corev1.Pod:
 		r.Pods = append(r.Pods, o)
 	case *corev1.ServiceAccount, *appsv1.Deployment, *policyv1.PodDisruptionBudget, *rbacv1.Role, *rbacv1.RoleBinding,
-		*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding, *unstructured.Unstructured:
+		*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding:
 		r.OfResolvers = append(r.OfResolvers, object)
+	case *unstructured.Unstructured:
+		if kind.Group == GatewayGroup {
+			r.Routes = append(r.Routes, o)
+		} else {
+			r.OfResolvers = append(r.OfResolvers, o)
+		}
 	default:
 		return fmt.Errorf("the chart renders no %s", kind)
 	}
 	return nil
 }
 
-// prometheusOperator is the API group of objects whose types this program does not have.
-const prometheusOperator = "monitoring.coreos.com"
+// The API groups of objects whose types this program does not have.
+const (
+	prometheusOperator = "monitoring.coreos.com"
+	GatewayGroup       = "gateway.networking.k8s.io"
+)
+
+// GatewayAPI are the kinds of the Gateway API that the chart renders, as Helm's --api-versions names them.
+var GatewayAPI = []string{
+	GatewayGroup + "/v1/HTTPRoute", GatewayGroup + "/v1/TLSRoute", GatewayGroup + "/v1/TCPRoute", GatewayGroup + "/v1/BackendTLSPolicy",
+}
 
 var decoder = func() runtime.Decoder {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, discoveryv1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme, admissionv1.AddToScheme,
+		networkingv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err) // the scheme of the linked API types: never at run time
@@ -188,8 +217,11 @@ func isMapping(text []byte) bool {
 		return false
 	}
 	switch object.APIVersion + " " + object.Kind {
-	case "v1 Service", "v1 Endpoints", "discovery.k8s.io/v1 EndpointSlice", "v1 ConfigMap":
-		return object.Metadata.Labels[nameLabel] == charts.Dir
+	case "v1 Service", "v1 Endpoints", "discovery.k8s.io/v1 EndpointSlice", "v1 ConfigMap", "networking.k8s.io/v1 Ingress":
+	default:
+		if !slices.Contains(GatewayAPI, object.APIVersion+"/"+object.Kind) {
+			return false
+		}
 	}
-	return false
+	return object.Metadata.Labels[nameLabel] == charts.Dir
 }

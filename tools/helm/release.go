@@ -14,6 +14,7 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
@@ -62,6 +63,9 @@ type Cluster struct {
 	// Client is a client of its API server.
 	Client kubernetes.Interface
 
+	// Dynamic is a client for kinds that Client does not have, such as those of the Gateway API.
+	Dynamic dynamic.Interface
+
 	config action.Configuration
 }
 
@@ -88,7 +92,9 @@ func Connect(options ClusterOptions) (*Cluster, error) {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	config.WarningHandler = rest.NoWarnings{} // without those about deprecated Endpoints
-	cluster.Client, err = kubernetes.NewForConfig(config)
+	if cluster.Client, err = kubernetes.NewForConfig(config); err == nil {
+		cluster.Dynamic, err = dynamic.NewForConfig(config)
+	}
 	return cluster, err
 }
 

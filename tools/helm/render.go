@@ -102,9 +102,11 @@ func prepare(c *Chart, options chartutil.ReleaseOptions, capabilities *chartutil
 // helm template.
 const kubeVersion = "v1.37.0"
 
-// withoutCluster are the capabilities that templates see without a cluster.
+// withoutCluster are the capabilities that templates see without a cluster: also the Gateway API, which helm template
+// has only with --api-versions.
 func withoutCluster() *chartutil.Capabilities {
 	c := chartutil.DefaultCapabilities.Copy()
+	c.APIVersions = append(c.APIVersions, GatewayAPI...)
 	c.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
 	return c
 }

@@ -48,7 +48,7 @@ func hintAlias(m helm.Mapping, add func(code findings.Code, field string)) {
 	if slices.ContainsFunc(m.Ports, tls.speaks) {
 		add(findings.TLSName, "externalName")
 	}
-	if slices.ContainsFunc(m.Ports, http.speaks) {
+	if slices.ContainsFunc(m.Ports, http.speaks) || m.Entry["ingress"] != nil || m.Entry["route"] != nil {
 		add(findings.AliasBehindRoute, "externalName")
 	}
 }

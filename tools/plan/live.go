@@ -42,6 +42,11 @@ func (p *Plan) checkOwners(c Change) {
 	if live := p.live.Legacy[c.Key]; live != nil {
 		check("Endpoints", live)
 	}
+	for _, route := range c.After.Routes {
+		if live, _ := p.live.Route(c.After, route); live != nil {
+			check(route.Kind, live)
+		}
+	}
 }
 
 // checkStale finds endpoints that nobody will remove: of pods, at a Service that has no selector anymore and will have

@@ -131,7 +131,7 @@ func TestLook(t *testing.T) {
 			})
 			p := compare(mappings(t, text(c.from)), mappings(t, text(c.to)))
 			p.Release = outside
-			if err := p.look(t.Context(), client, func(string) {}); err != nil {
+			if err := p.look(t.Context(), client, nil, func(string) {}); err != nil {
 				t.Fatal(err)
 			}
 			var got []string
@@ -157,7 +157,7 @@ func TestLookAtTheRelease(t *testing.T) {
 	for status, want := range map[string]int{"pending-upgrade": findings.ExitErrors, "failed": findings.ExitOK} {
 		p := compare(mappings(t, "services: []"), mappings(t, "services: []"))
 		p.Release = &helm.Deployed{Name: "outside", Namespace: "default", Revision: 2, Status: status, Blocked: status != "failed"}
-		if err := p.look(t.Context(), fake.NewClientset(), func(string) {}); err != nil {
+		if err := p.look(t.Context(), fake.NewClientset(), nil, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
 		if p.ExitCode() != want {

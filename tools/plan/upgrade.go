@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/tools/findings"
@@ -48,7 +49,7 @@ func Upgrade(ctx context.Context, o Options) (*Plan, error) {
 	if p.Release = deployed; deployed == nil {
 		p.Release = &helm.Deployed{Name: o.Release, Namespace: cluster.Namespace}
 	}
-	return p, p.look(ctx, cluster.Client, o.Progress)
+	return p, p.look(ctx, cluster.Client, cluster.Dynamic, o.Progress)
 }
 
 // render returns the objects of the release and those of the new values. Deployed is nil if the release is not
@@ -72,7 +73,7 @@ func render(cluster *helm.Cluster, deployed *helm.Deployed, o Options) (before, 
 }
 
 // look adds the findings, with what the cluster has of the mappings that change.
-func (p *Plan) look(ctx context.Context, client kubernetes.Interface, progress func(string)) error {
+func (p *Plan) look(ctx context.Context, client kubernetes.Interface, routes dynamic.Interface, progress func(string)) error {
 	var desired []*service.Mapping
 	for _, c := range p.Changes {
 		if c.After != nil {
@@ -83,6 +84,7 @@ func (p *Plan) look(ctx context.Context, client kubernetes.Interface, progress f
 	if p.live, err = service.FromLive(ctx, client, desired, progress); err != nil {
 		return err
 	}
+	p.live.ReadRoutes(ctx, routes, desired, progress)
 	p.checkChanges()
 	for _, c := range p.Changes {
 		if c.After == nil || p.live.IsMissing(c.Namespace) {

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"reflect"
 	"strings"
 
@@ -13,11 +14,27 @@ import (
 // readComments returns the comments of the types and fields of package values, each on one line, by
 // the names under which jsonschema looks them up: PACKAGE.TYPE and PACKAGE.TYPE.FIELD.
 func readComments() map[string]string {
-	file, err := parser.ParseFile(token.NewFileSet(), "values.go", values.Source, parser.ParseComments)
+	comments := map[string]string{}
+	files, err := fs.Glob(values.Sources, "*.go")
+	if err != nil {
+		panic(err) // the pattern is valid
+	}
+	for _, name := range files {
+		addComments(comments, name)
+	}
+	return comments
+}
+
+// addComments adds the comments of a file.
+func addComments(comments map[string]string, name string) {
+	source, err := values.Sources.ReadFile(name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
 	if err != nil {
 		panic(err) // the source was compiled
 	}
-	comments := map[string]string{}
 	add := func(name string, comment *ast.CommentGroup) {
 		comments[name] = strings.Join(strings.Fields(comment.Text()), " ")
 	}
@@ -37,5 +54,4 @@ func readComments() map[string]string {
 			}
 		}
 	}
-	return comments
 }

@@ -46,8 +46,14 @@ func Reflect(defaults values.Values) *jsonschema.Schema {
 
 	entry := property(root, "services").Items
 	setTypes(property(entry, "addresses").Items, "string", "object")
-	setTypes(property(entry, "resolve"), "object", "null") // null removes that of the entry
-	setTypes(property(entry, "healthCheck"), "object", "null")
+	for _, part := range []string{"resolve", "healthCheck", "ingress", "route", "backendTLS"} {
+		setTypes(property(entry, part), "object", "null") // null removes that of the entry
+	}
+	ingress := property(entry, "ingress")
+	setTypes(property(ingress, "hosts").Items, "string", "object")
+	certificates := property(ingress, "tls")
+	certificates.Properties, certificates.AdditionalProperties = certificates.Items.Properties, certificates.Items.AdditionalProperties
+	setTypes(certificates, "object", "array") // an item of the list, or the list
 	overrides := property(root, "overrides").AdditionalProperties
 	namespace := property(root, "namespaceOverrides").AdditionalProperties
 	inNamespace := namespace.AdditionalProperties
@@ -94,8 +100,7 @@ func appendProperties(list []Property, prefix string, s *jsonschema.Schema) []Pr
 		list = append(list, p)
 		if p.Group() {
 			list = appendProperties(list, p.Key+".", p.Schema)
-		}
-		if p.Items != nil && p.Items.Properties != nil {
+		} else if p.Items != nil && p.Items.Properties != nil {
 			list = appendProperties(list, p.Key+"[].", p.Items)
 		}
 	}

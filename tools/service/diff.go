@@ -78,6 +78,7 @@ func Diff(before, after *Mapping) []Difference {
 		}
 		d.text(s.Name, cmp.Or(printed(from), printed(s.Default)), cmp.Or(printed(to), printed(s.Default)), s.Routes)
 	}
+	d.routes(before.Routes, after.Routes)
 	d.pairs("label", before.Labels, after.Labels)
 	d.pairs("annotation", before.Annotations, after.Annotations)
 	return d.list

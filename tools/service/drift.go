@@ -42,6 +42,11 @@ func (l *Live) Drift(desired *Mapping, ignoreLabels ...string) []Drift {
 	if live := l.Legacy[desired.Key]; live != nil {
 		add("Endpoints "+desired.Name, Diff(of(nil, desired.Endpoints), of(nil, live)))
 	}
+	for _, route := range desired.Routes {
+		if live, _ := l.Route(desired, route); live != nil {
+			add(route.Kind+" "+desired.Name, routeDrift(route, live))
+		}
+	}
 	return drifts
 }
 

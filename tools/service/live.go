@@ -11,6 +11,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -50,6 +51,9 @@ type Live struct {
 	// Services in the last hour, the newest last.
 	Resolvers map[Key]State
 	Events    map[Key][]*corev1.Event
+
+	routes  map[routeKey]*unstructured.Unstructured
+	classes map[string]bool // IngressClasses
 
 	// Missing are the namespaces that do not exist, sorted.
 	Missing []string

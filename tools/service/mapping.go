@@ -56,6 +56,9 @@ type Mapping struct {
 	Resolve     *values.Resolve     `json:"resolve,omitempty"`
 	HealthCheck *values.HealthCheck `json:"healthCheck,omitempty"`
 
+	// Routes are what is in front of the Service.
+	Routes []Route `json:"routes,omitempty"`
+
 	// Settings are the fields of the Service that differ from the default of the API server, by the
 	// names of Settings.
 	Settings map[string]any `json:"settings,omitempty"`
@@ -249,6 +252,9 @@ func (m *Mapping) Objects() map[string]any {
 	}
 	if m.Endpoints != nil {
 		objects["Endpoints "+m.Endpoints.Name] = m.Endpoints
+	}
+	for _, route := range m.Routes {
+		objects[route.Kind+" "+m.Name] = route.object
 	}
 	return objects
 }

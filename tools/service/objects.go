@@ -55,6 +55,11 @@ func FromRendered(objects *helm.Result) map[Key]*Mapping {
 		key := KeyOf(service)
 		mappings[key] = NewMapping(service, endpointSlices[key], endpoints[key])
 	}
+	for _, object := range objects.Routes {
+		if m := mappings[KeyOf(object)]; m != nil {
+			m.Routes = append(m.Routes, newRoute(object))
+		}
+	}
 	for i := range objects.Resolvers {
 		resolver := &objects.Resolvers[i]
 		for j := range resolver.Config.Entries {

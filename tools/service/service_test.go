@@ -224,6 +224,7 @@ func TestEveryFieldIsInTheModel(t *testing.T) {
 	known := map[string]bool{ // of Mapping, or what decides whether and how it is rendered
 		"enabled": true, "externalName": true, "addresses": true, "ports": true, "headless": true, "backend": true,
 		"selector": true, "labels": true, "annotations": true, "endpointsKind": true, "resolve": true, "healthCheck": true,
+		"ingress": true, "route": true, "backendTLS": true, // Routes
 	}
 	fields := map[string]bool{}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[values.Mapping]()) {

@@ -17,6 +17,13 @@ const (
 	domain    = `[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*`
 	qualified = `[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?`
 
+	// In front of the cluster: no top-level domain begins with a digit, which keeps IP addresses out.
+	frontHost = `(` + label + `[.])*[a-z]([-a-z0-9]{0,61}[a-z0-9])?`
+
+	// A segment of a path is neither "." nor "..", and has no encoded slash.
+	pathChar = `([-A-Za-z0-9_~!$&'()*+,;=:@]|%([013-9a-fA-F][0-9a-fA-F]|2[0-9a-eA-E]))`
+	segment  = `([.]{0,2}` + pathChar + `|[.]{3})(` + pathChar + `|[.])*`
+
 	imagePart = `[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*`
 
 	writeLabel     = `at most 63 lower-case letters, digits and "-", with no "-" first or last`
@@ -50,6 +57,21 @@ var Formats = map[string]Format{
 		Title:   "pattern of DNS names",
 		Pattern: `^([*][.])?(` + label + `[.])*` + label + `[.]?$`, MaxLength: 253,
 		Write: `a DNS name in lower case such as db.corp.example, or *.corp.example for all names below`,
+	},
+	"routeHost": {
+		Title:   "host name",
+		Pattern: `^([*][.])?` + frontHost + `$`, MaxLength: 253,
+		Write: `a host name in lower case such as proxmox.home.example, or *.home.example for all names below`,
+	},
+	"tlsHost": {
+		Title:   "host name",
+		Pattern: `^` + frontHost + `$`, MaxLength: 253,
+		Write: `a host name in lower case such as proxmox.home.example`,
+	},
+	"path": {
+		Title:   "path",
+		Pattern: `^/(` + segment + `/)*(` + segment + `)?$`, MaxLength: 1024,
+		Write: `a path such as / or /api, without "//", "." and ".." as segments, "#" and encoded slashes`,
 	},
 	"nameserver": {
 		Title:   "address of a name server",

@@ -8,7 +8,7 @@
 package values
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -18,10 +18,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// Source is the text of this file, for the comments.
+// Sources are the files with the types, for their comments.
 //
-//go:embed values.go
-var Source string
+//go:embed values.go routes.go
+var Sources embed.FS
 
 // Values are the values of the chart external-services.
 type Values struct {
@@ -296,11 +296,22 @@ type Mapping struct {
 	// resolver.enabled and EndpointSlices. No effect with externalName.
 	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
 
+	// Ingress that leads a host name in front of the cluster to the Service. Null removes that of the
+	// entry.
+	Ingress *Ingress `json:"ingress,omitempty"`
+
+	// Route of the Gateway API that leads a Gateway to the Service. Null removes that of the entry.
+	Route *Route `json:"route,omitempty"`
+
+	// How Gateways speak TLS to what the Service reaches: the outside, and the pods too after the
+	// move. Null removes that of the entry.
+	BackendTLS *BackendTLS `json:"backendTLS,omitempty"`
+
 	// Labels to add to the objects of this entry. Null removes a common one.
 	Labels Pairs `json:"labels,omitempty" keys:"labelKey" format:"labelValue"`
 
-	// Annotations to add to the objects of this entry. Null removes a common one. Values that
-	// contain {{ are expanded as templates.
+	// Annotations to add to the Service and the endpoints of this entry. Null removes a common one.
+	// Values that contain {{ are expanded as templates.
 	Annotations Pairs `json:"annotations,omitempty" keys:"annotationKey"`
 }
 
@@ -500,6 +511,9 @@ var Enums = map[reflect.Type][]any{
 	reflect.TypeFor[TrafficDistribution](): {DistributeEvenly, PreferClose, PreferSameZone, PreferSameNode},
 	reflect.TypeFor[PullPolicy]():          {PullAlways, PullIfNotPresent, PullNever},
 	reflect.TypeFor[Protocol]():            {TCP, UDP, SCTP},
+	reflect.TypeFor[PathType]():            {PathPrefix, PathExact, PathImplementationSpecific},
+	reflect.TypeFor[RouteKind]():           {HTTPRoute, TLSRoute, TCPRoute},
+	reflect.TypeFor[WellKnown]():           {SystemAuthorities},
 }
 
 // Default returns the default values of the chart.

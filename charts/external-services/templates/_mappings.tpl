@@ -95,6 +95,7 @@ Usage: {{ include "external-services.overlay" (dict "onto" $entry "layers" (list
   headless, publish    headless and publishNotReadyAddresses
   labels, annotations  printed for metadata, the annotations with their key
   ownAnnotations       those of the entry, expanded
+  routes               what is in front of it, see external-services.routes
 Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $from "name" $name "namespace" $ns "entry" $entry) }} */}}
 {{- define "external-services.mapping" -}}
 {{- $root := .root -}}
@@ -145,10 +146,7 @@ Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $
   {{- if not (kindIs "invalid" $value) }}{{ $_ := set $selector $key $value }}{{ end -}}
 {{- end -}}
 {{- $annotations := dict -}}
-{{- range $key, $value := .entry.annotations -}}
-  {{- if contains "{{" (toString $value) }}{{ $value = tpl $value $root }}{{ end -}}
-  {{- $_ := set $annotations $key $value -}}
-{{- end -}}
+{{- with .entry.annotations }}{{ include "external-services.expand" (dict "root" $root "pairs" . "into" $annotations) }}{{ end -}}
 {{- $mapping := dict
       "index" .index "from" .from "name" .name "namespace" .namespace "entry" .entry
       "backend" $backend "outside" $outside "kind" (ternary "" $outside (eq $backend "cluster"))
@@ -158,9 +156,10 @@ Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $
       "headless" (eq (toString .entry.headless) "true") "publish" $publish
       "labels" (printf "%s%s\n    external-services/backend: %s" $root.common.ownLabels (include "external-services.pairs" (dict "maps" (list $root.common.labels .entry.labels))) $backend)
       "annotations" (include "external-services.pairs" (dict "maps" (list $root.common.annotations $annotations) "under" "annotations"))
-      "ownAnnotations" $annotations
+      "ownAnnotations" $annotations "routes" dict
 -}}
 {{- include "external-services.check" (dict "root" $root "mapping" $mapping) -}}
+{{- if or .entry.ingress .entry.route .entry.backendTLS }}{{ include "external-services.routes" (dict "root" $root "mapping" $mapping) }}{{ end -}}
 {{- $_ := set $root.mappings (printf "%s/%s" .namespace .name) $mapping -}}
 {{- end -}}
 
@@ -169,11 +168,17 @@ chart sets on every object, printed; labels and annotations, those of the user, 
 Usage: {{ include "external-services.common" . }} */}}
 {{- define "external-services.common" -}}
 {{- $annotations := dict -}}
-{{- range $key, $value := .Values.commonAnnotations -}}
-  {{- if contains "{{" (toString $value) }}{{ $value = tpl $value $ }}{{ end -}}
-  {{- $_ := set $annotations $key $value -}}
-{{- end -}}
+{{- with .Values.commonAnnotations }}{{ include "external-services.expand" (dict "root" $ "pairs" . "into" $annotations) }}{{ end -}}
 {{- $_ := set . "common" (dict "ownLabels" (include "external-services.ownLabels" .) "labels" .Values.commonLabels "annotations" $annotations) -}}
+{{- end -}}
+
+{{/* external-services.expand puts annotations into a dict, their templates expanded.
+Usage: {{ include "external-services.expand" (dict "root" $ "pairs" $entry.annotations "into" $annotations) }} */}}
+{{- define "external-services.expand" -}}
+{{- range $key, $value := .pairs -}}
+  {{- if contains "{{" (toString $value) }}{{ $value = tpl $value $.root }}{{ end -}}
+  {{- $_ := set $.into $key $value -}}
+{{- end -}}
 {{- end -}}
 
 {{/* external-services.ownLabels prints the labels that the chart sets on every object.

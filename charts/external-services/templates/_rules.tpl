@@ -118,7 +118,7 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
   {{- $alias := eq .outside "ExternalName" -}}
   {{- $pods := ne .backend "external" -}}
   {{- $timeout := $entry.sessionAffinityTimeoutSeconds -}}
-  {{- $unknown := keys (omit $entry "name" "enabled" "namespace" "namespaces" "externalName" "addresses" "ports" "backend" "selector" "headless" "endpointsKind" "sessionAffinity" "sessionAffinityTimeoutSeconds" "trafficDistribution" "publishNotReadyAddresses" "resolve" "healthCheck" "labels" "annotations") | sortAlpha -}}
+  {{- $unknown := keys (omit $entry "name" "enabled" "namespace" "namespaces" "externalName" "addresses" "ports" "backend" "selector" "headless" "endpointsKind" "sessionAffinity" "sessionAffinityTimeoutSeconds" "trafficDistribution" "publishNotReadyAddresses" "resolve" "healthCheck" "ingress" "route" "backendTLS" "labels" "annotations") | sortAlpha -}}
   {{- /* The API server counts the keys and values of annotations: 256 KiB, of which Helm needs 256
          bytes. What is printed is longer. */ -}}
   {{- $size := 0 -}}

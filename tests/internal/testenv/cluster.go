@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -37,13 +38,30 @@ type Cluster struct {
 
 // Client returns a client of the API server, as its administrator.
 func (c *Cluster) Client() (kubernetes.Interface, error) {
+	config, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
+
+// Dynamic returns a client for kinds that Client does not have.
+func (c *Cluster) Dynamic() (dynamic.Interface, error) {
+	config, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	return dynamic.NewForConfig(config)
+}
+
+func (c *Cluster) config() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
 	if err != nil {
 		return nil, err
 	}
 	config.QPS = -1                           // the cluster serves nobody else
 	config.WarningHandler = rest.NoWarnings{} // the tests know that Endpoints are deprecated
-	return kubernetes.NewForConfig(config)
+	return config, nil
 }
 
 // Output runs a command in the network of a pod or a host outside and returns what

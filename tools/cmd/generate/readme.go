@@ -48,6 +48,8 @@ func typeName(s *jsonschema.Schema) string {
 			choices[i] = "`" + literal(choice) + "`"
 		}
 		return strings.Join(choices, ", ")
+	case s.Items != nil && s.Items.Type == "object" && s.Properties != nil:
+		return "map or list of maps"
 	case s.Items != nil && s.Items.Type == "object":
 		return "list of maps"
 	case s.Items != nil && s.Items.Type == "string":

@@ -58,9 +58,9 @@ func TestEntriesShowEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(result.Services) != 4 || len(result.EndpointSlices) != 2 || len(result.Resolvers) == 0 {
-		t.Errorf("%d Services, %d EndpointSlices and %d objects of the resolver, want 4, 2 and some",
-			len(result.Services), len(result.EndpointSlices), len(result.Resolvers))
+	if len(result.Services) != 5 || len(result.EndpointSlices) != 3 || len(result.Routes) != 3 || len(result.Resolvers) == 0 {
+		t.Errorf("%d Services, %d EndpointSlices, %d routes and %d objects of the resolver, want 5, 3, 3 and some",
+			len(result.Services), len(result.EndpointSlices), len(result.Routes), len(result.Resolvers))
 	}
 }
 
