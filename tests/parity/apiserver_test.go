@@ -50,6 +50,9 @@ func connect(ctx context.Context, c *testenv.Embedded) (*apiServer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := testenv.InstallGatewayAPI(ctx, c.Kubeconfig); err != nil {
+		return nil, err
+	}
 	info, err := client.Discovery().ServerVersion()
 	if err != nil {
 		return nil, err
@@ -92,6 +95,11 @@ var resources = map[string][2]string{
 	"PodDisruptionBudget": {"/apis/policy/v1", "poddisruptionbudgets"},
 	"Role":                {"/apis/rbac.authorization.k8s.io/v1", "roles"},
 	"RoleBinding":         {"/apis/rbac.authorization.k8s.io/v1", "rolebindings"},
+	"Ingress":             {"/apis/networking.k8s.io/v1", "ingresses"},
+	"HTTPRoute":           {"/apis/gateway.networking.k8s.io/v1", "httproutes"},
+	"TLSRoute":            {"/apis/gateway.networking.k8s.io/v1", "tlsroutes"},
+	"TCPRoute":            {"/apis/gateway.networking.k8s.io/v1", "tcproutes"},
+	"BackendTLSPolicy":    {"/apis/gateway.networking.k8s.io/v1", "backendtlspolicies"},
 
 	"ValidatingAdmissionPolicy":        {"/apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicies"},
 	"ValidatingAdmissionPolicyBinding": {"/apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"},

@@ -245,7 +245,10 @@ func empty(value any) bool {
 }
 
 // classes are the faults, by the field that they are in.
-var classes = []class{
+// classes are the faults.
+var classes = slices.Concat(entryClasses, routeClasses)
+
+var entryClasses = []class{
 	// what the values may be as a whole
 	{"unknown key of the values", everyShape, root(anything, "servcies"), "additional properties 'servcies' not allowed"},
 	{"unknown key of endpoints", everyShape, root(anything, "endpoints", "knd"), "additional properties 'knd' not allowed"},

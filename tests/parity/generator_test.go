@@ -145,10 +145,10 @@ func number(t *rapid.T, what string, from, to int) int {
 }
 
 // plainValues draws values that the chart accepts. The entry at the place returned has
-// one of the shapes. Entries have DNS names and health checks only with the resolver.
-func plainValues(t *rapid.T, of []shape, withResolver bool) (*values.Values, int) {
+// one of the shapes. Entries have DNS names, health checks and something in front only with the rest.
+func plainValues(t *rapid.T, of []shape, withRest bool) (*values.Values, int) {
 	v := values.Default()
-	if withResolver && oneIn(t, "resolver", 1) {
+	if withRest && oneIn(t, "resolver", 1) {
 		drawResolver(t, &v.Resolver)
 	}
 	v.Tests.Enabled = oneIn(t, "tests", 2)
@@ -174,7 +174,11 @@ func plainValues(t *rapid.T, of []shape, withResolver bool) (*values.Values, int
 		if i == at {
 			shapes = of
 		}
-		v.Services = append(v.Services, plainEntry(t, &v, name, pick(t, "shape", shapes...)))
+		e := plainEntry(t, &v, name, pick(t, "shape", shapes...))
+		if withRest && oneIn(t, "front", 1) {
+			front(t, &e)
+		}
+		v.Services = append(v.Services, e)
 	}
 	return &v, at
 }

@@ -248,6 +248,7 @@ func (c *check) mapping(namespace string, e values.Entry) {
 		families(&want, e.Addresses)
 	}
 	c.equal(of("spec"), service.Spec, want)
+	c.front(namespace, e)
 
 	if len(e.Addresses) == 0 || backend == values.Cluster || e.HealthCheck != nil {
 		return

@@ -251,6 +251,46 @@ var stricter = []rule{
 		why:  "Connections would still go to the address.",
 		says: says(inEntry + `addresses\[\d+\][.](draining is set, but |ready is true, but so is draining: )`),
 	},
+	{
+		what: "an `ingress` or `route` in front of an alias, without `allowAlias`",
+		why:  "Most controllers refuse it.",
+		says: says(inEntry + `(ingress|route) is in front of an alias of a DNS name, `),
+	},
+	{
+		what: "an `ingress` or `route` for a port that the entry does not have, or for none of several, and such a `backendTLS.port`",
+		why:  "Requests would fail.",
+		says: says(inEntry + `((ingress|route) is in front of an entry without a TCP port|(ingress|route)[.][][a-z0-9.]+[.]port (\d+ is not a TCP port of the entry|is missing, )|backendTLS[.]port "(?s:.*)" is not the name of a port)`),
+	},
+	{
+		what: "host names in front with a label of more than 63 characters, or whose last label begins with a digit or a dash",
+		why:  "DNS has no such names, and clients read some of them as IP addresses.",
+		says: says(`^at '/.*/(ingress/hosts/\d+(/host)?|ingress/tls(/\d+)?/hosts/\d+|route/hostnames/\d+|backendTLS/hostname)': '([*][.])?([a-z0-9]([-a-z0-9]*[a-z0-9])?[.])*[a-z0-9]([-a-z0-9]*[a-z0-9])?' does not match pattern `),
+	},
+	{
+		what: "names of Gateways and ConfigMaps that no object can have",
+		why:  "The references lead nowhere.",
+		says: says(`^at '/.*/(route/parentRefs|backendTLS/caCertificates)/\d+/name': ('(?s:.*)' does not match pattern |maxLength: )`),
+	},
+	{
+		what: "a path of an `ingress` with characters that a URL does not have, or longer than 1024",
+		why:  "No request has it, and a route of the Gateway API does not take it.",
+		says: says(`^at '/.*/ingress/hosts/\d+/paths/\d+/path': ('(?s:.*)' does not match pattern |maxLength: )`),
+	},
+	{
+		what: "a `route` without `parentRefs`, with the same listener twice, or with paths where its kind has none",
+		why:  "No Gateway would serve it, or not as it says.",
+		says: says(inEntry + `route[.](parentRefs is missing: |parentRefs\[\d+\] repeats the Gateway |rules\[\d+\]( has a path, but |[.]pathType is ImplementationSpecific, ))|^at '/.*/route/rules/\d+/pathType': value must be one of `),
+	},
+	{
+		what: "an empty list in `ingress`, `route` or `backendTLS`",
+		why:  "It could mean all or none.",
+		says: says(`^at '/.*/(ingress|route|backendTLS)/.*': minItems: got 0, want 1$`),
+	},
+	{
+		what: "`backendTLS` with both `caCertificates` and `wellKnown`",
+		why:  "One of the two would be lost.",
+		says: says(inEntry + `backendTLS[.]wellKnown is set, but so is caCertificates: `),
+	},
 }
 
 // The table in the chart's guide is the list.

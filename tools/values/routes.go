@@ -12,7 +12,7 @@ type Ingress struct {
 
 	// Host names that lead to the Service. Write a string, or a map to set paths. A name may begin
 	// with "*." in place of its first label. Required.
-	Hosts []IngressHost `json:"hosts,omitempty" jsonschema:"minItems=1"`
+	Hosts []IngressHost `json:"hosts,omitempty" jsonschema:"minItems=1" format:"routeHost"`
 
 	// Certificates of the hosts. Write a map, or a list of maps for several. If unset, the hosts are
 	// served over HTTP.

@@ -159,7 +159,7 @@ Usage: {{ include "external-services.mapping" (dict "root" $ "index" $i "from" $
       "ownAnnotations" $annotations "routes" dict
 -}}
 {{- include "external-services.check" (dict "root" $root "mapping" $mapping) -}}
-{{- if or .entry.ingress .entry.route .entry.backendTLS }}{{ include "external-services.routes" (dict "root" $root "mapping" $mapping) }}{{ end -}}
+{{- if pick .entry "ingress" "route" "backendTLS" }}{{ include "external-services.routes" (dict "root" $root "mapping" $mapping) }}{{ end -}}
 {{- $_ := set $root.mappings (printf "%s/%s" .namespace .name) $mapping -}}
 {{- end -}}
 

@@ -18,11 +18,12 @@ Usage: {{ include "external-services.routes" (dict "root" $ "mapping" $mapping) 
 {{- end -}}
 {{- $path := dict "path" "/" "pathType" "Prefix" "port" (ternary (first $ports) nil (eq (len $ports) 1)) -}}
 {{- range $key := list "ingress" "route" "backendTLS" -}}
-  {{- with get $mapping.entry $key -}}
+  {{- $given := get $mapping.entry $key -}}
+  {{- if kindIs "map" $given -}}
     {{- $own := dict -}}
-    {{- include "external-services.expand" (dict "root" $.root "pairs" .annotations "into" $own) -}}
+    {{- include "external-services.expand" (dict "root" $.root "pairs" $given.annotations "into" $own) -}}
     {{- $annotations := include "external-services.pairs" (dict "maps" (list $common $own) "under" "annotations") -}}
-    {{- $_ := set $routes $key (dict "given" . "annotations" $annotations "ownAnnotations" $own) -}}
+    {{- $_ := set $routes $key (dict "given" $given "annotations" $annotations "ownAnnotations" $own) -}}
   {{- end -}}
 {{- end -}}
 {{- with $routes.ingress -}}
