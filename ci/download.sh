@@ -10,4 +10,4 @@ list tools/cluster -test ./...
 for modfile in tools/cluster/kubernetes-*.mod; do
   list tools/cluster -modfile="${modfile##*/}" -tags=kubernetes_only ./cmd/components
 done
-list ci/tools ./suite ./image helm.sh/helm/v4/cmd/helm
+list ci/tools -test ./... helm.sh/helm/v4/cmd/helm
