@@ -186,7 +186,7 @@ func wordsOf(result *importer.Result) string {
 }
 
 // goWords are names of Go in a message.
-var goWords = regexp.MustCompile(`\b(json|Go (value|struct)|unmarshal|strict decoding|v1\.)`)
+var goWords = regexp.MustCompile(`\b(json|interface|Go (value|struct)|unmarshal|strict decoding|v1\.)`)
 
 // Each kind of broken manifest is three files. A file has one warning with a line of the file, in the words of people
 // who write manifests, and whatever else is read becomes entries. testdata/wild/want-broken.txt has the messages.
