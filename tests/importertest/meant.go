@@ -84,42 +84,63 @@ type meantPort struct {
 	number   int32
 }
 
-// giveNames gives ports of the endpoints that no port of the Service has the names that they mean: that of the only
-// port that is left, or of the only one that leads to its number. If one stays without, none changes.
+// giveNames renames ports of the endpoints. kube-proxy joins ports by name and protocol, so a connection needs the
+// same name in the Service and in its endpoints. What is meant is the one renaming by which every port of the Service
+// that has no endpoint gets one, at the number that it asks for. With one port left there is no other renaming, and its
+// number may be any.
 func giveNames(ofService []corev1.ServicePort, ofEndpoints []meantPort) {
-	var left []corev1.ServicePort
-	for _, s := range ofService {
-		if !slices.ContainsFunc(ofEndpoints, func(p meantPort) bool { return *p.name == s.Name && p.protocol == orTCP(s.Protocol) }) {
-			left = append(left, s)
-		}
+	isJoined := func(s corev1.ServicePort, p meantPort) bool {
+		return s.Name == *p.name && orTCP(s.Protocol) == p.protocol
 	}
-	names, taken := map[string]string{}, map[string]bool{}
+	idle := slices.DeleteFunc(slices.Clone(ofService), func(s corev1.ServicePort) bool {
+		return slices.ContainsFunc(ofEndpoints, func(p meantPort) bool { return isJoined(s, p) })
+	})
+	var unused []meantPort // one for each name and protocol
 	for _, p := range ofEndpoints {
-		if slices.ContainsFunc(ofService, func(s corev1.ServicePort) bool { return *p.name == s.Name && p.protocol == orTCP(s.Protocol) }) {
-			continue
+		isUsed := slices.ContainsFunc(ofService, func(s corev1.ServicePort) bool { return isJoined(s, p) })
+		if !isUsed && !slices.ContainsFunc(unused, func(other meantPort) bool { return p.key() == other.key() }) {
+			unused = append(unused, p)
 		}
-		var fits []string
-		for _, s := range left {
-			leads := s.TargetPort.IntVal == p.number || s.TargetPort.String() == "0" && s.Port == p.number
-			if orTCP(s.Protocol) == p.protocol && (leads || len(left) == 1) {
-				fits = append(fits, s.Name)
-			}
-		}
-		key := *p.name + "/" + string(p.protocol)
-		if _, isKnown := names[key]; isKnown {
-			continue
-		}
-		if len(fits) != 1 || taken[fits[0]+"/"+string(p.protocol)] {
-			return
-		}
-		names[key], taken[fits[0]+"/"+string(p.protocol)] = fits[0], true
 	}
-	if len(names) != len(left) {
+	var meant []map[string]string
+	for _, way := range renamings(unused, idle) {
+		isAsked := func(p meantPort) bool {
+			i := slices.IndexFunc(idle, func(s corev1.ServicePort) bool { return s.Name == way[p.key()] && orTCP(s.Protocol) == p.protocol })
+			asked := idle[i].TargetPort
+			return asked.IntVal == p.number || asked.String() == "0" && idle[i].Port == p.number
+		}
+		if len(idle) == 1 || !slices.ContainsFunc(unused, func(p meantPort) bool { return !isAsked(p) }) {
+			meant = append(meant, way)
+		}
+	}
+	if len(meant) != 1 {
 		return
 	}
 	for _, p := range ofEndpoints {
-		if name, isMeant := names[*p.name+"/"+string(p.protocol)]; isMeant {
+		if name, isRenamed := meant[0][p.key()]; isRenamed {
 			*p.name = name
 		}
 	}
+}
+
+func (p meantPort) key() string { return *p.name + "/" + string(p.protocol) }
+
+// renamings are all ways to give each port the name of another one of the Service, of its protocol.
+func renamings(ports []meantPort, names []corev1.ServicePort) (all []map[string]string) {
+	if len(ports) != len(names) {
+		return nil
+	}
+	if len(ports) == 0 {
+		return []map[string]string{{}}
+	}
+	for i, s := range names {
+		if orTCP(s.Protocol) != ports[0].protocol {
+			continue
+		}
+		for _, way := range renamings(ports[1:], slices.Delete(slices.Clone(names), i, i+1)) {
+			way[ports[0].key()] = s.Name
+			all = append(all, way)
+		}
+	}
+	return all
 }

@@ -85,8 +85,24 @@ func (e *entry) correct(list []findings.Finding) {
 		return
 	}
 	for _, f := range list {
-		e.refuse(strings.Join(f.Fix, " "), "%s: %s", f.Field, f.Message)
+		e.refuseAt(e.textOfField(f.Field), strings.Join(f.Fix, " "), "%s: %s", f.Field, f.Message)
 	}
+}
+
+// textOfField is the address or the name that a finding is about, as the objects have it, or empty.
+func (e *entry) textOfField(field string) string {
+	switch field {
+	case "externalName":
+		return e.service.Spec.ExternalName
+	case "name":
+		return e.Name
+	}
+	for i, a := range e.Addresses {
+		if at := fmt.Sprintf("addresses[%d]", i); field == at || strings.HasPrefix(field, at+".") {
+			return textOf(a)
+		}
+	}
+	return ""
 }
 
 // part is a part of an entry.

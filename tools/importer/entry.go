@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"external-services/tools/findings"
@@ -25,6 +24,8 @@ type entry struct {
 	endpoints     *service.Endpoints
 	slices        []*discoveryv1.EndpointSlice // in the order of their names
 	unknownFields []string
+	manifests     []service.Manifest // of the objects, with their places
+	commented     []comment          // of the files that were read
 
 	// list are the addresses of the endpoints, and byText the same by IP address or DNS name. servicePorts are the ports of the Service; a headless one without
 	// any gets those of its addresses.
@@ -73,10 +74,20 @@ func (e *entry) mended(what, why string, args ...any) {
 	e.add(findings.Mended, findings.Args{"what": what, "why": fmt.Sprintf(why, args...)})
 }
 
-// refuse makes the entry a comment.
+// refuse makes the entry a comment. The message has the line of the Service.
 func (e *entry) refuse(fix, why string, args ...any) {
+	e.refuseAt("", fix, why, args...)
+}
+
+// refuseAt is refuse with the first line of the objects that has a text.
+func (e *entry) refuseAt(text, fix, why string, args ...any) {
+	e.refuseAs(e.placeOf(text)+fmt.Sprintf(why, args...), fix)
+}
+
+// refuseAs is refuse with a whole message.
+func (e *entry) refuseAs(message, fix string) {
 	e.refused = true
-	e.add(findings.NotImported, findings.Args{"why": fmt.Sprintf(why, args...), "fix": fix})
+	e.add(findings.NotImported, findings.Args{"why": message, "fix": fix})
 }
 
 // fill carries over what the objects have.
@@ -90,16 +101,18 @@ func (e *entry) fill() {
 			e.addAlias()
 		}
 		e.noteVariables()
+		e.refuseIncomplete()
 		return
 	}
 	e.addSelector()
 	e.addSettings()
 	e.addAddresses()
 	if len(e.Addresses) == 0 && len(e.Selector) == 0 && !e.refused {
-		e.refuse("", "the Service has no selector, and no Endpoints or EndpointSlice with an address for it was read")
+		e.refuseWithoutAddresses()
 	}
 	e.reportService()
 	e.noteVariables()
+	e.refuseIncomplete()
 }
 
 // The labels that the chart sets itself, and those that only say what created an object.
@@ -135,31 +148,6 @@ func (e *entry) addMetadata(svc *corev1.Service) {
 	}
 	if len(svc.Finalizers) > 0 {
 		e.notCarriedOver("finalizers", "the chart does not set any: %s", strings.Join(svc.Finalizers, ", "))
-	}
-}
-
-// addAlias carries over a Service of the type ExternalName.
-func (e *entry) addAlias() {
-	e.ExternalName = e.service.Spec.ExternalName
-	for _, port := range e.service.Spec.Ports {
-		if targetPort(port, port.Port) != intstr.FromInt32(port.Port) {
-			e.reportAliasTarget(port)
-		}
-		e.Ports = append(e.Ports, newPort(port))
-	}
-	e.reportOfAlias()
-}
-
-// reportOfAlias reports what has no effect on an alias.
-func (e *entry) reportOfAlias() {
-	e.reportFields(e.service.Spec, "", noEffect, "type", "externalName", "ports")
-	if e.endpoints != nil && len(e.endpoints.Subsets) > 0 {
-		e.notCarriedOver("Endpoints "+e.endpoints.Name, noEffect)
-	}
-	for _, slice := range e.slices {
-		if len(slice.Endpoints) > 0 {
-			e.notCarriedOver("EndpointSlice "+slice.Name, noEffect)
-		}
 	}
 }
 

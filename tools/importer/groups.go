@@ -15,15 +15,29 @@ import (
 )
 
 // withoutService says why an object that belongs to no imported Service is not imported.
-func withoutService(kind string, key, svc service.Key, reason string) findings.Finding {
-	why := fmt.Sprintf("%s %s: %s", kind, key, reason)
+func withoutService(m service.Manifest, svc service.Key, reason string) findings.Finding {
+	why := fmt.Sprintf("%s %s: %s", m.Kind, service.KeyOf(m.Object), reason)
+	if m.From != "" {
+		why = m.From + ": " + why
+	}
 	return findings.New(findings.NotImported, svc.Namespace, svc.Name, findings.Args{"why": why, "fix": ""})
 }
 
 // group puts the objects of each Service together. What is not for import is left out, and what belongs to no
 // Service is unmatched.
 func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []findings.Finding) {
-	leftOut, unmatched = []LeftOut{}, slices.Concat([]findings.Finding{}, o.outdated, o.broken)
+	leftOut, unmatched = []LeftOut{}, slices.Concat([]findings.Finding{}, o.outdated)
+	for _, err := range o.broken {
+		unmatched = append(unmatched, notRead(err.Error()))
+	}
+	for key, broken := range o.brokenOf {
+		if svc := o.service(key); svc != nil && o.whyLeftOut(svc) == "" {
+			continue // the entry has it
+		}
+		for _, why := range broken {
+			unmatched = append(unmatched, notRead(why))
+		}
+	}
 	slices.SortFunc(unmatched, func(a, b findings.Finding) int { return cmp.Compare(a.Message, b.Message) })
 	skip := func(kind string, key service.Key, reason string) {
 		leftOut = append(leftOut, LeftOut{Kind: kind, Namespace: key.Namespace, Name: key.Name, Reason: reason})
@@ -37,12 +51,13 @@ func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []find
 			continue
 		}
 		e := newEntry(svc)
-		e.unknownFields, e.strict = o.unknownFields[key], o.Strict
+		e.unknownFields, e.commented, e.strict = o.unknownFields[key], o.commented, o.Strict
 		if o.isMeantWithoutSelector(svc) {
 			e.dropSelector()
 		}
-		if o.differs(key) {
-			e.refuse("keep one of them", "several objects of this name differ")
+		e.readFrom(o.byKind[kindService][key])
+		for _, why := range o.brokenOf[key] {
+			e.refuseAs(why, "")
 		}
 		byService[key] = e
 		entries = append(entries, e)
@@ -59,21 +74,25 @@ func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []find
 			skip(kind, key, "it is empty")
 		default:
 			reason := fmt.Sprintf("its Service %s was not read", svc)
-			if svc.Name == "" {
+			other := service.Key{Name: svc.Name} // without a namespace
+			switch {
+			case byService[other] != nil:
+				reason += ", only one without a namespace: write the same namespace in both"
+			case svc.Name == "":
 				reason = "it belongs to no Service, since it has no label " + discoveryv1.LabelServiceName
 			}
-			unmatched = append(unmatched, withoutService(kind, key, svc, reason))
+			unmatched = append(unmatched, withoutService(o.byKind[kind][key], svc, reason))
 		}
 	}
 	for _, key := range o.sorted(kindEndpoints) {
 		endpoints := o.byKind[kindEndpoints][key].Object.(*service.Endpoints)
 		add(kindEndpoints, key, key, o.isCreatedEndpoints(endpoints), len(endpoints.Subsets) == 0,
-			func(e *entry) { e.endpoints = endpoints })
+			func(e *entry) { e.endpoints = endpoints; e.readFrom(o.byKind[kindEndpoints][key]) })
 	}
 	for _, key := range o.sorted(kindSlice) {
 		slice := o.byKind[kindSlice][key].Object.(*discoveryv1.EndpointSlice)
 		add(kindSlice, key, service.ServiceOf(slice), o.isCreatedSlice(slice), false,
-			func(e *entry) { e.slices = append(e.slices, slice) })
+			func(e *entry) { e.slices = append(e.slices, slice); e.readFrom(o.byKind[kindSlice][key]) })
 	}
 	for _, kind := range slices.Sorted(maps.Keys(o.created)) {
 		if count := len(o.created[kind]); count > 0 {
@@ -85,19 +104,6 @@ func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []find
 		leftOut = append(leftOut, LeftOut{Kind: kind, Count: o.encrypted[kind], Reason: "SOPS encrypted them"})
 	}
 	return entries, leftOut, unmatched
-}
-
-// differs says whether objects of one name that differ were read, of a Service or its endpoints.
-func (o *Objects) differs(svc service.Key) bool {
-	if len(o.differing) == 0 {
-		return false // as in a cluster
-	}
-	for key, m := range o.byKind[kindSlice] {
-		if service.ServiceOf(m.Object.(*discoveryv1.EndpointSlice)) == svc && o.differing[kindSlice+" "+key.String()] {
-			return true
-		}
-	}
-	return o.differing[kindService+" "+svc.String()] || o.differing[kindEndpoints+" "+svc.String()]
 }
 
 // whyLeftOut is why a Service is not for import, or empty.

@@ -59,7 +59,7 @@ func (r *clusterReader) add(kind string, object metav1.Object, isCreated bool) {
 		r.created[kind][service.KeyOf(object)] = true
 		return
 	}
-	r.keep(service.Manifest{TypeMeta: metav1.TypeMeta{Kind: kind}, From: r.from, Object: object})
+	r.keep(service.Manifest{TypeMeta: metav1.TypeMeta{Kind: kind}, Object: object}) // From no file
 }
 
 const askForPermission = "ask for permission to list services, endpoints and endpointslices, or import with -f what " +

@@ -17,52 +17,6 @@ import (
 
 // What people write and does not do what it plainly means: the entry has the meaning, with a finding.
 
-// mendAlias makes an entry with an address of an alias of an IP address. DNS answers such an alias with a name that
-// does not exist, so that only proxies reach it which connect to the text themselves, such as ingress controllers:
-// they connect to the port of the Service, and no targetPort matters to them.
-func (e *entry) mendAlias() bool {
-	text := strings.TrimSuffix(strings.TrimSpace(e.service.Spec.ExternalName), ".")
-	address, err := netip.ParseAddr(withDefault(text))
-	if err != nil {
-		return false
-	}
-	ip := text
-	if !hasVariable(text) {
-		ip = address.Unmap().String()
-	}
-	e.Addresses = []values.Address{{IP: ip}}
-	for _, port := range e.service.Spec.Ports {
-		if targetPort(port, port.Port) != intstr.FromInt32(port.Port) {
-			e.note(describeTarget(port), "%s; connections go to port %d of the address: if that is wrong, add a targetPort to the port",
-				noEffect, port.Port)
-		}
-		e.Ports = append(e.Ports, newPort(port))
-	}
-	e.reportOfAlias()
-	if len(e.Ports) == 0 {
-		e.refuse("add the ports of the address, and remove the #", "externalName %s is an IP address, not a DNS name, "+
-			"and an entry with an address needs ports: the Service does not have any", text)
-		return true
-	}
-	e.mended("externalName: "+text, "an IP address is not a DNS name, and only proxies that connect to it themselves reached it; "+
-		"the entry has it as an address, with the ports of the Service")
-	return true
-}
-
-// reportAliasTarget reports a targetPort of an alias.
-func (e *entry) reportAliasTarget(port corev1.ServicePort) {
-	switch {
-	case e.strict:
-		e.notCarriedOver(describeTarget(port), noEffect)
-	case port.TargetPort.Type == intstr.String:
-		e.note(describeTarget(port), noEffect)
-	default:
-		e.note(describeTarget(port), "%s, and clients connect to port %d. To let them reach %s, write addresses: [{host: %s}] "+
-			"in place of externalName, the port with targetPort: %s, and resolver.enabled: true",
-			noEffect, port.Port, port.TargetPort.String(), strings.TrimSuffix(e.ExternalName, "."), port.TargetPort.String())
-	}
-}
-
 // mendIP writes an IP address as Kubernetes writes it.
 func (e *entry) mendIP(a *values.Address, text string) {
 	ip := strings.TrimSpace(text)

@@ -7,6 +7,8 @@
 package importer
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -38,9 +40,10 @@ type Objects struct {
 	otherKinds    map[string]int                              // how many objects are not for import
 	encrypted     map[string]int                              // how many of these SOPS encrypted
 	routes        []route                                     // to Services
-	broken        []findings.Finding                          // about documents that cannot be read
+	broken        []error                                     // about documents that cannot be read
+	brokenOf      map[service.Key][]string                    // about objects of a Service that cannot be read
+	commented     []comment                                   // that have endpoints
 	unknownFields map[service.Key][]string                    // of the objects of a Service
-	differing     map[string]bool                             // kind and key of objects that were read twice and differ
 	sources       map[string]bool
 }
 
@@ -58,7 +61,7 @@ func NewObjects() *Objects {
 		otherKinds:    map[string]int{},
 		encrypted:     map[string]int{},
 		unknownFields: map[service.Key][]string{},
-		differing:     map[string]bool{},
+		brokenOf:      map[service.Key][]string{},
 		sources:       map[string]bool{},
 	}
 }
@@ -74,6 +77,7 @@ func (o *Objects) service(key service.Key) *corev1.Service {
 // order: neither is imported.
 func (o *Objects) ReadManifests(name string, text []byte) error {
 	o.sources[name] = true
+	o.readComments(name, string(text))
 	manifests, broken := service.FromManifests(name, text)
 	for _, m := range manifests {
 		if m.Object.GetNamespace() == "" {
@@ -89,9 +93,20 @@ func (o *Objects) ReadManifests(name string, text []byte) error {
 		if o.Strict {
 			return err
 		}
-		o.broken = append(o.broken, findings.New(findings.NotRead, "", "", findings.Args{"why": err.Error()}))
+		var ofService *service.BrokenError
+		if !errors.As(err, &ofService) || ofService.Kind == kindService {
+			o.broken = append(o.broken, err)
+			continue
+		}
+		key := ofService.Service
+		key.Namespace = cmp.Or(key.Namespace, o.DefaultNamespace)
+		o.brokenOf[key] = append(o.brokenOf[key], err.Error())
 	}
 	return nil
+}
+
+func notRead(why string) findings.Finding {
+	return findings.New(findings.NotRead, "", "", findings.Args{"why": why})
 }
 
 // addOther adds an object of a kind or version that is not imported.
@@ -99,8 +114,8 @@ func (o *Objects) addOther(m service.Manifest) {
 	isRoute := !o.Strict && o.addRoute(m)
 	switch {
 	case m.IsEncrypted && isImported(m.Kind):
-		why := fmt.Sprintf("%s: the %s %s is encrypted with SOPS: decrypt it with sops --decrypt", m.From, m.Kind, service.KeyOf(m.Object))
-		o.broken = append(o.broken, findings.New(findings.NotRead, "", "", findings.Args{"why": why}))
+		o.broken = append(o.broken, fmt.Errorf("%s: the %s %s is encrypted with SOPS: decrypt it with sops --decrypt",
+			m.From, m.Kind, service.KeyOf(m.Object)))
 		return
 	case m.IsEncrypted:
 		o.encrypted[m.Kind]++
@@ -112,7 +127,7 @@ func (o *Objects) addOther(m service.Manifest) {
 		return
 	}
 	key := service.KeyOf(m.Object)
-	o.outdated = append(o.outdated, withoutService(m.Kind, key, service.Key{Namespace: key.Namespace},
+	o.outdated = append(o.outdated, withoutService(m, service.Key{Namespace: key.Namespace},
 		"Kubernetes 1.25 removed "+m.APIVersion+": write apiVersion: discovery.k8s.io/v1, and zone instead of topology"))
 }
 
@@ -123,15 +138,18 @@ func (o *Objects) add(m service.Manifest) error {
 	key, of := service.KeyOf(m.Object), ""
 	old, isKnown := o.byKind[m.Kind][key]
 	o.keep(m)
-	if isKnown && !equality.Semantic.DeepEqual(old.Object, m.Object) {
-		o.differing[m.Kind+" "+key.String()] = true
-		return fmt.Errorf("%s and %s both have the %s %s, and differ: leave out one of them", old.From, m.From, m.Kind, key)
-	}
 	switch object := m.Object.(type) {
 	case *service.Endpoints:
 		of = " of the Endpoints"
 	case *discoveryv1.EndpointSlice:
 		key, of = service.ServiceOf(object), " of the EndpointSlice "+object.Name
+	}
+	if isKnown && !equality.Semantic.DeepEqual(old.Object, m.Object) {
+		err := fmt.Errorf("%s and %s both have the %s %s, and differ: leave out one of them", old.From, m.From, m.Kind, service.KeyOf(m.Object))
+		if o.Strict {
+			return err
+		}
+		o.brokenOf[key] = append(o.brokenOf[key], err.Error())
 	}
 	for _, field := range m.UnknownFields {
 		o.unknownFields[key] = append(o.unknownFields[key], field+of)

@@ -33,10 +33,18 @@ func (e *entry) noteVariables() {
 		texts = append(texts, a.IP)
 	}
 	for _, text := range texts {
-		if hasVariable(text) {
-			e.note(text, "the variable passes through as it is: replace it in the values with envsubst, or with postBuild of the "+
-				"Flux Kustomization that has them; lint and helm refuse it until then")
+		if !hasVariable(text) {
+			continue
 		}
+		ifAddress := ""
+		if text == e.ExternalName && variable.FindString(text) == text {
+			ifAddress = ". If it holds an IP address, write addresses: [\"" + text + "\"] in place of externalName"
+			if len(e.Ports) == 0 {
+				ifAddress += ", and the ports"
+			}
+		}
+		e.note(text, "the variable passes through as it is: replace it in the values with envsubst, or with postBuild of the "+
+			"Flux Kustomization that has them; lint and helm refuse it until then%s", ifAddress)
 	}
 }
 

@@ -1,12 +1,9 @@
 package service
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"regexp"
+	"path/filepath"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	kubejson "k8s.io/apimachinery/pkg/runtime/serializer/json"
-	"sigs.k8s.io/yaml"
 )
 
 // Manifest is an object of a manifest.
@@ -34,6 +30,19 @@ type Manifest struct {
 
 	// UnknownFields are fields that the Kubernetes API of this program does not have.
 	UnknownFields []string
+
+	document *document // nil in a List, of which several objects may have the same text
+}
+
+// LineOf is the first line of the object that has a text as a word of its own, such as mysql.yaml:17, or From if none
+// is known.
+func (m Manifest) LineOf(text string) string {
+	if m.document != nil {
+		if place, found := m.document.lineOf(text); found {
+			return place
+		}
+	}
+	return m.From
 }
 
 // FromManifests reads the objects of a text, YAML or JSON as kubectl apply reads it, and those of the Lists in
@@ -43,108 +52,20 @@ func FromManifests(name string, text []byte) (objects []Manifest, broken []error
 	documents, broken := splitDocuments(name, text)
 	r := manifestReader{broken: broken}
 	for _, document := range documents {
-		r.read(document.from, document.json, metav1.TypeMeta{})
+		r.document = document
+		r.read(document.from(), document.json, typeOfFile(name))
 	}
 	return r.objects, r.broken
 }
 
-// document is a document of a text, as JSON.
-type document struct {
-	from string // such as mysql.yaml:12
-	json []byte
-}
-
-func splitDocuments(name string, text []byte) (documents []document, broken []error) {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
-		if documents, err := splitJSON(name, text); err == nil {
-			return documents, nil
-		} // or it is YAML in flow style
+// typeOfFile is the type of the objects of a file that need none: kustomize knows its own file by the name.
+func typeOfFile(name string) metav1.TypeMeta {
+	switch filepath.Base(name) {
+	case "kustomization.yaml", "kustomization.yml":
+		return metav1.TypeMeta{APIVersion: "kustomize.config.k8s.io/v1beta1", Kind: "Kustomization"}
 	}
-	return splitYAML(name, string(text))
+	return metav1.TypeMeta{}
 }
-
-// splitJSON splits a stream of JSON objects.
-func splitJSON(name string, text []byte) ([]document, error) {
-	var documents []document
-	line, counted := 1, 0
-	for decoder := json.NewDecoder(bytes.NewReader(text)); ; {
-		begin := len(text) - len(bytes.TrimLeft(text[decoder.InputOffset():], " \t\r\n"))
-		line += bytes.Count(text[counted:begin], []byte("\n"))
-		counted = begin
-		var object json.RawMessage
-		switch err := decoder.Decode(&object); {
-		case errors.Is(err, io.EOF):
-			return documents, nil
-		case err != nil:
-			return nil, err
-		}
-		documents = append(documents, document{fmt.Sprintf("%s:%d", name, line), object})
-	}
-}
-
-var (
-	// marker begins or ends a YAML document: no other line begins with its characters.
-	marker = regexp.MustCompile(`(?m)^(---|\.\.\.)([ \t\r]|$)`)
-	// content is the first character of a document that is not of a comment or a directive.
-	content = regexp.MustCompile(`(?m)^[ \t]*[^ \t\r\n#%]`)
-)
-
-// splitYAML splits a stream of YAML documents, without the empty ones.
-func splitYAML(name, text string) (documents []document, broken []error) {
-	line, begin := 1, 0
-	for _, end := range append(marker.FindAllStringIndex(text, -1), []int{len(text)}) {
-		part := text[begin:end[0]]
-		if begin > 0 || marker.MatchString(part) {
-			part = "   " + part[3:]
-		}
-		if first := content.FindStringIndex(part); first != nil {
-			from := fmt.Sprintf("%s:%d", name, line+strings.Count(part[:first[0]], "\n"))
-			switch object, err := toJSON(part); {
-			case err != nil:
-				// Again below the lines before it, so that the error has the line in the file.
-				_, err = yaml.YAMLToJSONStrict([]byte(strings.Repeat("\n", line-1) + part))
-				broken = append(broken, notYAML(from, part, err))
-			case string(object) != "null":
-				documents = append(documents, document{from, object})
-			}
-		}
-		line += strings.Count(part, "\n")
-		begin = end[0]
-	}
-	return documents, broken
-}
-
-// toJSON converts a YAML document. A key that is there twice is only an error in a kind that is read completely.
-func toJSON(text string) ([]byte, error) {
-	object, err := yaml.YAMLToJSONStrict([]byte(text))
-	if err == nil {
-		return object, nil
-	}
-	lenient, lenientErr := yaml.YAMLToJSON([]byte(text))
-	var head metav1.TypeMeta
-	if lenientErr != nil || json.Unmarshal(lenient, &head) != nil || head.Kind == "" || isRead(head) {
-		return nil, err
-	}
-	return lenient, nil
-}
-
-func notYAML(from, text string, err error) error {
-	fix := "write a manifest as kubectl apply reads it"
-	switch {
-	case strings.Contains(text, "{{"):
-		fix = "if it is a template of a chart, render it with helm template first"
-	case indentedByTab.MatchString(text):
-		fix = "indent with spaces, not with tabs"
-	}
-	return fmt.Errorf("%s: %s: %s", from, oneLine(err), fix)
-}
-
-var (
-	indentedByTab = regexp.MustCompile(`(?m)^ *\t`)
-	// dashKey is a key that was meant as an item of a list: -port: 80.
-	dashKey = regexp.MustCompile(`"-([A-Za-z]+)":`)
-)
 
 // object is what all objects and Lists have, and what shows a values file or one that SOPS encrypted.
 type object struct {
@@ -178,8 +99,9 @@ func (o object) metadata() *metav1.ObjectMeta {
 
 // manifestReader collects the objects of documents.
 type manifestReader struct {
-	objects []Manifest
-	broken  []error
+	document *document // that is read
+	objects  []Manifest
+	broken   []error
 }
 
 func (r *manifestReader) fail(format string, args ...any) {
@@ -192,10 +114,13 @@ func (r *manifestReader) read(from string, text []byte, typ metav1.TypeMeta) {
 	err := json.Unmarshal(text, &head)
 	kind, isList := strings.CutSuffix(head.Kind, "List")
 	m := Manifest{TypeMeta: head.TypeMeta, From: from, Object: head.metadata(), JSON: text, IsEncrypted: head.isEncrypted()}
+	if from == r.document.from() {
+		m.document = r.document
+	}
 	var items []json.RawMessage
 	switch {
 	case err != nil:
-		r.fail("%s: not a Kubernetes object: %s: write a manifest as kubectl apply reads it", from, oneLine(err))
+		r.fail("%s: %s", from, notObject(text, err))
 	case m.IsEncrypted && head.Kind == "":
 		r.fail("%s: encrypted with SOPS: decrypt it with sops --decrypt", from)
 	case m.IsEncrypted:
@@ -242,18 +167,19 @@ func (r *manifestReader) decode(m Manifest) {
 	strict, isStrict := runtime.AsStrictDecodingError(err)
 	switch {
 	case err != nil && !isStrict:
-		fix := ""
+		place, fix := m.From, ""
 		if key := dashKey.FindSubmatch(m.JSON); key != nil {
+			place = m.LineOf("-" + string(key[1]) + ":")
 			fix = fmt.Sprintf(": write \"- %s\", with a space after the dash", key[1])
 		}
-		r.fail("%s: %s %s: %s%s", m.From, m.Kind, m.Object.GetName(), oneLine(err), fix)
+		r.failToRead(m, "%s: %s %s: %s%s", place, m.Kind, m.Object.GetName(), wrongType(err), fix)
 		return
 	case isStrict:
 		for _, fault := range strict.Errors() {
 			// The error has its field as data, but not that it is about an unknown one.
 			field, isUnknown := strings.CutPrefix(fault.Error(), "unknown field ")
 			if !isUnknown {
-				r.fail("%s: %w", m.From, fault)
+				r.failToRead(m, "%s: %s", m.From, fault)
 				return
 			}
 			m.UnknownFields = append(m.UnknownFields, strings.Trim(field, `"`))
@@ -262,5 +188,3 @@ func (r *manifestReader) decode(m Manifest) {
 	m.Object, m.JSON = decoded.(metav1.Object), nil
 	r.objects = append(r.objects, m)
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

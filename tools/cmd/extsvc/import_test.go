@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"external-services/tools/findings"
 	"external-services/tools/importer"
+	"external-services/tools/values"
 )
 
 const manifest = `
@@ -151,7 +153,35 @@ func TestImportMends(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, stdout)
 		}
 	}
-	if _, stderr, err := run(t, "import", "-f", dir, "--strict"); exitStatus(err) != findings.ExitFailed || !strings.Contains(stderr, "a.yaml:1: yaml: ") {
+	if _, stderr, err := run(t, "import", "-f", dir, "--strict"); exitStatus(err) != findings.ExitFailed || !strings.Contains(stderr, "a.yaml:1: did not find expected node content") {
 		t.Errorf("with --strict: %v %q", err, stderr)
+	}
+}
+
+// A folder of manifests that are all broken in a way is read to its end, with a line for each: exit code 1, not 2.
+func TestImportBroken(t *testing.T) {
+	const folder = "../../importer/testdata/wild/broken"
+	files, err := filepath.Glob(folder + "/*/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	stdout, stderr, err := run(t, "import", "-R", "-f", folder, "-o", "json")
+	if exitStatus(err) != findings.ExitNotice {
+		t.Fatalf("%v %q", err, stderr)
+	}
+	var result importer.Result
+	if err := json.Unmarshal([]byte(stdout), &result); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		isNamed := func(f findings.Finding) bool {
+			return f.Severity == findings.Warning && strings.Contains(f.Message, strings.TrimPrefix(file, folder)+":")
+		}
+		if !slices.ContainsFunc(result.Findings, isNamed) {
+			t.Errorf("no warning names a line of %s", file)
+		}
+	}
+	if !slices.ContainsFunc(result.Entries, func(e values.Entry) bool { return e.Name == "after-all" }) {
+		t.Error("the file without a fault is no entry")
 	}
 }
