@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,8 @@ var (
 	client  kubernetes.Interface
 
 	dynamicClient dynamic.Interface
+
+	gatewayAPI sync.Once
 
 	// It is one of these, and the other is nil.
 	embeddedCluster *testenv.Embedded
@@ -81,6 +84,16 @@ func onlyAPI(t *testing.T) {
 	if embeddedCluster == nil && testing.Short() {
 		testenv.LeaveOut(t, "it has no traffic and no pods (make test-kind ALL=1 runs it)")
 	}
+}
+
+// installGatewayAPI has the cluster know the Gateway API from now on.
+func installGatewayAPI(t *testing.T) {
+	t.Helper()
+	gatewayAPI.Do(func() {
+		if err := testenv.InstallGatewayAPI(t.Context(), cluster.Kubeconfig); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // unlessShort leaves one of two Helms out of a test that takes long with each, where time is

@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"external-services/tests/testenv"
+	"external-services/tests/internal/testenv"
 	"external-services/tools/findings"
 	"external-services/tools/report"
 )
@@ -21,6 +21,7 @@ import (
 // strictly.
 func TestReport(t *testing.T) {
 	namespace := ownNamespace("report", "release")
+	makeNamespace(t, namespace)
 	r := releaseOf(t, "helm", "reported", namespace)
 	t.Cleanup(r.Uninstall)
 	r.Do("install", values(t, `services:

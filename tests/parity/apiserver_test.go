@@ -50,7 +50,7 @@ func connect(ctx context.Context, c *testenv.Embedded) (*apiServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := testenv.InstallGatewayAPI(ctx, c.Kubeconfig); err != nil {
+	if err := testenv.InstallGatewayAPI(ctx, c.Kubeconfig); err != nil {
 		return nil, err
 	}
 	info, err := client.Discovery().ServerVersion()

@@ -18,8 +18,8 @@ func TestGuide(t *testing.T) {
 	guides.Check(t, "security.md", servers[0].Kubeconfig)
 
 	files, err := filepath.Glob(filepath.Join(testenv.Chart(), "docs", "rbac", "*.yaml"))
-	if err != nil || len(files) != len(installing)+len(following)+len(reading) {
-		t.Errorf("docs/rbac has %q (%v), and the tests know %q, %q and %q", files, err, installing, following, reading)
+	if err != nil || len(files) != len(installing)+len(following)+len(routing)+len(reading) {
+		t.Errorf("docs/rbac has %q (%v), and the tests know %q, %q, %q and %q", files, err, installing, following, routing, reading)
 	}
 	for _, file := range files {
 		var role rbacv1.Role

@@ -28,6 +28,9 @@ func start(ctx context.Context) ([]*testenv.APIServer, error) {
 	started, err := testenv.StartAPIServers(ctx, "permissions")
 	for _, s := range started {
 		servers = append(servers, server{s})
+		if err == nil {
+			err = testenv.InstallGatewayAPI(ctx, s.Kubeconfig)
+		}
 	}
 	return started, err
 }

@@ -190,7 +190,7 @@ func (s server) installer(t *testing.T, id string, roles map[string][]rbacv1.Pol
 	s.MakeNamespace(t, entries)
 	s.grant(t, home, grants{
 		home:    slices.Concat(roles["release"], roles["test"], roles["resolver"]),
-		entries: slices.Concat(roles["entries"], roles["endpoints"], roles["resolver-entries"]),
+		entries: slices.Concat(roles["entries"], roles["endpoints"], roles["resolver-entries"], roles["routes"]),
 	})
 	return home, entries, s.kubeconfig(t, home, deployer)
 }
@@ -248,8 +248,8 @@ services:
 - {name: a, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], selector: {app: a}}
 - {name: b, namespace: %[1]s, addresses: [10.60.0.1], ports: [{port: 80}], endpointsKind: Endpoints}
 - {name: db, namespace: %[1]s, addresses: [db.corp.example], ports: [{port: 80}]}
-`, entries)
-	added := before + fmt.Sprintf("- {name: c, namespace: %s, externalName: c.example}\n", entries)
+`, entries) + inFront(entries)
+	added := before + fmt.Sprintf("- {name: other, namespace: %s, externalName: c.example}\n", entries)
 	release.Of(t, "helm", "r", home, s.Kubeconfig).Do("install", release.Values(t, before))
 	testenv.Eventually(t, "the Endpoints are mirrored", func() error {
 		slices, err := s.API.DiscoveryV1().EndpointSlices(entries).List(t.Context(), metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=b"})
@@ -262,7 +262,7 @@ services:
 	kubeconfig := s.kubeconfig(t, home, deployer)
 	for _, command := range [][]string{
 		{"check", "r", "-n", home, "-o", "json", "--exit-zero"}, // no resolver runs
-		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, before)[0], "--set", "overrides.a.backend=both"},
+		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, before)[0], "--set", "overrides.a.backend=both,overrides.c.enabled=false"},
 		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, added)[0]},
 		{"import", "-n", entries},
 	} {

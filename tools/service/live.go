@@ -53,7 +53,7 @@ type Live struct {
 	Events    map[Key][]*corev1.Event
 
 	routes  map[routeKey]*unstructured.Unstructured
-	classes map[string]bool // IngressClasses
+	classes map[string]bool // IngressClasses, nil if they could not be listed
 
 	// Missing are the namespaces that do not exist, sorted.
 	Missing []string

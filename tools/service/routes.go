@@ -40,7 +40,7 @@ var routeResources = map[string]Resource{
 }
 
 // ingressClasses are in no namespace.
-var ingressClasses = Resource{"ingressclasses", "networking.k8s.io", "IngressClasses"}
+var ingressClasses = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "ingressclasses"}
 
 // newRoute reads a route from its object, which is kept.
 func newRoute(object helm.Object) Route {
@@ -93,6 +93,9 @@ func routeFields(content map[string]any) map[string]string {
 			}
 		case []any:
 			fields[path] = fmt.Sprintf("%d items", len(value))
+			if len(value) == 1 {
+				fields[path] = "1 item"
+			}
 			for i, v := range value {
 				add(fmt.Sprintf("%s[%d]", path, i), v)
 			}
@@ -132,10 +135,10 @@ type routeKey struct {
 	kind string
 }
 
-// ReadRoutes reads what is in front of the mappings: the kinds that they have, and the IngressClasses if they name
-// any. Whatever the user may not read is in Unread.
+// ReadRoutes reads what is in front of the mappings: the kinds that they have, and the IngressClasses if they name any
+// and the user may list what is in no namespace. Whatever else the user may not read is in Unread.
 func (l *Live) ReadRoutes(ctx context.Context, client dynamic.Interface, desired []*Mapping, progress func(string)) {
-	l.routes, l.classes = map[routeKey]*unstructured.Unstructured{}, map[string]bool{}
+	l.routes = map[routeKey]*unstructured.Unstructured{}
 	wanted, namespaces, hasClass := map[routeKey]bool{}, map[string]map[string]bool{}, false
 	for _, m := range desired {
 		for _, r := range m.Routes {
@@ -158,8 +161,10 @@ func (l *Live) ReadRoutes(ctx context.Context, client dynamic.Interface, desired
 		})
 	}
 	if hasClass {
-		err := List(ctx, client.Resource(ingressClasses.v1()).List, func(o *unstructured.Unstructured) { l.classes[o.GetName()] = true })
-		l.unread(ingressClasses, "list", err, "the cluster")
+		classes := map[string]bool{}
+		if List(ctx, client.Resource(ingressClasses).List, func(o *unstructured.Unstructured) { classes[o.GetName()] = true }) == nil {
+			l.classes = classes
+		}
 	}
 }
 
@@ -194,7 +199,7 @@ type RouteState struct{ Refused, Unanswered []string }
 func (l *Live) StateOf(r Route, live *unstructured.Unstructured) (state RouteState) {
 	if r.Kind == "Ingress" {
 		for _, class := range r.Parents {
-			if !l.classes[class] && l.CouldRead(ingressClasses, "the cluster") {
+			if l.classes != nil && !l.classes[class] {
 				state.Refused = append(state.Refused, fmt.Sprintf("the IngressClass %s does not exist", class))
 			}
 		}

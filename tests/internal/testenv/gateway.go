@@ -21,32 +21,31 @@ func GatewayAPI() []string {
 }
 
 // InstallGatewayAPI installs the CRDs of the Gateway API in a cluster: those of the module that go.mod pins, standard
-// channel. The returned function deletes them.
-func InstallGatewayAPI(ctx context.Context, kubeconfig string) (remove func(context.Context) error, err error) {
+// channel.
+func InstallGatewayAPI(ctx context.Context, kubeconfig string) error {
 	kubectl, err := Binary("kubectl")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	folder, err := moduleDir(ctx, "sigs.k8s.io/gateway-api")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var crds []string
 	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "tlsroutes", "tcproutes", "backendtlspolicies", "referencegrants"} {
 		crds = append(crds, "-f", filepath.Join(folder, "config", "crd", "standard", helm.GatewayGroup+"_"+kind+".yaml"))
 	}
-	run := func(ctx context.Context, args ...string) error {
+	run := func(args ...string) error {
 		args = slices.Concat([]string{"--kubeconfig", kubeconfig}, args, crds)
 		if out, err := exec.CommandContext(ctx, kubectl, args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 		return nil
 	}
-	if err := run(ctx, "apply", "--server-side"); err != nil {
-		return nil, err
+	if err := run("apply", "--server-side"); err != nil {
+		return err
 	}
-	remove = func(ctx context.Context) error { return run(ctx, "delete", "--ignore-not-found") }
-	return remove, run(ctx, "wait", "--for=condition=Established", "--timeout=2m")
+	return run("wait", "--for=condition=Established", "--timeout=2m")
 }
 
 // moduleDir is the folder of a module of this repository's go.mod.
