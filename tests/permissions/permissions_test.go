@@ -262,7 +262,7 @@ services:
 	kubeconfig := s.kubeconfig(t, home, deployer)
 	for _, command := range [][]string{
 		{"check", "r", "-n", home, "-o", "json", "--exit-zero"}, // no resolver runs
-		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, before)[0], "--set", "overrides.a.backend=both,overrides.c.enabled=false"},
+		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, before)[0], "--set", "overrides.a.backend=both,overrides.g.labels.x=y,overrides.h.labels.x=y,overrides.i.labels.x=y"},
 		{"plan", "r", "-n", home, "-o", "json", "--exit-zero", "-f", release.Values(t, added)[0]},
 		{"import", "-n", entries},
 	} {

@@ -26,9 +26,10 @@ type entry struct {
 	unknownFields []string
 	manifests     []service.Manifest // of the objects, with their places
 	commented     []comment          // of the files that were read
+	routes        []route            // in front of the Service
 
-	// list are the addresses of the endpoints, and byText the same by IP address or DNS name. servicePorts are the ports of the Service; a headless one without
-	// any gets those of its addresses.
+	// list are the addresses of the endpoints, and byText the same by IP address or DNS name. servicePorts are the
+	// ports of the Service; a headless one without any gets those of its addresses.
 	list         []*endpoint
 	byText       map[string]*endpoint
 	servicePorts []corev1.ServicePort

@@ -99,7 +99,7 @@ func (o *Objects) group() (entries []*entry, leftOut []LeftOut, unmatched []find
 			leftOut = append(leftOut, LeftOut{Kind: kind, Count: count, Reason: "Kubernetes creates them from other objects"})
 		}
 	}
-	leftOut = append(leftOut, o.nameRoutes(byService)...)
+	leftOut = append(leftOut, o.giveRoutes(byService)...)
 	for _, kind := range slices.Sorted(maps.Keys(o.encrypted)) {
 		leftOut = append(leftOut, LeftOut{Kind: kind, Count: o.encrypted[kind], Reason: "SOPS encrypted them"})
 	}

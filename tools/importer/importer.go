@@ -125,6 +125,7 @@ func Import(o *Objects, options Options) (*Result, error) {
 	}
 	for _, e := range entries {
 		e.fill()
+		e.addRoutes()
 		if e.Namespace == options.ReleaseNamespace {
 			e.Namespace = ""
 		}

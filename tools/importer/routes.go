@@ -15,6 +15,7 @@ type route struct {
 	kind     string
 	key      service.Key
 	backends []service.Key
+	json     []byte
 }
 
 // backendsOf are the places of the backends in the kinds of routes: keys, and * for each item of a list. A backend
@@ -23,7 +24,10 @@ var backendsOf = map[string][]string{
 	"Ingress":      {"spec.defaultBackend.service", "spec.backend", "spec.rules.*.http.paths.*.backend.service", "spec.rules.*.http.paths.*.backend"},
 	"HTTPRoute":    {"spec.rules.*.backendRefs.*"},
 	"TLSRoute":     {"spec.rules.*.backendRefs.*"},
+	"TCPRoute":     {"spec.rules.*.backendRefs.*"},
 	"IngressRoute": {"spec.routes.*.services.*"},
+
+	"BackendTLSPolicy": {"spec.targetRefs.*"},
 }
 
 // addRoute adds an object if it is a route with backends. It takes whatever else the object holds.
@@ -32,7 +36,7 @@ func (o *Objects) addRoute(m service.Manifest) bool {
 	if m.IsEncrypted || json.Unmarshal(m.JSON, &object) != nil {
 		return false
 	}
-	r := route{kind: m.Kind, key: service.KeyOf(m.Object)}
+	r := route{kind: m.Kind, key: service.KeyOf(m.Object), json: m.JSON}
 	for _, place := range backendsOf[m.Kind] {
 		for _, backend := range at(object, strings.Split(place, ".")) {
 			if key, isService := backendKey(backend, r.key.Namespace); isService {
@@ -78,30 +82,21 @@ func backendKey(backend any, namespace string) (service.Key, bool) {
 	return service.Key{Namespace: namespace, Name: name}, name != "" && (kind == "" || kind == kindService)
 }
 
-// nameRoutes notes at each entry the routes whose only backends are entries. The others are left out, like
-// all other kinds.
-func (o *Objects) nameRoutes(byService map[service.Key]*entry) []LeftOut {
+// giveRoutes gives each entry the routes to it, if all of their backends are entries. The others are left out, like all
+// other kinds.
+func (o *Objects) giveRoutes(byService map[service.Key]*entry) []LeftOut {
 	counts := maps.Clone(o.otherKinds)
 	slices.SortFunc(o.routes, func(a, b route) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), a.key.Compare(b.key))
 	})
 	for _, r := range o.routes {
-		var entries []*entry
-		for _, backend := range r.backends {
-			if e := byService[backend]; e != nil {
-				entries = append(entries, e)
-			}
-		}
-		if len(entries) < len(r.backends) {
+		services := r.services()
+		if slices.ContainsFunc(services, func(key service.Key) bool { return byService[key] == nil }) {
 			counts[r.kind]++
 			continue
 		}
-		for _, e := range entries {
-			name := r.key.Name
-			if r.key.Namespace != e.service.Namespace {
-				name = r.key.String()
-			}
-			e.note(r.kind+" "+name, "it routes to the Service, and stays as it is")
+		for _, key := range services {
+			byService[key].routes = append(byService[key].routes, r)
 		}
 	}
 	var leftOut []LeftOut
