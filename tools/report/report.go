@@ -168,7 +168,11 @@ func (r *Report) Calls() []Call {
 				writes = append(writes, w)
 			}
 		}
-		call.Where, call.Write = findings.Some(places, ", "), strings.Join(writes, ", ")
+		const most = 3 // lines of a row
+		if more := len(places) - most; more > 0 {
+			places = append(places[:most], fmt.Sprintf("and %d more", more))
+		}
+		call.Where, call.Write = strings.Join(places, ", "), strings.Join(writes, ", ")
 		calls = append(calls, call)
 	}
 	return calls
