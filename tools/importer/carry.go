@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -15,80 +14,13 @@ import (
 	"external-services/tools/values"
 )
 
-// What is in front of a Service as an entry can have it: a field that these types do not have stays where it is, and
-// so does the object.
-
+// frontObject is what is in front of a Service as an entry can have it: an object with a field that its type does not
+// have stays where it is.
 type frontObject[S any] struct {
 	metav1.TypeMeta
 	Metadata metav1.ObjectMeta `json:"metadata"`
 	Spec     S                 `json:"spec"`
 	Status   any               `json:"status"`
-}
-
-type ingressSpec struct {
-	IngressClassName string                      `json:"ingressClassName"`
-	TLS              []values.IngressCertificate `json:"tls"`
-	Rules            []struct {
-		Host string `json:"host"`
-		HTTP struct {
-			Paths []struct {
-				Path     string          `json:"path"`
-				PathType values.PathType `json:"pathType"`
-				Backend  struct {
-					Service struct {
-						Name string `json:"name"`
-						Port struct {
-							Number int    `json:"number"`
-							Name   string `json:"name"`
-						} `json:"port"`
-					} `json:"service"`
-				} `json:"backend"`
-			} `json:"paths"`
-		} `json:"http"`
-	} `json:"rules"`
-}
-
-type routeSpec struct {
-	ParentRefs []struct {
-		Group string `json:"group"`
-		Kind  string `json:"kind"`
-		values.ParentRef
-	} `json:"parentRefs"`
-	Hostnames []string `json:"hostnames"`
-	Rules     []struct {
-		Matches []struct {
-			Path struct {
-				Type  string `json:"type"`
-				Value string `json:"value"`
-			} `json:"path"`
-		} `json:"matches"`
-		BackendRefs []struct {
-			Group     string `json:"group"`
-			Kind      string `json:"kind"`
-			Name      string `json:"name"`
-			Namespace string `json:"namespace"`
-			Port      int    `json:"port"`
-			Weight    *int   `json:"weight"`
-		} `json:"backendRefs"`
-	} `json:"rules"`
-}
-
-type backendTLSSpec struct {
-	TargetRefs []struct {
-		Group       string `json:"group"`
-		Kind        string `json:"kind"`
-		Name        string `json:"name"`
-		SectionName string `json:"sectionName"`
-	} `json:"targetRefs"`
-	Validation struct {
-		Hostname          string `json:"hostname"`
-		CACertificateRefs []struct {
-			Group string `json:"group"`
-			Kind  string `json:"kind"`
-			values.LocalReference
-		} `json:"caCertificateRefs"`
-		WellKnownCACertificates values.WellKnown `json:"wellKnownCACertificates"`
-	} `json:"validation"`
 }
 
 // carry makes a route a part of the entry, if the entry can have all of it. It says whether it did.
@@ -105,123 +37,6 @@ func (e *entry) carry(r route) bool {
 		return e.BackendTLS == nil && e.carryBackendTLS(r)
 	}
 	return false
-}
-
-// carryIngress carries over an Ingress of networking.k8s.io/v1.
-func (e *entry) carryIngress(r route) bool {
-	object, ok := decodeFront[ingressSpec](r)
-	if !ok || object.APIVersion != "networking.k8s.io/v1" || len(object.Spec.Rules) == 0 {
-		return false
-	}
-	in := &values.Ingress{ClassName: object.Spec.IngressClassName, TLS: object.Spec.TLS, Annotations: pairsOf(object.Metadata.Annotations)}
-	var names []string
-	for _, rule := range object.Spec.Rules {
-		host := values.IngressHost{Host: rule.Host}
-		for _, p := range rule.HTTP.Paths {
-			number := p.Backend.Service.Port.Number
-			if name := p.Backend.Service.Port.Name; name != "" {
-				number = e.portNamed(name)
-			}
-			path, ok := e.pathOf(p.Path, p.PathType, number)
-			if !ok {
-				return false
-			}
-			host.Paths = append(host.Paths, path)
-		}
-		if !isFormat("routeHost", host.Host) || len(host.Paths) == 0 {
-			return false
-		}
-		if len(host.Paths) == 1 && host.Paths[0] == (values.RoutePath{}) {
-			host.Paths = nil
-		}
-		in.Hosts, names = append(in.Hosts, host), append(names, host.Host)
-	}
-	for i, c := range in.TLS {
-		if slices.ContainsFunc(c.Hosts, func(host string) bool { return !isFormat("routeHost", host) }) {
-			return false
-		}
-		if len(c.Hosts) == 0 || slices.Equal(c.Hosts, names) {
-			in.TLS[i].Hosts = nil
-		}
-	}
-	if e.ExternalName != "" {
-		in.AllowAlias = ptr.To(true)
-	}
-	e.Ingress = in
-	e.noteFront(r, object.Metadata, "ingress")
-	return true
-}
-
-// carryRoute carries over a route of the Gateway API.
-func (e *entry) carryRoute(r route) bool {
-	object, ok := decodeFront[routeSpec](r)
-	if !ok || len(object.Spec.Rules) == 0 || len(object.Spec.ParentRefs) == 0 {
-		return false
-	}
-	kind := values.RouteKind(r.kind)
-	out := &values.Route{Kind: kind, Hostnames: object.Spec.Hostnames, Annotations: pairsOf(object.Metadata.Annotations)}
-	if kind == values.HTTPRoute {
-		out.Kind = "" // the default
-	}
-	for _, parent := range object.Spec.ParentRefs {
-		if cmp.Or(parent.Kind, "Gateway") != "Gateway" || cmp.Or(parent.Group, "gateway.networking.k8s.io") != "gateway.networking.k8s.io" {
-			return false
-		}
-		out.ParentRefs = append(out.ParentRefs, parent.ParentRef)
-	}
-	if slices.ContainsFunc(out.Hostnames, func(host string) bool { return !isFormat("routeHost", host) }) {
-		return false
-	}
-	types := map[string]values.PathType{"": values.PathPrefix, "PathPrefix": values.PathPrefix, "Exact": values.PathExact}
-	for _, rule := range object.Spec.Rules {
-		if len(rule.BackendRefs) != 1 || rule.BackendRefs[0].Weight != nil && *rule.BackendRefs[0].Weight == 0 || len(rule.Matches) > 1 {
-			return false
-		}
-		path, pathType := "/", values.PathPrefix
-		for _, match := range rule.Matches {
-			path, pathType = cmp.Or(match.Path.Value, "/"), types[match.Path.Type]
-		}
-		converted, ok := e.pathOf(path, pathType, rule.BackendRefs[0].Port)
-		if !ok || kind != values.HTTPRoute && (len(rule.Matches) > 0 || len(object.Spec.Rules) > 1) {
-			return false
-		}
-		out.Rules = append(out.Rules, converted)
-	}
-	if len(out.Rules) == 1 && out.Rules[0] == (values.RoutePath{}) {
-		out.Rules = nil
-	}
-	if e.ExternalName != "" {
-		out.AllowAlias = ptr.To(true)
-	}
-	e.Route = out
-	e.noteFront(r, object.Metadata, "route")
-	return true
-}
-
-// carryBackendTLS carries over a BackendTLSPolicy.
-func (e *entry) carryBackendTLS(r route) bool {
-	object, ok := decodeFront[backendTLSSpec](r)
-	validation := object.Spec.Validation
-	if !ok || len(object.Spec.TargetRefs) != 1 || !isFormat("tlsHost", validation.Hostname) || len(object.Metadata.Annotations) > 0 {
-		return false
-	}
-	out := &values.BackendTLS{Hostname: validation.Hostname, WellKnown: validation.WellKnownCACertificates, Port: object.Spec.TargetRefs[0].SectionName}
-	for _, ref := range validation.CACertificateRefs {
-		if ref.Group != "" || ref.Kind != "ConfigMap" {
-			return false
-		}
-		out.CACertificates = append(out.CACertificates, ref.LocalReference)
-	}
-	isPort := func(p values.Port) bool { return p.Name == out.Port }
-	if out.Port != "" && !slices.ContainsFunc(e.Ports, isPort) || (len(out.CACertificates) > 0) == (out.WellKnown != "") {
-		return false
-	}
-	if len(e.Ports) == 1 {
-		out.Port = ""
-	}
-	e.BackendTLS = out
-	e.noteFront(r, object.Metadata, "backendTLS")
-	return true
 }
 
 // decodeFront decodes an object, unless it has a field that an entry does not have.
@@ -255,13 +70,20 @@ func (e *entry) pathOf(path string, pathType values.PathType, port int) (p value
 	return p, true
 }
 
-// portNamed is the number of a port of the Service, 0 if no port has the name.
-func (e *entry) portNamed(name string) int {
-	i := slices.IndexFunc(e.service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == name })
-	if i < 0 {
-		return 0
+// withoutDefault are the paths, none if the only one is the default.
+func withoutDefault(paths []values.RoutePath) []values.RoutePath {
+	if len(paths) == 1 && paths[0] == (values.RoutePath{}) {
+		return nil
 	}
-	return int(e.service.Spec.Ports[i].Port)
+	return paths
+}
+
+// allowAlias is set for an alias: what is in front of it works today.
+func (e *entry) allowAlias() *bool {
+	if e.ExternalName == "" {
+		return nil
+	}
+	return ptr.To(true)
 }
 
 // isFormat says whether a text, with its variables replaced, is of a format of the values.

@@ -14,7 +14,6 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
-	"external-services/tools/helm"
 	"external-services/tools/importer"
 )
 
@@ -137,18 +136,7 @@ func TestCarriedRoutes(t *testing.T) {
 		if err != nil {
 			continue // nothing to import
 		}
-		vals, err := helm.Parse(result.Values)
-		if err != nil {
-			t.Fatal(err)
-		}
-		chart, err := helm.Embedded()
-		if err != nil {
-			t.Fatal(err)
-		}
-		rendered, err := helm.Render(chart, helm.Release{}, vals)
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", path, err, result.Values)
-		}
+		rendered := renderedFrom(t, result.Values)
 		var before [][]string
 		for _, document := range documents(t, written) {
 			if kind, lines := requests(t, document); len(lines) > 0 {

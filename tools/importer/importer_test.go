@@ -56,6 +56,13 @@ func importInto(t testing.TB, o *importer.Objects, options importer.Options, tex
 // after is what the chart makes of values.
 func after(t testing.TB, text []byte) map[string]importertest.Meaning {
 	t.Helper()
+	rendered := renderedFrom(t, text)
+	return importertest.Of(rendered.Services, rendered.Endpoints, rendered.EndpointSlices)
+}
+
+// renderedFrom is what the chart renders of values.
+func renderedFrom(t testing.TB, text []byte) *helm.Result {
+	t.Helper()
 	vals, err := helm.Parse(text)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
@@ -68,7 +75,7 @@ func after(t testing.TB, text []byte) map[string]importertest.Meaning {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	return importertest.Of(rendered.Services, rendered.Endpoints, rendered.EndpointSlices)
+	return rendered
 }
 
 // Each shape becomes the values beside it, which render what was read: where something
