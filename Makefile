@@ -73,6 +73,10 @@ test: ## All tests, with what they need installed and built
 	@$(LATE_GC) $(PROGRESS) "what the tests are compiled with" ci/compile-tests.sh
 	@$(LATE_GC) $(BIN)/suite '$(STEP_TIMES)'
 
+.PHONY: test-routes
+test-routes: packages tools $(BIN)/traefik ## A cutover behind a real controller, Traefik: by Ingress, by HTTPRoute, and over TLS
+	go test -count=1 -v ./tests/routes
+
 .PHONY: kind-tools
 kind-tools: packages tools $(BIN)/kind $(BIN)/image
 	@ci/packages.sh jq=jq iptables=iptables ip6tables=iptables nsenter=util-linux catatonit=catatonit mmdebstrap=mmdebstrap
@@ -135,7 +139,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/licenses $(BIN)/edi
 	@ci/packages.sh chromium=chromium
 	go test -count=1 ./tests/report
 	$(BIN)/licenses ci/licenses.txt $(PROGRAMS)
-	@for module in . tools/cluster ci/tools; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
+	@for module in . tools/cluster ci/tools ci/traefik; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
 
 .PHONY: lint
@@ -194,6 +198,9 @@ $(BIN)/actionlint: ci/tools/go.mod
 
 $(BIN)/cyclonedx-gomod: ci/tools/go.mod
 	@$(LATE_GC) $(PROGRESS) cyclonedx-gomod go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+$(BIN)/traefik: ci/traefik/go.mod
+	@$(LATE_GC) $(PROGRESS) traefik go -C ci/traefik build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/traefik/traefik/v3/cmd/traefik
 
 $(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go)
 	@$(LATE_GC) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*

@@ -20,6 +20,7 @@ import (
 // extsvc report counts the references in a namespace and in a folder, and prints one document that its type decodes
 // strictly.
 func TestReport(t *testing.T) {
+	onlyAPI(t)
 	namespace := ownNamespace("report", "release")
 	makeNamespace(t, namespace)
 	r := releaseOf(t, "helm", "reported", namespace)

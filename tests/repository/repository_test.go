@@ -36,6 +36,7 @@ func TestVersionsAgree(t *testing.T) {
 		"HELM_VERSION":              {"go.mod", "helm.sh/helm/v3"},
 		"HELM_KUBERNETES_VERSION":   {"go.mod", "k8s.io/client-go"},
 		"HELM4_VERSION":             {"ci/tools/go.mod", "helm.sh/helm/v4"},
+		"TRAEFIK_VERSION":           {"ci/traefik/go.mod", "github.com/traefik/traefik/v3"},
 		"TERRATEST_VERSION":         {"go.mod", "github.com/gruntwork-io/terratest"},
 		"CHART_TESTING_VERSION":     {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
 		"KIND_VERSION":              {"ci/tools/go.mod", "sigs.k8s.io/kind"},

@@ -12,6 +12,12 @@
 //	probe await ADDRESS                 open connections until one comes off, and print
 //	                                    when that one began
 //	probe get URL                       print the body of an HTTP response
+//	probe serve-tls ADDRESS TEXT CERT KEY
+//	                                    answer every HTTPS request, with the certificate
+//	                                    and the key of two PEM files
+//	probe requests COUNT HOST URL       send COUNT requests with a Host header, or with 0
+//	                                    those of four clients until standard input ends,
+//	                                    and print what they answered, as Answers
 //	probe load [FLAGS] ADDRESS          open connections to a probe serve all the time,
 //	                                    until standard input ends, and print what became
 //	                                    of each, as a Line each
@@ -54,16 +60,18 @@ func run(args []string) error {
 		arguments int
 		run       func(args []string) error
 	}{
-		"serve":   {3, func(args []string) error { return serve(args[0], args[1], args[2]) }},
-		"resolve": {1, func(args []string) error { return resolve(args[0]) }},
-		"srv":     {1, func(args []string) error { return srv(args[0]) }},
-		"connect": {2, func(args []string) error { return connect(args[0], args[1]) }},
-		"await":   {1, func(args []string) error { return await(args[0]) }},
-		"get":     {1, func(args []string) error { return get(args[0]) }},
-		"load":    {any, makeLoad},
+		"serve":     {3, func(args []string) error { return serve(args[0], args[1], args[2]) }},
+		"resolve":   {1, func(args []string) error { return resolve(args[0]) }},
+		"srv":       {1, func(args []string) error { return srv(args[0]) }},
+		"connect":   {2, func(args []string) error { return connect(args[0], args[1]) }},
+		"await":     {1, func(args []string) error { return await(args[0]) }},
+		"get":       {1, func(args []string) error { return get(args[0]) }},
+		"serve-tls": {4, func(args []string) error { return serveTLS(args[0], args[1], args[2], args[3]) }},
+		"requests":  {3, func(args []string) error { return sendRequests(args[0], args[1], args[2]) }},
+		"load":      {any, makeLoad},
 	}
 	if len(args) == 0 {
-		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | srv NAME | connect COUNT ADDRESS | await ADDRESS | get URL | load [FLAGS] ADDRESS")
+		return errors.New("usage: probe serve tcp|http ADDRESS TEXT | resolve NAME | srv NAME | connect COUNT ADDRESS | await ADDRESS | get URL | serve-tls ADDRESS TEXT CERT KEY | requests COUNT HOST URL | load [FLAGS] ADDRESS")
 	}
 	command, ok := commands[args[0]]
 	if !ok || command.arguments != any && len(args)-1 != command.arguments {

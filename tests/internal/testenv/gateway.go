@@ -32,7 +32,7 @@ func InstallGatewayAPI(ctx context.Context, kubeconfig string) error {
 		return err
 	}
 	var crds []string
-	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "tlsroutes", "tcproutes", "backendtlspolicies", "referencegrants"} {
+	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "grpcroutes", "tlsroutes", "tcproutes", "backendtlspolicies", "referencegrants"} {
 		crds = append(crds, "-f", filepath.Join(folder, "config", "crd", "standard", helm.GatewayGroup+"_"+kind+".yaml"))
 	}
 	run := func(args ...string) error {

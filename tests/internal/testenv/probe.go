@@ -19,6 +19,15 @@ func (c *Cluster) Serve(ctx context.Context, host, protocol, address string) err
 	return c.Background(ctx, host, traffic.Listening, probe, "serve", protocol, address, host)
 }
 
+// ServeTLS is Serve for HTTPS, with the certificate and the key of two files.
+func (c *Cluster) ServeTLS(ctx context.Context, host, address, cert, key string) error {
+	probe, err := Binary("probe")
+	if err != nil {
+		return err
+	}
+	return c.Background(ctx, host, traffic.Listening, probe, "serve-tls", address, host, cert, key)
+}
+
 // Resolve resolves a name in a pod.
 func (c *Cluster) Resolve(ctx context.Context, pod, name string) (traffic.Resolution, error) {
 	var resolution traffic.Resolution
