@@ -74,3 +74,21 @@ func TestRoutesNeedTheGatewayAPI(t *testing.T) {
 		}
 	}
 }
+
+// Without the schema, a misspelled key in front is refused too, as it would have no effect.
+func TestUnknownKeyInFrontWithoutTheSchema(t *testing.T) {
+	for part, want := range map[string]string{
+		"ingress: {hosts: [a.example], clasName: internal}":                    `services[0] "a": ingress.clasName is not a key of ingress: correct it or delete it`,
+		"route: {parentRefs: [{name: g}], hostname: a.example}":                `services[0] "a": route.hostname is not a key of route: correct it or delete it`,
+		"backendTLS: {hostname: a.example, wellKnown: System, ports: [https]}": `services[0] "a": backendTLS.ports is not a key of backendTLS: correct it or delete it`,
+	} {
+		file := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(file, []byte("services: [{name: a, addresses: [10.0.0.1], ports: [{port: 80}], "+part+"}]"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := helm3(t, append([]string{"template", "x", testenv.Chart(), "-f", file, "--skip-schema-validation"}, testenv.GatewayAPI()...)...)
+		if err == nil || !strings.Contains(out+err.Error(), want) {
+			t.Errorf("%s: %v\n%s\nwant %s", part, err, out, want)
+		}
+	}
+}

@@ -63,6 +63,15 @@ Usage: {{ include "external-services.checkRoutes" (dict "root" $ "mapping" $mapp
   {{- $api := printf "gateway.networking.k8s.io/v1/%s" $kind -}}
   {{- $rules = append $rules (and $kind (not ($apis.Has $api)) (dict "field" $key "problem" (printf "makes an object of the kind %s, which the cluster does not have" $kind) "fix" (printf "install the Gateway API in a version that has %s, or if you render without a cluster, add --api-versions %s" $api $api))) -}}
 {{- end -}}
+{{- $keys := dict
+      "ingress" (list "className" "hosts" "tls" "allowAlias" "annotations")
+      "route" (list "kind" "parentRefs" "hostnames" "rules" "allowAlias" "annotations")
+      "backendTLS" (list "hostname" "caCertificates" "wellKnown" "port") -}}
+{{- range $key, $part := $routes -}}
+  {{- range $name, $_ := .given -}}
+    {{- $rules = append $rules (and (not (has $name (get $keys $key))) (dict "field" (printf "%s.%s" $key $name) "problem" (printf "is not a key of %s" $key) "fix" "correct it or delete it")) -}}
+  {{- end -}}
+{{- end -}}
 {{- range $key, $part := pick $routes "ingress" "route" -}}
   {{- $rules = concat $rules (list
         (and $isAlias (ne (toString .given.allowAlias) "true") (dict "field" $key "problem" "is in front of an alias of a DNS name, which most controllers refuse" "fix" (printf "write the name or its IP addresses under addresses instead of externalName, or %s.allowAlias: true if your controller connects to aliases" $key)))
