@@ -68,6 +68,7 @@ func TestPackageIsTheChart(t *testing.T) {
 		"templates/endpoints.yaml", "templates/endpointslice.yaml",
 		"templates/resolver/_resolver.tpl", "templates/resolver/configmap.yaml", "templates/resolver/deployment.yaml",
 		"templates/resolver/metrics.yaml", "templates/resolver/policy.yaml", "templates/resolver/rbac.yaml",
+		"templates/routes/_routes.tpl", "templates/routes/backendtlspolicy.yaml", "templates/routes/ingress.yaml", "templates/routes/route.yaml",
 		"templates/service.yaml", "templates/tests/pod.yaml", "values.schema.json", "values.yaml",
 	}
 	archive := pack(t, testenv.Root(), "")
