@@ -169,9 +169,13 @@ func TestCutoverBehindTraefik(t *testing.T) {
 		})
 	}
 	// What the Gateway says of the routes is right, too: extsvc finds nothing.
-	if out, err := testenv.Run(t, "extsvc", "check", "routes", "-n", namespace, "--kubeconfig", cluster.Kubeconfig); err != nil {
-		t.Errorf("extsvc check: %v\n%s", err, out)
-	}
+	testenv.Eventually(t, "extsvc check finds nothing", func() error {
+		out, err := testenv.Run(t, "extsvc", "check", "routes", "-n", namespace, "--kubeconfig", cluster.Kubeconfig)
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+		return nil
+	})
 
 	var loads []*load
 	for _, host := range hosts {
