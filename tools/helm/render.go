@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -106,7 +107,7 @@ const kubeVersion = "v1.37.0"
 // has only with --api-versions.
 func withoutCluster() *chartutil.Capabilities {
 	c := chartutil.DefaultCapabilities.Copy()
-	c.APIVersions = append(c.APIVersions, GatewayAPI...)
+	c.APIVersions = append(slices.Clip(c.APIVersions), GatewayAPI...) // Copy shares the list
 	c.KubeVersion = chartutil.KubeVersion{Version: kubeVersion, Major: "1", Minor: strings.Split(kubeVersion, ".")[1]}
 	return c
 }

@@ -1,6 +1,7 @@
 // Package report shows how far a migration is on one HTML page: the state of every entry, what its
-// connections go to, what is wrong, and the hosts outside that applications still call. The page is one file that asks for nothing, neither scripts,
-// fonts nor images, so it can be mailed, kept and printed.
+// connections go to, what is wrong, and the hosts outside that applications still call. The page is
+// one file that asks for nothing, neither scripts, fonts nor images, so it can be mailed, kept and
+// printed.
 package report
 
 import (

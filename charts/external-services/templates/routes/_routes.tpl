@@ -125,7 +125,7 @@ Usage: {{ include "external-services.checkRoutes" (dict "root" $ "mapping" $mapp
   {{- range $.mapping.ports }}{{ with .name }}{{ $names = append $names . }}{{ end }}{{ end -}}
   {{- $given := .given -}}
   {{- $rules = concat $rules (list
-        (and (not .hostname) (not $given.hostname) (dict "field" "backendTLS.hostname" "problem" "is missing" "fix" "write the host name that the certificate of the outside has"))
+        (and (not $given.hostname) (dict "field" "backendTLS.hostname" "problem" "is missing" "fix" "write the host name that the certificate of the outside has"))
         (and $given.caCertificates $given.wellKnown (dict "field" "backendTLS.wellKnown" "problem" "is set, but so is caCertificates" "fix" "keep one of the two"))
         (and (not $given.caCertificates) (not $given.wellKnown) (dict "field" "backendTLS.caCertificates" "problem" "is missing" "fix" "write the ConfigMap with the certificate of the authority, such as caCertificates: [{name: proxmox-ca}], or wellKnown: System for a public one"))
         (and $given.port (not (has $given.port $names)) (dict "field" "backendTLS.port" "problem" (printf "%q is not the name of a port of the entry" $given.port) "fix" (ternary (printf "write %s" (join " or " $names)) "name the port, or delete it" (not (empty $names)))))
