@@ -112,7 +112,7 @@ func articleTraffic(t *testing.T) {
 	}
 
 	wantAddresses(t, article.App, article.MySQL+"."+article.Namespace, clusterIPOf(t, article.Namespace, article.MySQL))
-	if err := article.WaitUntilReady(t.Context(), cluster); err != nil {
+	if _, err := cluster.Await(t.Context(), article.App, fmt.Sprintf("%s:%d", article.MySQL, article.MySQLPort)); err != nil {
 		t.Fatal(err)
 	}
 	// The pod is in the namespace of mysql-test, so the short name does as well.

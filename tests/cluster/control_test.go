@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,8 +12,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"external-services/tests/internal/testenv"
 )
 
 // control measures, while a test runs, how long a change takes from the API server to the
@@ -33,17 +30,13 @@ type control struct {
 // the end of the test, or when its result is asked for.
 func startControl(t *testing.T, pod, namespace, ip string, port int32) *control {
 	t.Helper()
-	probe, err := testenv.Binary("probe")
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	c := &control{stop: func() { cancel(); group.Wait() }}
 	t.Cleanup(c.stop)
 	group.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
-			way, err := measureWay(ctx, probe, pod, namespace, fmt.Sprintf("control-%d", i), ip, port)
+			way, err := measureWay(ctx, pod, namespace, fmt.Sprintf("control-%d", i), ip, port)
 			c.mu.Lock()
 			switch {
 			case err == nil:
@@ -82,15 +75,15 @@ func ignoreNotFound(err error) error {
 
 // measureWay makes a Service with an endpoint and measures from then to the beginning of
 // the first connection that comes off.
-func measureWay(ctx context.Context, probe, pod, namespace, name, ip string, port int32) (way time.Duration, err error) {
+func measureWay(ctx context.Context, pod, namespace, name, ip string, port int32) (way time.Duration, err error) {
 	type result struct {
-		text string
-		err  error
+		began time.Time
+		err   error
 	}
 	done := make(chan result, 1)
 	go func() {
-		text, err := testenv.Output(cluster.Command(ctx, pod, probe, "await", fmt.Sprintf("%s.%s:%d", name, namespace, port)))
-		done <- result{text, err}
+		began, err := cluster.Await(ctx, pod, fmt.Sprintf("%s.%s:%d", name, namespace, port))
+		done <- result{began, err}
 	}()
 	service := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -120,9 +113,5 @@ func measureWay(ctx context.Context, probe, pod, namespace, name, ip string, por
 	if r.err != nil {
 		return 0, r.err
 	}
-	var began time.Time
-	if err := json.Unmarshal([]byte(r.text), &began); err != nil {
-		return 0, err
-	}
-	return max(began.Sub(made), time.Millisecond), nil
+	return max(r.began.Sub(made), time.Millisecond), nil
 }

@@ -1,6 +1,6 @@
-// Command demo shows the chart's main job on real input: it starts the embedded
-// cluster and the two outside services of values-examples/article.yaml, installs
-// the chart with helm, and calls both Service names from a pod.
+// Command demo shows on the embedded cluster what the chart does, in three acts: an alias and
+// an address, a DNS name that changes its address, and a service that moves to pods. Each act
+// prints a table and a line with what was counted, and fails if a connection failed.
 //
 // With -keep the cluster stays up afterwards, to look around in.
 package main
@@ -22,6 +22,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"external-services/tests/internal/article"
 	"external-services/tests/internal/mariadb"
@@ -30,11 +31,32 @@ import (
 
 const name = "demo"
 
+// The acts under load are in the namespace shop, whose pod shop-app makes the load.
+const (
+	shop = "shop"
+	app  = "shop-app"
+)
+
+var acts = []struct {
+	title string
+	play  func(*demo, context.Context) error
+}{
+	{"an alias and an address", (*demo).callBoth},
+	{"a DNS name with another port changes its address", (*demo).followName},
+	{"a service moves to pods", (*demo).moveToPods},
+}
+
+type demo struct {
+	cluster *testenv.Embedded
+	api     kubernetes.Interface
+	out     io.Writer
+}
+
 func main() {
 	keep := flag.Bool("keep", false, "leave the cluster up")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	// It is not ended at the end: a cluster that is kept keeps its servers outside.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err := run(ctx, os.Stdout, *keep); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
@@ -48,126 +70,97 @@ func run(ctx context.Context, out io.Writer, keep bool) (err error) {
 			return err
 		}
 	}
-
-	step(out, "Starting a Kubernetes cluster")
-	cluster, err := testenv.Start(ctx, name, out, testenv.Zone(zone, nameServerIP))
-	if err != nil {
+	d := &demo{out: out}
+	d.heading("Starting a Kubernetes cluster")
+	if d.cluster, err = testenv.Start(ctx, name, out, testenv.Zone(zone, nameServerIP)); err != nil {
 		return err
 	}
 	if keep {
-		defer func() { keptUp(out, cluster) }()
+		defer d.explainKept()
 	} else {
 		defer func() {
 			// also after an interrupt, which has ended ctx
-			err = errors.Join(err, cluster.Stop(context.WithoutCancel(ctx)))
+			err = errors.Join(err, d.cluster.Stop(context.WithoutCancel(ctx)))
 		}()
 	}
-	client, err := cluster.Client()
-	if err != nil {
+	if d.api, err = d.cluster.Client(); err != nil {
 		return err
 	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: article.Namespace}}
-	if _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
-		return err
-	}
-	if cluster.DataPlane {
-		step(out, "Starting what is outside: %s at %s, and MariaDB at %s:%d", article.WebName, article.WebIP, article.MySQLIP, article.MySQLPort)
-		if err := article.Setup(ctx, &cluster.Cluster); err != nil {
+	for _, name := range []string{article.Namespace, shop} {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if _, err := d.api.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
 			return err
 		}
 	}
-
-	step(out, "helm install outside charts/external-services -f values-examples/article.yaml")
-	if err := install(ctx, out, cluster, "outside", "default", article.Values()); err != nil {
+	if !d.cluster.DataPlane {
+		return d.installOnly(ctx)
+	}
+	if err := d.cluster.AddPod(ctx, app, shop); err != nil {
 		return err
 	}
-	if !cluster.DataPlane {
-		step(out, "Not shown: that the names resolve and connect. %s", cluster.LeftOut)
-		return nil
+	for n, act := range acts {
+		d.heading("Act %d of %d: %s", n+1, len(acts), act.title)
+		if err := act.play(d, ctx); err != nil {
+			return fmt.Errorf("act %d failed: %w", n+1, err)
+		}
 	}
-
-	step(out, "Calling both names from a pod in the namespace %s", article.Namespace)
-	if err := call(ctx, out, cluster); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "\nBoth mappings resolve and connect, %.1f s after the start.\n", time.Since(start).Seconds())
-
-	step(out, "helm install names charts/external-services -f values-examples/resolver.yaml -n %s", shop)
-	return follow(ctx, out, cluster, client)
-}
-
-func install(ctx context.Context, out io.Writer, cluster *testenv.Embedded, release, namespace, values string) error {
-	helm, err := testenv.Binary("helm")
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, helm, "install", release, testenv.Chart(), "-f", values,
-		"--kubeconfig", cluster.Kubeconfig, "--namespace", namespace)
-	cmd.Stderr = os.Stderr
-	text, err := cmd.Output()
-	if err != nil {
-		return fmt.Errorf("helm install: %w", err)
-	}
-	indent(out, string(text))
+	fmt.Fprintf(out, "\nThe demo took %.1f s.\n", time.Since(start).Seconds())
 	return nil
 }
 
-// call makes the two calls and prints them as a table.
-func call(ctx context.Context, out io.Writer, cluster *testenv.Embedded) error {
-	const web, mysql = article.SVC1, article.MySQL
-	if err := article.WaitUntilReady(ctx, &cluster.Cluster); err != nil {
-		return err
-	}
-	webNames, err := cluster.Resolve(ctx, article.App, web)
+// installOnly is what the control plane alone can show.
+func (d *demo) installOnly(ctx context.Context) error {
+	d.heading("Installing the mappings")
+	notes, err := d.helm(ctx, installArticle)
 	if err != nil {
 		return err
 	}
-	begin := time.Now()
-	answer, err := cluster.Get(ctx, article.App, "http://"+web+"/")
-	if err != nil {
-		return err
-	}
-	webTime := time.Since(begin)
+	d.say("%s", notes)
+	d.heading("Not shown: that the names resolve and connect")
+	d.say("%s", d.cluster.LeftOut)
+	return nil
+}
 
-	mysqlNames, err := cluster.Resolve(ctx, article.App, mysql)
+// helm prints a command of helm, runs it, and returns its output.
+func (d *demo) helm(ctx context.Context, command string) (string, error) {
+	d.say("$ helm %s", command)
+	program, err := testenv.Binary("helm")
 	if err != nil {
-		return err
+		return "", err
 	}
-	begin = time.Now()
-	row, err := mariadb.Query(ctx, &cluster.Cluster, article.App, mysql, article.MySQLPort, "SELECT CONCAT(note, '\" from MariaDB ', SUBSTRING_INDEX(@@version, '-', 1), ' at ', @@bind_address) FROM shop.orders")
-	if err != nil {
-		return err
-	}
-	mysqlTime := time.Since(begin)
+	cmd := exec.CommandContext(ctx, program, append(strings.Fields(command), "--kubeconfig", d.cluster.Kubeconfig)...)
+	cmd.Dir = testenv.Root()
+	return testenv.Output(cmd)
+}
 
+func (d *demo) explainKept() {
+	d.heading("The cluster stays up, without the DNS server of act 2")
+	d.say(`export PATH="$PWD/.bin:$PATH" KUBECONFIG=%s    # for helm and kubectl
+.bin/cluster --name %s exec %s -- bash    # a shell in the network of the pod of act 1
+.bin/cluster --name %s down    # remove the cluster`, d.cluster.Kubeconfig, name, article.App, name)
+}
+
+func (d *demo) heading(format string, args ...any) {
+	fmt.Fprintf(d.out, "\n==> "+format+"\n\n", args...)
+}
+
+// say prints indented lines.
+func (d *demo) say(format string, args ...any) {
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		fmt.Fprintln(d.out, strings.TrimRight("    "+line, " \n"))
+	}
+}
+
+// table prints rows, whose cells are separated by tabs, with empty lines around them.
+func (d *demo) table(rows ...string) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "NAME\tRESOLVES TO\tCALL\tANSWER\tTIME")
-	fmt.Fprintf(table, "%s\t%s (%s)\tGET http://%s/\t\"%s\" from %s\t%s\n", web, strings.TrimSuffix(webNames.CNAME, "."), strings.Join(webNames.Addresses, ", "), web, answer, article.WebName, milliseconds(webTime))
-	fmt.Fprintf(table, "%s\t%s (its ClusterIP)\tSELECT note FROM orders\t\"%s\t%s\n", mysql, strings.Join(mysqlNames.Addresses, ", "), row, milliseconds(mysqlTime))
+	for _, row := range rows {
+		fmt.Fprintln(table, row)
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	indent(out, text.String())
+	d.say("\n%s\n", text.String())
 	return nil
-}
-
-func milliseconds(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
-
-func keptUp(out io.Writer, cluster *testenv.Embedded) {
-	step(out, "The cluster stays up. To look around, and to end it:")
-	indent(out, fmt.Sprintf(`export PATH="$PWD/.bin:$PATH" KUBECONFIG=%s    # helm, kubectl
-.bin/cluster --name %s exec %s -- bash    # a shell in the network of the pod
-.bin/cluster --name %s down
-`, cluster.Kubeconfig, name, article.App, name))
-}
-
-func step(out io.Writer, format string, args ...any) {
-	fmt.Fprintf(out, "\n==> "+format+"\n\n", args...)
-}
-
-func indent(out io.Writer, text string) {
-	for line := range strings.Lines(text) {
-		fmt.Fprint(out, strings.TrimRight("    "+line, " \n"), "\n")
-	}
 }

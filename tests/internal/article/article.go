@@ -5,9 +5,6 @@ package article
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"external-services/tests/internal/mariadb"
 	"external-services/tests/internal/testenv"
@@ -53,26 +50,4 @@ func Setup(ctx context.Context, cluster *testenv.Cluster) error {
 		return err
 	}
 	return mariadb.Start(ctx, cluster, mysql, MySQLIP+":3306")
-}
-
-// patience is what the cluster gets to lead connections there, a second on an idle machine.
-const patience = 2 * time.Minute
-
-// WaitUntilReady waits until MySQL takes connections: kube-proxy applies a change
-// within a second or so, after helm has returned.
-func WaitUntilReady(ctx context.Context, cluster *testenv.Cluster) error {
-	deadline := time.Now().Add(patience)
-	for {
-		answers, err := cluster.Connect(ctx, App, 1, fmt.Sprintf("%s:%d", MySQL, MySQLPort))
-		if err == nil && len(answers.Failures) == 0 {
-			return nil
-		}
-		if err == nil {
-			err = errors.New(answers.Failures[0])
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("no connection to %s within %s: %w", MySQL, patience, err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"external-services/tests/internal/traffic"
 )
@@ -44,6 +45,14 @@ func (c *Cluster) SRV(ctx context.Context, pod, name string) ([]traffic.Record, 
 func (c *Cluster) Connect(ctx context.Context, pod string, count int, address string) (traffic.Answers, error) {
 	var answers traffic.Answers
 	return answers, c.probe(ctx, pod, &answers, "connect", fmt.Sprint(count), address)
+}
+
+// Await opens connections from a pod until one comes off, and returns when that one began:
+// kube-proxy applies a change within a second or so, after helm has returned.
+func (c *Cluster) Await(ctx context.Context, pod, address string) (time.Time, error) {
+	var began time.Time
+	err := c.probe(ctx, pod, &began, "await", address)
+	return began, err
 }
 
 // Get returns the body of an HTTP response, asked for from a pod.
