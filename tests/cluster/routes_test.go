@@ -111,6 +111,13 @@ func TestCheckOfRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkOf(t, "", r, nil, findings.RouteMissing, findings.RouteMissing)
+
+	// What somebody else has under the name is not compared.
+	otherIngress(t, namespace, "web")
+	checkOf(t, "", r, nil, findings.NotOwned, findings.RouteMissing)
+	if err := dynamicClient.Resource(ingresses).Namespace(namespace).Delete(ctx, "web", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	r.Do("upgrade", values(t, routed))
 	say("True", "True")
 	checkOf(t, "", r, nil)
@@ -125,13 +132,7 @@ func TestPlanOfRoutes(t *testing.T) {
 	r := releaseOf(t, "helm", "routed", namespace)
 	t.Cleanup(r.Uninstall)
 	r.Do("install", values(t, routed), "--set-json", `overrides.web.ingress=null`)
-	other := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": map[string]any{"name": "web"},
-		"spec": map[string]any{"defaultBackend": map[string]any{"service": map[string]any{"name": "web", "port": map[string]any{"number": int64(80)}}}},
-	}}
-	if _, err := dynamicClient.Resource(ingresses).Namespace(namespace).Create(t.Context(), other, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	otherIngress(t, namespace, "web")
 	p := planOf(t, r, values(t, strings.Replace(routed, "[api.example]", "[api.example, www.example]", 1)))
 	var changes []string
 	for _, c := range p.Changes {
@@ -145,5 +146,17 @@ func TestPlanOfRoutes(t *testing.T) {
 	}
 	if !findings.Has(p.Findings, findings.NotOwned, namespace, "web") {
 		t.Errorf("%+v", p.Findings)
+	}
+}
+
+// otherIngress makes an Ingress that no release owns.
+func otherIngress(t *testing.T, namespace, name string) {
+	t.Helper()
+	other := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{"defaultBackend": map[string]any{"service": map[string]any{"name": name, "port": map[string]any{"number": int64(80)}}}},
+	}}
+	if _, err := dynamicClient.Resource(ingresses).Namespace(namespace).Create(t.Context(), other, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -135,22 +135,27 @@ func (a *assessment) drift() {
 		ignored = ownLabels
 	}
 	for _, drift := range a.live.Drift(a.Mapping, ignored...) {
-		code := findings.DriftMinor
-		if slices.ContainsFunc(drift.Differences, func(d service.Difference) bool { return d.Routes }) {
-			code = findings.Drift
-		}
-		if drift.Object == "Service "+a.Name {
-			code = cmp.Or(lasting[service.Conflict(a.existing, a.Mapping)], code)
-		}
-		var texts []string
-		for _, d := range drift.Differences {
-			texts = append(texts, d.Drift())
-		}
-		a.add(code, findings.Args{
-			"object": drift.Object, "source": a.report.source(), "differences": strings.Join(texts, "; "),
-			"restore": a.report.restore(), "apply": a.report.apply(),
-		})
+		a.addDrift(drift)
 	}
+}
+
+// addDrift finds what differs of an object.
+func (a *assessment) addDrift(drift service.Drift) {
+	code := findings.DriftMinor
+	if slices.ContainsFunc(drift.Differences, func(d service.Difference) bool { return d.Routes }) {
+		code = findings.Drift
+	}
+	if drift.Object == "Service "+a.Name {
+		code = cmp.Or(lasting[service.Conflict(a.existing, a.Mapping)], code)
+	}
+	var texts []string
+	for _, d := range drift.Differences {
+		texts = append(texts, d.Drift())
+	}
+	a.add(code, findings.Args{
+		"object": drift.Object, "source": a.report.source(), "differences": strings.Join(texts, "; "),
+		"restore": a.report.restore(), "apply": a.report.apply(),
+	})
 }
 
 // lasting are the drifts of a Service that no upgrade removes, by what plan finds.

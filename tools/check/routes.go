@@ -19,6 +19,9 @@ func (a *assessment) front() {
 		case a.report.Release != nil && !a.report.Release.Owns(live):
 			a.add(findings.NotOwned, findings.Args{"kind": route.Kind, "object": a.Key.String(), "owner": helm.OwnerOf(live).String()})
 		default:
+			if drift := service.RouteDrift(route, live); len(drift.Differences) > 0 {
+				a.addDrift(drift)
+			}
 			a.routeState(route, a.live.StateOf(route, live))
 		}
 	}

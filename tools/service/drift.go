@@ -13,8 +13,8 @@ type Drift struct {
 	Differences []Difference
 }
 
-// Drift compares the live objects of a mapping with the desired ones, each by itself. Objects that do not
-// exist are left out, and so are labels and annotations that others add to a Service, and the labels to ignore.
+// Drift compares the live objects of a mapping with the desired ones, each by itself, without its routes. Objects that
+// do not exist are left out, and so are labels and annotations that others add to a Service, and the labels to ignore.
 func (l *Live) Drift(desired *Mapping, ignoreLabels ...string) []Drift {
 	var drifts []Drift
 	add := func(object string, differences []Difference) {
@@ -41,11 +41,6 @@ func (l *Live) Drift(desired *Mapping, ignoreLabels ...string) []Drift {
 	}
 	if live := l.Legacy[desired.Key]; live != nil {
 		add("Endpoints "+desired.Name, Diff(of(nil, desired.Endpoints), of(nil, live)))
-	}
-	for _, route := range desired.Routes {
-		if live, _ := l.Route(desired, route); live != nil {
-			add(route.Kind+" "+desired.Name, routeDrift(route, live))
-		}
 	}
 	return drifts
 }

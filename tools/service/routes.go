@@ -178,9 +178,9 @@ func (l *Live) Route(m *Mapping, r Route) (live *unstructured.Unstructured, read
 	return l.routes[routeKey{m.Key, r.Kind}], l.CouldRead(routeResources[r.Kind], m.Namespace)
 }
 
-// routeDrift compares a live route with the desired one in the fields that the desired one sets: the API server and
+// RouteDrift compares a live route with the desired one in the fields that the desired one sets: the API server and
 // controllers set others.
-func routeDrift(desired Route, live *unstructured.Unstructured) []Difference {
+func RouteDrift(desired Route, live *unstructured.Unstructured) Drift {
 	want, have := routeFields(contentOf(desired.object)), routeFields(live.Object)
 	maps.DeleteFunc(have, func(field, _ string) bool {
 		_, isSet := want[field]
@@ -188,7 +188,7 @@ func routeDrift(desired Route, live *unstructured.Unstructured) []Difference {
 	})
 	d := &differences{}
 	d.routeFields(desired.Kind, want, have)
-	return d.list
+	return Drift{desired.Kind + " " + live.GetName(), d.list}
 }
 
 // RouteState is what the controllers say of a live route: Refused are their reasons, and Unanswered the parents of
