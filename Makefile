@@ -56,7 +56,7 @@ FUZZ_TARGETS := tools/lint:FuzzLint tools/lint:FuzzSettings tools/lint:FuzzPosit
 
 .PHONY: demo
 demo: packages $(BIN)/helm $(if $(KEEP),$(BIN)/kubectl) $(BIN)/probe $(BIN)/resolver $(BIN)/demo $(BIN)/cluster ## Show what the chart does on the embedded cluster, in three acts (KEEP=1 leaves it up)
-	@$(LATE_GC) $(PROGRESS) -v "components of the cluster" $(BIN)/cluster build
+	@$(LATE_GC) $(PROGRESS) -v "components of the cluster" $(BIN)/cluster build >/dev/null
 	@$(LATE_GC) $(BIN)/demo $(if $(KEEP),-keep)
 
 ##@ Develop

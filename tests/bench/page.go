@@ -223,7 +223,7 @@ func (p *page) targets() {
 		row("memory of the resolver with 1,000 names", 64, p.value("resolver", "names", 1_000, "peakMiB"), mebibytes)
 		row("its part of a core", 0.05, p.value("resolver", "names", 1_000, "core"), func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) })
 	}
-	row("`make demo`, when it has run before", 15, p.value("start", "make demo, warm", 0, "seconds"), seconds)
+	row("`make demo`, when it has run before", 30, p.value("start", "make demo, warm", 0, "seconds"), seconds)
 	steepest, series := p.results.steepest()
 	row(fmt.Sprintf("steepest growth of all, as a power of the number of entries or addresses (%s)", series), linear, steepest, times)
 	for _, why := range whys {

@@ -115,7 +115,7 @@ func (d *demo) installOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("%s", notes)
+	d.say("\n%s", notes)
 	d.heading("Not shown: that the names resolve and connect")
 	d.say("%s", d.cluster.LeftOut)
 	return nil
@@ -135,9 +135,11 @@ func (d *demo) helm(ctx context.Context, command string) (string, error) {
 
 func (d *demo) explainKept() {
 	d.heading("The cluster stays up, without the DNS server of act 2")
-	d.say(`export PATH="$PWD/.bin:$PATH" KUBECONFIG=%s    # for helm and kubectl
-.bin/cluster --name %s exec %s -- bash    # a shell in the network of the pod of act 1
-.bin/cluster --name %s down    # remove the cluster`, d.cluster.Kubeconfig, name, article.App, name)
+	d.say("export PATH=\"$PWD/.bin:$PATH\" KUBECONFIG=%s    # for helm and kubectl\n", d.cluster.Kubeconfig)
+	if d.cluster.DataPlane {
+		d.say(".bin/cluster --name %s exec %s -- bash    # a shell in the network of the pod of act 1\n", name, article.App)
+	}
+	d.say(".bin/cluster --name %s down    # remove the cluster\n", name)
 }
 
 func (d *demo) heading(format string, args ...any) {
