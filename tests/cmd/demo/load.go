@@ -59,16 +59,24 @@ func (d *demo) watch(load *traffic.Load, steps []step, last string) error {
 	if err := d.table(rows...); err != nil {
 		return err
 	}
-	open, failures := len(report.Connections(traffic.LongLived)), len(report.Failures())
-	line := fmt.Sprintf("%d new connections, %d failed; %d open connections, %d cut.", opened, failed, open, failures-failed)
+	open, cut := 0, 0
+	for _, c := range report.Connections(traffic.LongLived) {
+		if !c.Events[0].Failed() {
+			open++
+			if c.Events[len(c.Events)-1].Failed() {
+				cut++
+			}
+		}
+	}
+	line := fmt.Sprintf("%d new connections, %d failed; %d open connections, %d cut.", opened, failed, open, cut)
 	if taken == nil {
 		end := report.Marks[len(report.Marks)-1]
 		elsewhere, _ := report.Period(end).LastElsewhere(steps[len(steps)-1].servers...)
 		line += " " + fmt.Sprintf(last, elsewhere.Seconds())
 	}
 	d.say("%s", line)
-	if failures > 0 {
-		taken = errors.Join(taken, fmt.Errorf("%d connections failed:\n%s", failures, report))
+	if failures := len(report.Failures()); failures > 0 {
+		taken = errors.Join(taken, fmt.Errorf("%d failures:\n%s", failures, report))
 	}
 	return errors.Join(taken, stopped)
 }
