@@ -76,7 +76,7 @@ type refusal struct {
 var (
 	schemaError = regexp.MustCompile(`^values don't meet the specifications of the schema\(s\) in the following chart\(s\):\nexternal-services:\n((?s).*)$`)
 	chartError  = regexp.MustCompile(`^execution error at \(external-services/templates/[a-zA-Z/]+\.(?:yaml|txt):\d+:\d+\): ((?s).*)$`)
-	faultCount  = regexp.MustCompile(`^\d+ errors:\n  - `)
+	faultCount  = regexp.MustCompile(`^\d+ errors, the first: `)
 )
 
 // read takes the error of helm apart.

@@ -45,8 +45,8 @@ func TestReadYAMLError(t *testing.T) {
 func TestReadHelmError(t *testing.T) {
 	for _, c := range []struct{ name, text, template, reason string }{
 		{
-			"a template of the chart calls fail", `execution error at (external-services/templates/service.yaml:1:4): 2 errors:` + "\n  - a\n  - b",
-			"", "2 errors: - a - b",
+			"a template of the chart calls fail", `execution error at (external-services/templates/service.yaml:1:4): 2 errors, the first: a` + "\n  - b",
+			"", "2 errors, the first: a - b",
 		},
 		{
 			"tpl gets no template", `template: external-services/templates/_mappings.tpl:1:2: executing "x" at <tpl $y $>: error calling tpl: cannot parse template "{{ oops": template: gotpl:1: function "oops" not defined`,

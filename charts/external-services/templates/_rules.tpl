@@ -32,7 +32,8 @@ Usage: {{ include "external-services.refuse" (dict "root" $ "mapping" $mapping "
 {{- end -}}
 {{- end -}}
 
-{{/* external-services.fail ends the rendering with all errors in one message.
+{{/* external-services.fail ends the rendering with all errors in one message, the first one on its first
+line: kubectl get helmrelease shows no more.
 Usage: {{ include "external-services.fail" . }} */}}
 {{- define "external-services.fail" -}}
 {{- $texts := list -}}
@@ -42,7 +43,7 @@ Usage: {{ include "external-services.fail" . }} */}}
 {{- with len .errors -}}
   {{- if eq . 1 }}{{ fail (first $texts) }}{{ end -}}
   {{- if gt . 50 }}{{ $texts = append $texts (printf "and %d more" (sub . 50)) }}{{ end -}}
-  {{- fail (printf "%d errors:\n  - %s" . (join "\n  - " $texts)) -}}
+  {{- fail (printf "%d errors, the first: %s" . (join "\n  - " $texts)) -}}
 {{- end -}}
 {{- end -}}
 
