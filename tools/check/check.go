@@ -26,6 +26,8 @@ type Report struct {
 
 	// Findings are what is wrong. Those of the release come first, the others by namespace and name.
 	Findings []findings.Finding `json:"findings"`
+
+	applier helm.Applier
 }
 
 // Entry is a mapping as it should be, and what the cluster does with it.

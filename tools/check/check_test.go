@@ -198,7 +198,7 @@ func TestAssess(t *testing.T) {
 		{"pods left at a parked selector", parked, func(f *live) { pods(f, "10.244.0.1") }, []string{"error stale-endpoints"}, "1 own, 1 stale", "web-x"},
 		{"Endpoints by hand", web, func(f *live) { f.add(sliceOf(key, "web-m", service.MirroredEndpoints, "tcp", "10.0.9.9")) }, []string{"warning foreign-endpoints"}, "2 own, 1 foreign", "web-m"},
 		{"a slice by hand", web, func(f *live) { f.add(sliceOf(key, "mine", "me", "tcp", "10.0.9.9")) }, []string{"warning foreign-endpoints"}, "2 own, 1 foreign", "mine"},
-		{"a slice of an older release", web, func(f *live) { f.add(sliceOf(key, "web-ipv4-1", "external-services", "tcp", "10.0.9.9")) }, []string{"warning foreign-endpoints"}, "2 own, 1 foreign", "web-ipv4-1"},
+		{"a slice of an older release", web, func(f *live) { f.add(sliceOf(key, "web-ipv4-1", "external-services", "tcp", "10.0.9.9")) }, []string{"error stale-endpoints"}, "2 own, 1 stale", "web-ipv4-1"},
 		{"nothing ready", web, func(f *live) {
 			for i := range slice(f).Endpoints {
 				slice(f).Endpoints[i].Conditions.Ready = &no
@@ -219,6 +219,11 @@ func TestAssess(t *testing.T) {
 			f.Services = nil
 			f.unread(service.Services)
 		}, nil, "2 own", ""},
+		{"Services not read, and another address", web, func(f *live) {
+			f.Services = nil
+			f.unread(service.Services)
+			slice(f).Endpoints[0].Addresses[0] = "10.0.9.9"
+		}, []string{"error drift"}, "1 own, 1 foreign, 1 missing", "unexpected 10.0.9.9"},
 		{"slices not read", web, func(f *live) {
 			f.Slices, f.Named = nil, nil
 			f.unread(service.EndpointSlices)
@@ -608,8 +613,8 @@ FINDINGS
 
 shop/b: warning (drift)
   Problem  The Service b differs from the release: sessionAffinity is ClientIP, expected None.
-  Cause    It was changed by hand or by another program.
-  Fix      Undo the change, or run helm upgrade outside -n shop with the same values, with Helm 4 and --force-conflicts.
+  Cause    The manifest does not set it, and so no upgrade and no reconcile removes it. Somebody added it, an earlier manifest set it, or the Service is older than the release, which took it over.
+  Fix      Remove it by hand: kubectl patch service b -n shop --type=merge -p '{"spec":{"sessionAffinity":null,"sessionAffinityConfig":null}}'
 `
 	if plain.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", plain.String(), want)

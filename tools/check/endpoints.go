@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -64,11 +65,11 @@ func (a *assessment) routes(observed *corev1.Service) {
 		desired[address.IP] = true
 	}
 	positions := map[Endpoint]int{} // by address and class
-	others := map[service.Class][]string{}
+	unwanted := map[findings.Code][]string{}
 	for _, slice := range a.live.Slices[a.Key] {
 		class := service.Classify(slice, a.live.Slices[a.Key], observed, a.Mapping)
-		if len(slice.Endpoints) > 0 {
-			others[class] = append(others[class], slice.Name)
+		if code := unwantedCode(class, slice, a.live.Slices[a.Key]); code != "" && len(slice.Endpoints) > 0 {
+			unwanted[code] = append(unwanted[code], slice.Name)
 		}
 		for _, endpoint := range slice.Endpoints {
 			e := Endpoint{Address: endpoint.Addresses[0], Class: class}
@@ -94,16 +95,24 @@ func (a *assessment) routes(observed *corev1.Service) {
 			a.entry.Missing = append(a.entry.Missing, address.IP)
 		}
 	}
-	for _, unwanted := range []struct {
-		service.Class
-		findings.Code
-	}{
-		{service.Stale, findings.StaleEndpoints}, {service.Left, findings.ResolverSlicesLeft}, {service.Foreign, findings.ForeignEndpoints},
-	} {
-		if names := others[unwanted.Class]; len(names) > 0 {
-			a.add(unwanted.Code, service.SliceArgs(names))
-		}
+	for _, code := range slices.Sorted(maps.Keys(unwanted)) {
+		args := service.SliceArgs(unwanted[code])
+		args["prune"] = a.report.prune()
+		a.add(code, args)
 	}
+}
+
+// unwantedCode is the finding about a slice of a class that the Service should not have, empty for the others.
+func unwantedCode(class service.Class, slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice) findings.Code {
+	switch class {
+	case service.Stale:
+		return service.StaleBecause(slice, all)
+	case service.Left:
+		return findings.ResolverSlicesLeft
+	case service.Foreign:
+		return findings.ForeignEndpoints
+	}
+	return ""
 }
 
 // ports finds ports of the Service that its endpoints do not have. Pods have a slice for each set of ports, and
@@ -135,7 +144,11 @@ func (a *assessment) ports() {
 		if a.existing.Spec.ClusterIP == corev1.ClusterIPNone {
 			code = findings.PortNameMismatchHeadless
 		}
-		a.add(code, findings.Args{"ports": findings.Some(mismatched, "; "), "restore": a.report.restore()})
+		restore := a.report.restore()
+		if a.patch != "" {
+			restore = "Follow the advice about the Service, which differs."
+		}
+		a.add(code, findings.Args{"ports": findings.Some(mismatched, "; "), "restore": restore})
 	}
 	if missing := without(ports, ofPods); reachesPods && len(missing) > 0 {
 		code := findings.PodPortMissing

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"external-services/tools/findings"
-	"external-services/tools/helm"
 	"external-services/tools/service"
 )
 
@@ -17,7 +16,7 @@ func (a *assessment) front() {
 		case live == nil:
 			a.add(findings.RouteMissing, findings.Args{"kind": route.Kind, "apply": a.report.apply()})
 		case a.report.Release != nil && !a.report.Release.Owns(live):
-			a.add(findings.NotOwned, findings.Args{"kind": route.Kind, "object": a.Key.String(), "owner": helm.OwnerOf(live).String()})
+			a.foreign(route.Kind, live)
 		default:
 			if drift := service.RouteDrift(route, live); len(drift.Differences) > 0 {
 				a.addDrift(drift)

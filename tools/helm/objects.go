@@ -62,6 +62,21 @@ type Object interface {
 	metav1.Object
 }
 
+// OfEntries are the objects of the entries.
+func (r *Result) OfEntries() []Object {
+	objects := slices.Clone(r.Routes)
+	for _, o := range r.Services {
+		objects = append(objects, o)
+	}
+	for _, o := range r.EndpointSlices {
+		objects = append(objects, o)
+	}
+	for _, o := range r.Endpoints {
+		objects = append(objects, o)
+	}
+	return objects
+}
+
 // Resolver is a resolver of a release.
 type Resolver struct {
 	// Namespace and Name are those of its objects, such as the ConfigMap and the Lease.
@@ -202,6 +217,9 @@ func undecodable(document string, err error) error {
 
 // nameLabel has the name of the chart on each of its objects.
 const nameLabel = "app.kubernetes.io/name"
+
+// IsOfChart says whether an object is of this chart.
+func IsOfChart(o metav1.Object) bool { return o.GetLabels()[nameLabel] == charts.Dir }
 
 // isMapping says whether a document, as JSON, is an object that the chart makes for an entry, or the configuration of
 // the resolver.

@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,30 +19,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
-
-// Owner is the release that an object belongs to, empty for one that was not made by
-// Helm.
-type Owner struct {
-	Release   string
-	Namespace string
-}
-
-// OwnerOf reads the owner of an object from the label and annotations by which Helm
-// knows its own.
-func OwnerOf(o metav1.Object) Owner {
-	owner := Owner{o.GetAnnotations()["meta.helm.sh/release-name"], o.GetAnnotations()["meta.helm.sh/release-namespace"]}
-	if o.GetLabels()["app.kubernetes.io/managed-by"] != "Helm" {
-		return Owner{}
-	}
-	return owner
-}
-
-func (o Owner) String() string {
-	if o.Release == "" {
-		return "was not created by Helm"
-	}
-	return fmt.Sprintf("belongs to the release %s in %s", o.Release, o.Namespace)
-}
 
 // ErrNoRelease is the error of Cluster.Deployed for a release that Helm would install and not upgrade.
 var ErrNoRelease = errors.New("release not found")
@@ -66,8 +43,12 @@ type Cluster struct {
 	// Dynamic is a client for kinds that Client does not have, such as those of the Gateway API.
 	Dynamic dynamic.Interface
 
-	config action.Configuration
+	config   action.Configuration
+	settings *cli.EnvSettings
 }
+
+// quiet is Helm's log of debugging, which nobody reads.
+func quiet(string, ...any) {}
 
 // Connect prepares reading from a cluster. HELM_DRIVER is where its releases are
 // stored, as helm has it.
@@ -82,8 +63,7 @@ func Connect(options ClusterOptions) (*Cluster, error) {
 	if options.Namespace != "" {
 		settings.SetNamespace(options.Namespace)
 	}
-	cluster := &Cluster{Namespace: settings.Namespace()}
-	quiet := func(string, ...any) {}
+	cluster := &Cluster{Namespace: settings.Namespace(), settings: settings}
 	if err := cluster.config.Init(settings.RESTClientGetter(), cluster.Namespace, os.Getenv("HELM_DRIVER"), quiet); err != nil {
 		return nil, fmt.Errorf("HELM_DRIVER=%s: %w", os.Getenv("HELM_DRIVER"), err)
 	}
@@ -135,8 +115,9 @@ func (d *Deployed) String() string {
 	return fmt.Sprintf("Release %s in namespace %s: revision %d, %s.", d.Name, d.Namespace, d.Revision, d.Status)
 }
 
-// Deployed reads a release from Helm's storage. The error is ErrNoRelease if no release has the name, or only an
-// uninstalled one whose history was kept: then helm upgrade --install installs it.
+// Deployed reads a release from Helm's storage: one that is stored in the namespace, or else one that is installed
+// there and stored elsewhere, as Flux does, if the user may list that. The error is ErrNoRelease if no release has the name, or only
+// an uninstalled one whose history was kept: then helm upgrade --install installs it.
 func (c *Cluster) Deployed(name string) (*Deployed, error) {
 	if err := chartutil.ValidateReleaseName(name); err != nil {
 		return nil, fmt.Errorf("release name %q: %w", name, err)
@@ -144,7 +125,9 @@ func (c *Cluster) Deployed(name string) (*Deployed, error) {
 	deployed, err := c.deployed(name)
 	switch {
 	case errors.Is(err, ErrNoRelease):
-		return nil, fmt.Errorf("%w: %q in namespace %s; to find it, run helm list -A", ErrNoRelease, name, c.Namespace)
+		return nil, fmt.Errorf("%w: %q in namespace %s; to find it, run helm list -A, or with Flux use the namespace of the "+
+			"HelmRelease. Argo CD and kubectl make no releases: use the values, extsvc check -f FILE or extsvc plan --from FILE",
+			ErrNoRelease, name, c.Namespace)
 	case apierrors.IsForbidden(err):
 		return nil, fmt.Errorf("read release %q: %w; ask for permission to list what Helm stores releases in, "+
 			"or use its values: extsvc check -f FILE, extsvc plan --from FILE", name, err)
@@ -155,13 +138,11 @@ func (c *Cluster) Deployed(name string) (*Deployed, error) {
 }
 
 func (c *Cluster) deployed(name string) (*Deployed, error) {
-	last, err := c.config.Releases.Last(name)
-	if errors.Is(err, driver.ErrReleaseNotFound) {
-		return nil, ErrNoRelease
-	}
+	history, err := c.history(name)
 	if err != nil {
 		return nil, err
 	}
+	last := history[0]
 	deployed := &Deployed{
 		Name:      name,
 		Namespace: last.Namespace,
@@ -172,18 +153,39 @@ func (c *Cluster) deployed(name string) (*Deployed, error) {
 	}
 	// As in Helm's action.Upgrade, the new objects are compared with the deployed revision, or with a failed one
 	// if none is deployed. A pending one is compared too, so that plan shows more than that it must be rolled back.
-	if last.Info.Status != release.StatusDeployed {
-		current, err := c.config.Releases.Deployed(name)
-		switch {
-		case err == nil:
-			deployed.current = current
-		case !errors.Is(err, driver.ErrNoDeployedReleases):
-			return nil, err
-		case last.Info.Status == release.StatusUninstalled:
-			return nil, ErrNoRelease
-		}
+	i := slices.IndexFunc(history, func(r *release.Release) bool { return r.Info.Status == release.StatusDeployed })
+	switch {
+	case i >= 0:
+		deployed.current = history[i]
+	case last.Info.Status == release.StatusUninstalled:
+		return nil, ErrNoRelease
 	}
 	return deployed, nil
+}
+
+// history lists the revisions of a release, the newest first: those that are stored in the namespace, or else those of
+// a release of the namespace that is stored in another one.
+func (c *Cluster) history(name string) ([]*release.Release, error) {
+	revisions, err := c.config.Releases.History(name)
+	if errors.Is(err, driver.ErrReleaseNotFound) {
+		var everywhere action.Configuration
+		if err := everywhere.Init(c.settings.RESTClientGetter(), metav1.NamespaceAll, os.Getenv("HELM_DRIVER"), quiet); err != nil {
+			return nil, err
+		}
+		revisions, err = everywhere.Releases.History(name)
+		if apierrors.IsForbidden(err) {
+			return nil, ErrNoRelease // in what the user may read
+		}
+		revisions = slices.DeleteFunc(revisions, func(r *release.Release) bool { return r.Namespace != c.Namespace })
+	}
+	switch {
+	case errors.Is(err, driver.ErrReleaseNotFound), err == nil && len(revisions) == 0:
+		return nil, ErrNoRelease
+	case err != nil:
+		return nil, err
+	}
+	slices.SortFunc(revisions, func(a, b *release.Release) int { return cmp.Compare(b.Version, a.Version) })
+	return revisions, nil
 }
 
 // Owns says whether an object is the release's.
@@ -257,12 +259,31 @@ func (d *Deployed) values(chart *Chart, vals map[string]any, reuse Reuse) (map[s
 	return vals, nil
 }
 
+// SetsKey says whether the values of the release have a key anywhere, such as that of a label.
+func (d *Deployed) SetsKey(key string) bool {
+	return hasKey(d.current.Config, key) || hasKey(d.current.Chart.Values, key)
+}
+
+func hasKey(value any, key string) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for k, v := range value {
+			if k == key || hasKey(v, key) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, func(v any) bool { return hasKey(v, key) })
+	}
+	return false
+}
+
 // Chart returns the name of the release's chart.
 func (d *Deployed) Chart() string { return d.current.Chart.Name() }
 
 // capabilities are what the cluster shows to templates.
 func (c *Cluster) capabilities() (*chartutil.Capabilities, error) {
-	client, err := c.config.RESTClientGetter.ToDiscoveryClient()
+	client, err := c.settings.RESTClientGetter().ToDiscoveryClient()
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}

@@ -27,7 +27,7 @@ func (p *Plan) checkOwners(c Change) {
 			}
 		default:
 			p.add(c, findings.NotOwned, findings.Args{
-				"kind": kind, "object": service.KeyOf(live).String(), "owner": helm.OwnerOf(live).String(),
+				"kind": kind, "object": service.KeyOf(live).String(), "owner": helm.Whose(live),
 			})
 		}
 	}

@@ -22,7 +22,8 @@ type Plan struct {
 	// the others by namespace and name.
 	Findings []findings.Finding `json:"findings"`
 
-	live *service.Live // nil without a cluster
+	applier helm.Applier  // Flux, if it installs the release
+	live    *service.Live // nil without a cluster
 
 	// followedBefore and followedAfter are the namespaces in which a resolver works.
 	followedBefore, followedAfter map[string]bool

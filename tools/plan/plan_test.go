@@ -314,7 +314,7 @@ func TestOutput(t *testing.T) {
 	pending.Release = &helm.Deployed{Name: "outside", Namespace: "shop", Revision: 3, Status: "pending-upgrade", Blocked: true}
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "", errors.New("no role"))
 	live := service.Live{Unread: []service.Unread{{Resource: service.Services, Verb: "list", Namespaces: []string{"shop"}, Err: forbidden}}}
-	pending.Findings = append(service.ReleaseFindings(pending.Release), live.Findings()...)
+	pending.Findings = append(service.ReleaseFindings(pending.Release, helm.Applier{}), live.Findings()...)
 	for name, p := range map[string]*Plan{
 		"same":    compareTexts(t, from, from),
 		"safe":    compareTexts(t, from, safe),

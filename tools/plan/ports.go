@@ -2,12 +2,10 @@ package plan
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
 	"external-services/tools/findings"
 	"external-services/tools/service"
@@ -36,10 +34,7 @@ func patchedPorts(before, after *corev1.Service) findings.Code {
 	for i := range live.Spec.Ports {
 		live.Spec.Ports[i].Protocol = service.Protocol(live.Spec.Ports[i].Protocol) // as the API server stores it
 	}
-	patched, err := patch(before, after, live)
-	if err != nil {
-		panic(err) // three objects of one linked API type: never at run time
-	}
+	patched := service.Merge(before, after, live)
 	switch {
 	case slices.Equal(sortedPorts(patched), sortedPorts(after)):
 		return ""
@@ -47,31 +42,6 @@ func patchedPorts(before, after *corev1.Service) findings.Code {
 		return findings.PortsByNumberRefused
 	}
 	return findings.PortsByNumber
-}
-
-// patch changes a live Service by a three-way strategic merge.
-func patch(before, after, live *corev1.Service) (*corev1.Service, error) {
-	var documents [3][]byte
-	for i, object := range []*corev1.Service{before, after, live} {
-		var err error
-		if documents[i], err = json.Marshal(object); err != nil {
-			return nil, err
-		}
-	}
-	meta, err := strategicpatch.NewPatchMetaFromStruct(corev1.Service{})
-	if err != nil {
-		return nil, err
-	}
-	change, err := strategicpatch.CreateThreeWayMergePatch(documents[0], documents[1], documents[2], meta, true)
-	if err != nil {
-		return nil, err
-	}
-	text, err := strategicpatch.StrategicMergePatchUsingLookupPatchMeta(documents[2], change, meta)
-	if err != nil {
-		return nil, err
-	}
-	patched := &corev1.Service{}
-	return patched, json.Unmarshal(text, patched)
 }
 
 // sortedPorts are the names, numbers and protocols of a Service's ports.

@@ -45,11 +45,51 @@ func Upgrade(ctx context.Context, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	var applier helm.Applier
+	if deployed != nil {
+		applier = flux(before)
+		dropAdded(deployed, before, after)
+	}
 	p := compare(before, after)
+	p.applier = applier
 	if p.Release = deployed; deployed == nil {
 		p.Release = &helm.Deployed{Name: o.Release, Namespace: cluster.Namespace}
 	}
-	return p, p.look(ctx, cluster.Client, cluster.Dynamic, o.Progress)
+	if err := p.look(ctx, cluster.Client, cluster.Dynamic, o.Progress); err != nil {
+		return nil, err
+	}
+	return p, p.otherApplier()
+}
+
+// flux is the HelmRelease that the objects of a release name, empty if none does.
+func flux(objects *helm.Result) helm.Applier {
+	for _, o := range objects.Services {
+		if applier := helm.ApplierOf(o); applier.Program == helm.Flux {
+			return applier
+		}
+	}
+	return helm.Applier{}
+}
+
+// otherApplier is the error of a plan for a release that there is not, while the objects of its entries are there: a
+// program that makes no releases applied them, and an upgrade is not what changes them.
+func (p *Plan) otherApplier() error {
+	if p.Release.Revision > 0 {
+		return nil
+	}
+	for _, c := range p.Changes {
+		live := p.live.Services[c.Key]
+		if live == nil || !helm.IsOfChart(live) || helm.OwnerOf(live).Release != "" {
+			continue
+		}
+		by := "somebody applies its Services without Helm, such as " + c.Key.String()
+		if applier := helm.ApplierOf(live); applier.Program == helm.ArgoCD {
+			by = applier.String() + " applies its Services"
+		}
+		return fmt.Errorf("there is no release %q in namespace %s, and %s: to see what other values change, compare them: "+
+			"extsvc plan --from OLD.yaml -f NEW.yaml", p.Release.Name, p.Release.Namespace, by)
+	}
+	return nil
 }
 
 // render returns the objects of the release and those of the new values. Deployed is nil if the release is not
@@ -100,7 +140,7 @@ func (p *Plan) look(ctx context.Context, client kubernetes.Interface, routes dyn
 		}
 	}
 	if p.Release.Blocked {
-		p.Findings = append(p.Findings, service.ReleaseFindings(p.Release)...)
+		p.Findings = append(p.Findings, service.ReleaseFindings(p.Release, p.applier)...)
 	}
 	p.Findings = append(p.Findings, p.live.Findings()...)
 	findings.Sort(p.Findings)

@@ -11,22 +11,30 @@ import (
 type Drift struct {
 	Object      string // such as "Service orders"
 	Differences []Difference
+
+	// Patch is set for a Service and what no upgrade corrects in it: the JSON merge patch that does.
+	Patch string
 }
 
 // Drift compares the live objects of a mapping with the desired ones, each by itself, without its routes. Objects that
 // do not exist are left out, and so are labels and annotations that others add to a Service, and the labels to ignore.
+// What an upgrade does not correct in a Service is a drift of its own.
 func (l *Live) Drift(desired *Mapping, ignoreLabels ...string) []Drift {
 	var drifts []Drift
 	add := func(object string, differences []Difference) {
 		if len(differences) > 0 {
-			drifts = append(drifts, Drift{object, differences})
+			drifts = append(drifts, Drift{object, differences, ""})
 		}
 	}
 	of := func(slices []*discoveryv1.EndpointSlice, endpoints *Endpoints) *Mapping {
 		return NewMapping(desired.Service, slices, endpoints)
 	}
 	if live := l.Services[desired.Key]; live != nil {
-		add("Service "+desired.Name, diffServices(desired.Service, live, ignoreLabels))
+		corrected, left := splitByUpgrade(diffServices(desired.Service, live, ignoreLabels), desired.Service, live)
+		add("Service "+desired.Name, corrected)
+		if len(left) > 0 {
+			drifts = append(drifts, Drift{"Service " + desired.Name, left, removal(left, desired.Service, live)})
+		}
 	}
 	for _, slice := range desired.Slices {
 		live := l.Named[KeyOf(slice)]

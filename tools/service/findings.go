@@ -14,10 +14,16 @@ import (
 
 // The findings that plan and check share.
 
-// ReleaseFindings says what the last operation of a release means for the next one.
-func ReleaseFindings(r *helm.Deployed) []findings.Finding {
+// ReleaseFindings says what the last operation of a release means for the next one. The applier is Flux, if that
+// installs the release.
+func ReleaseFindings(r *helm.Deployed, applier helm.Applier) []findings.Finding {
 	var code findings.Code
+	isFlux := applier.Program == helm.Flux
 	switch {
+	case r.Blocked && isFlux:
+		code = findings.ReleasePendingFlux
+	case r.Status == "failed" && isFlux:
+		code = findings.ReleaseFailedFlux
 	case r.Status == "pending-install", r.Status == "uninstalling":
 		code = findings.ReleasePendingUninstall
 	case r.Blocked:
@@ -29,6 +35,7 @@ func ReleaseFindings(r *helm.Deployed) []findings.Finding {
 	}
 	return []findings.Finding{findings.New(code, "", "", findings.Args{
 		"release": r.Name, "releaseNamespace": r.Namespace, "status": r.Status, "revision": strconv.Itoa(r.Revision),
+		"helmRelease": applier.Name, "helmReleaseNamespace": applier.Namespace,
 	})}
 }
 

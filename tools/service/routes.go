@@ -188,7 +188,7 @@ func RouteDrift(desired Route, live *unstructured.Unstructured) Drift {
 	})
 	d := &differences{}
 	d.routeFields(desired.Kind, want, have)
-	return Drift{desired.Kind + " " + live.GetName(), d.list}
+	return Drift{Object: desired.Kind + " " + live.GetName(), Differences: d.list}
 }
 
 // RouteState is what the controllers say of a live route: Refused are their reasons, and Unanswered the parents of

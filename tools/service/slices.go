@@ -6,6 +6,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
+	"external-services/charts"
+	"external-services/tools/findings"
+	"external-services/tools/helm"
 	"external-services/tools/values"
 )
 
@@ -31,7 +34,7 @@ const (
 	Own      Class = "own"      // an entry of the values
 	Followed Class = "followed" // the resolver, for an entry that it follows
 	Pods     Class = "pods"     // the pods of the Service's selector
-	Stale    Class = "stale"    // pods of a selector that the Service no longer has
+	Stale    Class = "stale"    // what the Service had before: pods of a selector, or addresses of the entry
 	Left     Class = "left"     // the resolver, for an entry that it no longer follows
 	Foreign  Class = "foreign"  // someone else
 )
@@ -62,6 +65,11 @@ func OfResolver(slice *discoveryv1.EndpointSlice) bool {
 	return slice.Labels[discoveryv1.LabelManagedBy] == values.ResolverManager
 }
 
+// OfChart says whether the chart rendered a slice.
+func OfChart(slice *discoveryv1.EndpointSlice) bool {
+	return slice.Labels[discoveryv1.LabelManagedBy] == charts.Dir
+}
+
 // Classify says where the endpoints of a slice of a Service come from, among all of its slices. Desired
 // is the mapping that the entry should be, and service the live one.
 func Classify(slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice, service *corev1.Service, desired *Mapping) Class {
@@ -75,10 +83,23 @@ func Classify(slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice
 		return Left
 	case OfPods(slice) && SelectsPods(service):
 		return Pods
-	case OfPods(slice), IsMirrored(slice) && mirrorsPods(slice, all):
+	case StaleBecause(slice, all) != "":
 		return Stale
 	}
 	return Foreign
+}
+
+// StaleBecause is the finding about a slice that the Service should no longer have, empty for one that nobody knows.
+func StaleBecause(slice *discoveryv1.EndpointSlice, all []*discoveryv1.EndpointSlice) findings.Code {
+	switch {
+	case OfPods(slice), IsMirrored(slice) && mirrorsPods(slice, all):
+		return findings.StaleEndpoints
+	case IsMirrored(slice) && helm.IsOfChart(slice): // the labels are those of the Endpoints object
+		return findings.StaleEndpointsObject
+	case OfChart(slice):
+		return findings.StaleNotPruned
+	}
+	return ""
 }
 
 // mirrorsPods says whether a slice mirrors the Endpoints object that Kubernetes created for a selector:
