@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"external-services/tests/internal/manifests"
 	"external-services/tests/internal/release"
@@ -28,7 +29,10 @@ func sync(t *testing.T, s *testenv.APIServer, namespace, text string, how tracki
 	for _, o := range manifests.Template(t, release.Of(t, "helm4", "shop", namespace, s.Kubeconfig), files) {
 		if how == byAnnotation {
 			kind := o.GroupVersionKind()
-			o.SetAnnotations(map[string]string{"argocd.argoproj.io/tracking-id": "shop:" + kind.Group + "/" + kind.Kind + ":" + namespace + "/" + o.GetName()})
+			id := "shop:" + kind.Group + "/" + kind.Kind + ":" + namespace + "/" + o.GetName()
+			if err := unstructured.SetNestedField(o.Object, id, "metadata", "annotations", "argocd.argoproj.io/tracking-id"); err != nil {
+				t.Fatal(err)
+			}
 		}
 		apply(t, s, o)
 	}

@@ -61,14 +61,16 @@ func planOf(t *testing.T, s *testenv.APIServer, args ...string) (p plan.Plan, co
 func wantFindings(t *testing.T, s *testenv.APIServer, args []string, want ...findings.Code) (report check.Report) {
 	t.Helper()
 	testenv.Eventually(t, fmt.Sprintf("check finds %q", want), func() error {
-		var said string
 		var codes []findings.Code
-		report, _, said = checkOf(t, s, args...)
+		found, code, said := checkOf(t, s, args...)
+		if report = found; code == findings.ExitFailed {
+			return errors.New(said)
+		}
 		for _, f := range report.Findings {
 			codes = append(codes, f.Code)
 		}
 		if slices.Sort(codes); !slices.Equal(codes, want) {
-			return fmt.Errorf("it finds %+v %s", report.Findings, said)
+			return fmt.Errorf("it finds %+v", report.Findings)
 		}
 		return nil
 	})
