@@ -68,7 +68,7 @@ test-unit: ## The inner loop: tests of the tools, in process; make test has them
 .PHONY: test
 test: ## All tests, with what they need installed and built
 	@rm -f '$(STEP_TIMES)'
-	@$(MAKE) --no-print-directory packages $(BIN)/modules tools $(BIN)/suite $(BIN)/image
+	@$(MAKE) --no-print-directory packages $(BIN)/modules tools $(BIN)/suite $(BIN)/image $(BIN)/dist $(BIN)/krew
 	@$(LATE_GC) $(PROGRESS) -v "components of the older Kubernetes" $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	@$(LATE_GC) $(PROGRESS) "what the tests are compiled with" ci/compile-tests.sh
 	@$(LATE_GC) $(BIN)/suite '$(STEP_TIMES)'
@@ -199,15 +199,18 @@ $(BIN)/actionlint: ci/tools/go.mod
 $(BIN)/cyclonedx-gomod: ci/tools/go.mod
 	@$(LATE_GC) $(PROGRESS) cyclonedx-gomod go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
+$(BIN)/krew: ci/tools/go.mod
+	@$(LATE_GC) $(PROGRESS) krew go -C ci/tools build -v -ldflags '-s -w' -o '$(CURDIR)/$@' sigs.k8s.io/krew/cmd/krew
+
 $(BIN)/traefik: ci/traefik/go.mod
 	@$(LATE_GC) $(PROGRESS) traefik go -C ci/traefik build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/traefik/traefik/v3/cmd/traefik
 
 $(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go)
 	@$(LATE_GC) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
-# Its gzip is that of the compiler, so it is compiled with the one that the image is.
-$(BIN)/image: ci/tools/go.mod ci/versions.env $(wildcard ci/tools/image/*.go)
-	@$(LATE_GC) $(PROGRESS) image env GOTOOLCHAIN=$(GO_VERSION) go -C ci/tools build -v -o '$(CURDIR)/$@' ./image
+# Their gzip is that of the compiler, so they are compiled with the one that what they pack is.
+$(BIN)/image $(BIN)/dist: $(BIN)/%: ci/tools/go.mod ci/versions.env $(wildcard ci/tools/image/*.go ci/tools/dist/*.go ci/tools/dist/files/*)
+	@$(LATE_GC) $(PROGRESS) $* env GOTOOLCHAIN=$(GO_VERSION) go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
 $(BIN)/editor/package.json: ci/versions.env
 	@ci/packages.sh node=nodejs npm=npm
@@ -242,17 +245,16 @@ image: $(BIN)/image $(BIN)/licenses $(BIN)/cyclonedx-gomod ## Build the image of
 	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -std -version v$(CHART_VERSION) -output dist/resolver-$(CHART_VERSION).cdx.json dist/resolver-linux-amd64
 
 .PHONY: package
-package: $(BIN)/helm4 $(BIN)/generate $(if $(IMAGE_REPOSITORY),image) ## Make the chart's archive in dist/, the same bytes from the same files (IMAGE_REPOSITORY=... as a release does)
-	@IMAGE_REPOSITORY='$(IMAGE_REPOSITORY)' ci/package.sh $(BIN)/helm4 $(BIN)/generate dist
+package: $(BIN)/helm4 $(BIN)/generate $(if $(IMAGE_REPOSITORY),image) ## Make the chart's archive in dist/, the same bytes from the same files (IMAGE_REPOSITORY=... REPOSITORY_URL=... as a release does)
+	@IMAGE_REPOSITORY='$(IMAGE_REPOSITORY)' REPOSITORY_URL='$(REPOSITORY_URL)' ci/package.sh $(BIN)/helm4 $(BIN)/generate dist
 
-.PHONY: sbom
-sbom: $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the bill of materials of extsvc in dist/ (CycloneDX)
-	@mkdir -p dist
-	$(BIN)/cyclonedx-gomod bin -json -noserial -notimestamp -version v$(CHART_VERSION) -output dist/extsvc.cdx.json $(BIN)/extsvc
+.PHONY: dist
+dist: $(BIN)/dist $(BIN)/licenses $(BIN)/cyclonedx-gomod $(BIN)/extsvc ## Make the archives of extsvc in dist/, which are plugins of Helm and kubectl too, with checksums and bills of materials (REPOSITORY_URL=... for krew)
+	@REPOSITORY_URL='$(REPOSITORY_URL)' $(LATE_GC) ci/dist.sh $(BIN)/dist $(BIN)/licenses $(BIN)/cyclonedx-gomod $(BIN)/extsvc dist $(PLATFORMS)
 
 .PHONY: release
-release: $(BIN)/helm4 $(BIN)/generate image ## Push the image of the resolver, sign the chart's archive and push it (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
-	@ci/release.sh $(BIN)/helm4 $(BIN)/generate $(BIN)/image dist
+release: $(BIN)/helm4 $(BIN)/generate image dist ## Push the image of the resolver, sign the archives of extsvc and the chart, and push the chart (REGISTRY=oci://..., KEY, KEYRING; see ci/release.sh)
+	@REPOSITORY_URL='$(REPOSITORY_URL)' ci/release.sh $(BIN)/helm4 $(BIN)/generate $(BIN)/image $(BIN)/dist dist
 
 ##@ Help
 

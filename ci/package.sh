@@ -10,7 +10,8 @@
 # the copy has that image as its default, by the digest in FOLDER/resolver-image.digest. Neither can be
 # in the tree: it knows no registry, and the digest is a hash of what is compiled from it. The image is
 # in generated text alone, so GENERATE writes it: two defaults in values.yaml and what is derived from them.
-# All other lines are those of the tree.
+# With REPOSITORY_URL, such as https://git.example/group/external-services, the copy of Chart.yaml names that
+# repository: home, sources and a screenshot. All other lines are those of the tree.
 set -euo pipefail
 
 helm=$(realpath "$1") generate=$(realpath "$2") folder=$3
@@ -19,9 +20,12 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 mkdir "$copy/charts"
 cp -R charts/external-services "$copy/charts"
+options=()
 if [ -n "${IMAGE_REPOSITORY:-}" ]; then
   digest=$(cat "$folder/resolver-image.digest")
-  (cd "$copy" && "$generate" -image "$IMAGE_REPOSITORY@$digest")
+  options+=(-image "$IMAGE_REPOSITORY@$digest")
 fi
+if [ -n "${REPOSITORY_URL:-}" ]; then options+=(-repository "$REPOSITORY_URL"); fi
+if ((${#options[@]})); then (cd "$copy" && "$generate" "${options[@]}"); fi
 find "$copy" -exec touch -d 1980-01-01T00:00:00Z {} +
 "$helm" package "$copy/charts/external-services" --destination "$folder" "$@"

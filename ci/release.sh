@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Releases the chart and the image of the resolver: packages and signs the chart, and pushes
-# the image, then the chart, to an OCI registry.
+# the image, then the chart, to an OCI registry. Signs the archives of extsvc, which the workflow publishes.
 #
-#   ci/release.sh HELM4 GENERATE IMAGE FOLDER
+#   ci/release.sh HELM4 GENERATE IMAGE DIST FOLDER
 #
-# FOLDER has what make image writes. The chart refers to the image by its digest, so that the
+# FOLDER has what make image and make dist write. The chart refers to the image by its digest, so that the
 # signature of the chart covers it. The chart is signed before anything is pushed, and pushed last:
 # the registry has no chart without its image, and a release that was broken off can be run again.
 #
@@ -16,6 +16,8 @@
 #   KEY               the name or e-mail of the key that signs
 #   KEYRING           the file of a GPG keyring that holds it: gpg --export-secret-keys
 #   PASSPHRASE_FILE   the file of its passphrase, where it has one
+#   REPOSITORY_URL    where the sources and the archives of extsvc are, such as
+#                     https://git.example/group/external-services; the chart names it; optional
 #   VERSION           what the version must be, such as that of a tag; optional
 set -euo pipefail
 
@@ -33,7 +35,7 @@ image_next_to() {
   echo "$path/external-services-resolver"
 }
 
-helm=$1 generate=$2 image=$3 folder=$4
+helm=$1 generate=$2 image=$3 dist=$4 folder=$5
 changelog=charts/external-services/CHANGELOG.md
 version=$(sed -n 's/^version: //p' charts/external-services/Chart.yaml)
 
@@ -52,6 +54,7 @@ fi
 
 export IMAGE_REPOSITORY=${IMAGE_REPOSITORY:-$(image_next_to "$REGISTRY")}
 archive=$folder/external-services-$version.tgz
+"$dist" sign -version "$version" -key "$KEY" -keyring "$KEYRING" ${PASSPHRASE_FILE:+-passphrase-file "$PASSPHRASE_FILE"} "$folder"
 ci/package.sh "$helm" "$generate" "$folder" --sign --key "$KEY" --keyring "$KEYRING" ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
 "$helm" verify "$archive" --keyring "$KEYRING"
 "$image" push -digest "$(cat "$folder/resolver-image.digest")" -sbom "$folder/resolver-$version.cdx.json" \

@@ -40,6 +40,7 @@ func newTree(t *testing.T) tree {
 	w.run("git", "init", "--quiet")
 	w.commit()
 	w.buildImage(version, "")
+	w.buildDist()
 	return w
 }
 
@@ -87,7 +88,7 @@ func (w tree) edit(name string, change func(text string) string) {
 
 // release runs what make release runs, with variables such as KEY=....
 func (w tree) release(r registry.Registry, variables ...string) (string, error) {
-	cmd := exec.Command("ci/release.sh", binary(w.t, "helm4"), binary(w.t, "generate"), binary(w.t, "image"), "dist")
+	cmd := exec.Command("ci/release.sh", binary(w.t, "helm4"), binary(w.t, "generate"), binary(w.t, "image"), binary(w.t, "dist"), "dist")
 	cmd.Dir = w.root
 	cmd.Env = append(r.Environment(), variables...)
 	out, err := cmd.CombinedOutput()

@@ -215,6 +215,22 @@ func TestChartMetadata(t *testing.T) {
 			t.Errorf("artifacthub.io/links has %+v", link)
 		}
 	}
+	var recommendations []struct{ URL string }
+	if err := yaml.UnmarshalStrict([]byte(chart.Annotations["artifacthub.io/recommendations"]), &recommendations); err != nil || len(recommendations) == 0 {
+		t.Fatalf("artifacthub.io/recommendations: %d packages, %v", len(recommendations), err)
+	}
+	for _, r := range recommendations {
+		if !regexp.MustCompile(`^https://artifacthub\.io/packages/helm/[a-z-]+/[a-z-]+$`).MatchString(r.URL) {
+			t.Errorf("artifacthub.io/recommendations has %+v", r)
+		}
+	}
+}
+
+// The chart has the licence of the repository.
+func TestLicense(t *testing.T) {
+	if read(t, "LICENSE") != read(t, "charts", "external-services", "LICENSE") {
+		t.Error("LICENSE is not charts/external-services/LICENSE")
+	}
 }
 
 // Editors find the schema by the first line of a values file.

@@ -36,7 +36,9 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	index := ociimage.Check(t, layout, version, version, licenses(t), programs)
+	licenses := read(t, testenv.Path("dist", "resolver-LICENSES"))
+	checkLicenses(t, licenses, testenv.Path("dist", "resolver-linux-amd64"))
+	index := ociimage.Check(t, layout, version, version, licenses, programs)
 	if text := string(read(t, testenv.Path("dist", "resolver-image.digest"))); text != index.Digest.String()+"\n" {
 		t.Errorf("resolver-image.digest has %q, want %s", text, index.Digest)
 	}
@@ -51,12 +53,11 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// licenses are the licences of the image. They have those of Go and of the modules of the program, each under its
-// name and with its text.
-func licenses(t *testing.T) []byte {
+// checkLicenses checks that licences have those of Go and of the modules of a program, each under its name and with its
+// text.
+func checkLicenses(t *testing.T, text []byte, program string) {
 	t.Helper()
-	text := read(t, testenv.Path("dist", "resolver-LICENSES"))
-	info, err := buildinfo.ReadFile(testenv.Path("dist", "resolver-linux-amd64"))
+	info, err := buildinfo.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,15 +67,14 @@ func licenses(t *testing.T) []byte {
 	}
 	for _, name := range names {
 		if !bytes.Contains(text, []byte("\n"+name+"\n")) {
-			t.Errorf("LICENSES does not name %s", name)
+			t.Errorf("the licences do not name %s", name)
 		}
 	}
 	for _, sentence := range []string{"Copyright 2009 The Go Authors", "Apache License", "Permission is hereby granted"} {
 		if !bytes.Contains(text, []byte(sentence)) {
-			t.Errorf("LICENSES has no licence that says %q", sentence)
+			t.Errorf("no licence says %q", sentence)
 		}
 	}
-	return text
 }
 
 // checkBuild checks what a binary says of how it was built.

@@ -13,7 +13,11 @@ import (
 )
 
 func main() {
-	os.Exit(exitStatus(newRootCommand().Execute())) // cobra has printed an error
+	cmd := newRootCommand()
+	if name := pluginName(os.Args[0]); name != "" {
+		callAs(cmd, name)
+	}
+	os.Exit(exitStatus(cmd.Execute())) // cobra has printed an error
 }
 
 // exitStatus is the exit code of an error: 3 for values that are refused, and 2 for an error that names no code.

@@ -3,7 +3,7 @@
 // and CHANGELOG.md. Run it in the root of the repository, or with make generate.
 //
 // With -image REPOSITORY@DIGEST the default image of the resolver is that one: ci/package.sh writes it to the
-// copy of the chart that a release packages.
+// copy of the chart that a release packages. So does -repository URL, which writes the URL of the repository.
 package main
 
 import (
@@ -22,10 +22,17 @@ import (
 func main() {
 	check := flag.Bool("check", false, "write nothing, and fail if a file is out of date")
 	image := flag.String("image", "", "default image of the resolver, as REPOSITORY@DIGEST")
+	repository := flag.String("repository", "", "URL of the repository, for the copy of the chart that is packaged")
 	flag.Parse()
+	chart := filepath.Join("charts", "external-services")
 	defaults, err := withImage(values.Default(), *image)
 	if err == nil {
-		err = generate(filepath.Join("charts", "external-services"), defaults, *check)
+		err = generate(chart, defaults, *check)
+	}
+	if err == nil && *repository != "" {
+		err = updateFile(filepath.Join(chart, "Chart.yaml"), *check, func(old []byte) ([]byte, error) {
+			return withRepository(old, *repository)
+		})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
