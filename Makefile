@@ -40,7 +40,7 @@ PROGRAMS := .:./tools/...,./tests/cmd/... tools/cluster:./...
 
 # YAML as people write it: not templates, and not what Helm prints or tests get wrong.
 YAML_FILES := $(wildcard $(shell git ls-files -co --exclude-standard '*.yaml' '*.yml' | grep -v -e /templates/ -e /testdata/))
-SHELL_SCRIPTS := .ci/run $(wildcard $(shell git ls-files -co --exclude-standard 'ci/*.sh'))
+SHELL_SCRIPTS := .ci/run $(addprefix ci/tools/dist/templates/,plugin.complete kubectl_complete-extsvc) $(wildcard $(shell git ls-files -co --exclude-standard 'ci/*.sh'))
 
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 
@@ -209,7 +209,7 @@ $(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/lice
 	@$(LATE_GC) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
 # Their gzip is that of the compiler, so they are compiled with the one that what they pack is.
-$(BIN)/image $(BIN)/dist: $(BIN)/%: ci/tools/go.mod ci/versions.env $(wildcard ci/tools/image/*.go ci/tools/dist/*.go ci/tools/dist/files/*)
+$(BIN)/image $(BIN)/dist: $(BIN)/%: ci/tools/go.mod ci/versions.env $(wildcard ci/tools/image/*.go ci/tools/dist/*.go ci/tools/dist/templates/*)
 	@$(LATE_GC) $(PROGRESS) $* env GOTOOLCHAIN=$(GO_VERSION) go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
 $(BIN)/editor/package.json: ci/versions.env

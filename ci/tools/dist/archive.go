@@ -21,7 +21,7 @@ import (
 
 // templates are the files that dist writes itself.
 //
-//go:embed files
+//go:embed templates
 var templates embed.FS
 
 // folder is what an archive unpacks to. Helm 4 finds a plugin in the folder with the plugin's name.
@@ -118,7 +118,7 @@ func (a archive) entries() ([]entry, error) {
 	entries = append(entries, entry{a.platform.Program(), program, 0o755}, entry{"plugin.yaml", plugin, 0o644})
 	if a.platform.OS != "windows" { // which does not run scripts of sh
 		for _, name := range []string{"plugin.complete", "kubectl_complete-extsvc"} {
-			script, err := templates.ReadFile("files/" + name)
+			script, err := templates.ReadFile("templates/" + name)
 			if err != nil {
 				return nil, err
 			}
@@ -131,7 +131,7 @@ func (a archive) entries() ([]entry, error) {
 
 // expand expands one of the templates.
 func expand(name string, data any) ([]byte, error) {
-	parsed, err := template.ParseFS(templates, "files/"+name)
+	parsed, err := template.ParseFS(templates, "templates/"+name)
 	if err != nil {
 		return nil, err
 	}

@@ -53,10 +53,10 @@ func TestNamespaceOfHelm(t *testing.T) {
 	values := filepath.Join(t.TempDir(), "values.yaml")
 	write(t, values, "services: [{name: orders, externalName: a.example}]")
 	for _, c := range []struct{ program, helm, want string }{
-		{helmPlugin, "shop", "namespace: shop"},
-		{helmPlugin, "default", "namespace: default"},
-		{helmPlugin, "", "namespace: default"},
-		{kubectlPlugin, "shop", "namespace: default"},
+		{helmPlugin, "shop", `namespace: "shop"`},
+		{helmPlugin, "default", `namespace: "default"`},
+		{helmPlugin, "", `namespace: "default"`},
+		{kubectlPlugin, "shop", `namespace: "default"`},
 	} {
 		t.Setenv("HELM_NAMESPACE", c.helm)
 		root := newRootCommand()
