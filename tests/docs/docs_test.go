@@ -33,7 +33,7 @@ var (
 func TestMain(m *testing.M) { testenv.Main(m, start) }
 
 func start(ctx context.Context) (clusters []*testenv.Embedded, err error) {
-	if err := testenv.UsePath("helm", "kubectl", "extsvc", "cluster", "dist"); err != nil {
+	if err := testenv.UsePath("helm", "kubectl", "extsvc", "cluster", "dist", "krew"); err != nil {
 		return nil, err
 	}
 	cluster, err = testenv.Start(ctx, name, os.Stderr)

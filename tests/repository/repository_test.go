@@ -203,6 +203,13 @@ func TestChartMetadata(t *testing.T) {
 	if chart.KubeVersion != ">=1.21.0-0" {
 		t.Errorf("kubeVersion is %q", chart.KubeVersion)
 	}
+	// The categories of https://artifacthub.io/docs/topics/annotations/helm/.
+	categories := []string{
+		"ai-machine-learning", "database", "integration-delivery", "monitoring-logging", "networking", "security", "storage", "streaming-messaging",
+	}
+	if category := chart.Annotations["artifacthub.io/category"]; !slices.Contains(categories, category) {
+		t.Errorf("artifacthub.io/category is %q, want one of %q", category, categories)
+	}
 	if chart.Description == "" || len(chart.Keywords) == 0 || chart.Annotations["artifacthub.io/license"] != "Apache-2.0" {
 		t.Errorf("something is missing in %+v", chart)
 	}
