@@ -23,10 +23,7 @@ import (
 
 const version = "1.0.0"
 
-var (
-	archiveName   = fmt.Sprintf("extsvc-%s-%s-%s.tar.gz", version, runtime.GOOS, runtime.GOARCH)
-	checksumsName = fmt.Sprintf("extsvc-%s-checksums.txt", version)
-)
+var archiveName = fmt.Sprintf("extsvc-%s-%s-%s.tar.gz", version, runtime.GOOS, runtime.GOARCH)
 
 // released is a folder with what a release has: the archive of this platform and its checksums.
 var released string
