@@ -68,7 +68,7 @@ test-unit: ## The inner loop: tests of the tools, in process; make test has them
 .PHONY: test
 test: ## All tests, with what they need installed and built
 	@rm -f '$(STEP_TIMES)'
-	@$(MAKE) --no-print-directory packages $(BIN)/modules tools $(BIN)/suite $(BIN)/image $(BIN)/dist $(BIN)/krew
+	@$(MAKE) --no-print-directory packages $(BIN)/modules tools $(BIN)/suite $(BIN)/image
 	@$(LATE_GC) $(PROGRESS) -v "components of the older Kubernetes" $(BIN)/cluster build --kubernetes $(KUBERNETES_OLDEST_VERSION)
 	@$(LATE_GC) $(PROGRESS) "what the tests are compiled with" ci/compile-tests.sh
 	@$(LATE_GC) $(BIN)/suite '$(STEP_TIMES)'
@@ -168,7 +168,7 @@ clean: ## Take down the clusters and delete what was built
 ##@ Build
 
 .PHONY: tools
-tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/resolver $(BIN)/generate $(BIN)/probe $(BIN)/demo $(BIN)/cluster ## Build every program, and the components of the embedded cluster
+tools: $(BIN)/helm $(BIN)/helm4 $(BIN)/kubectl $(BIN)/extsvc $(BIN)/resolver $(BIN)/generate $(BIN)/probe $(BIN)/demo $(BIN)/cluster $(BIN)/dist $(BIN)/krew ## Build every program, and the components of the embedded cluster
 	@$(LATE_GC) $(BIN)/cluster build
 
 # All modules, so that their download is a step of its own.
