@@ -77,6 +77,11 @@ test: ## All tests, with what they need installed and built
 test-routes: packages tools $(BIN)/traefik ## A cutover behind a real controller, Traefik: by Ingress, by HTTPRoute, and over TLS
 	go test -count=1 -v ./tests/routes
 
+.PHONY: test-gitops
+test-gitops: packages tools $(BIN)/helm-controller $(BIN)/source-controller $(BIN)/argocd ## The real Flux and Argo CD: install, drift, cutover under load, refusals, permissions, uninstall, prune
+	@ci/packages.sh redis-server=redis-server
+	go test -count=1 -v -p=1 -timeout 1h ./tests/flux ./tests/argocd
+
 .PHONY: kind-tools
 kind-tools: packages tools $(BIN)/kind $(BIN)/image
 	@ci/packages.sh jq=jq iptables=iptables ip6tables=iptables nsenter=util-linux catatonit=catatonit mmdebstrap=mmdebstrap
@@ -139,7 +144,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/licenses $(BIN)/edi
 	@ci/packages.sh chromium=chromium
 	go test -count=1 ./tests/report
 	$(BIN)/licenses ci/licenses.txt $(PROGRAMS)
-	@for module in . tools/cluster ci/tools ci/traefik; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
+	@for module in . tools/cluster ci/tools ci/traefik ci/flux ci/argocd; do echo "go mod tidy -diff in $$module"; go -C $$module mod tidy -diff || exit 1; done
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
 
 .PHONY: lint
@@ -204,6 +209,12 @@ $(BIN)/krew: ci/tools/go.mod
 
 $(BIN)/traefik: ci/traefik/go.mod
 	@$(LATE_GC) $(PROGRESS) traefik go -C ci/traefik build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/traefik/traefik/v3/cmd/traefik
+
+$(BIN)/helm-controller $(BIN)/source-controller: $(BIN)/%: ci/flux/go.mod
+	@$(LATE_GC) $(PROGRESS) "Flux's $*" go -C ci/flux build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/fluxcd/$*
+
+$(BIN)/argocd: ci/argocd/go.mod ci/argocd/main.go
+	@$(LATE_GC) $(PROGRESS) "Argo CD $(ARGOCD_VERSION)" go -C ci/argocd build -v -ldflags '-s -w' -o '$(CURDIR)/$@' .
 
 $(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go)
 	@$(LATE_GC) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*

@@ -29,17 +29,20 @@ func read(t *testing.T, elements ...string) string {
 // ci/versions.env names the versions that the go.mod files pin.
 func TestVersionsAgree(t *testing.T) {
 	pinned := map[string]struct{ goMod, module string }{
-		"KUBERNETES_VERSION":        {"tools/cluster/go.mod", "k8s.io/kubernetes"},
-		"KUBERNETES_OLDEST_VERSION": {"tools/cluster/kubernetes-1.34.mod", "k8s.io/kubernetes"},
-		"ETCD_VERSION":              {"tools/cluster/go.mod", "go.etcd.io/etcd/server/v3"},
-		"COREDNS_VERSION":           {"tools/cluster/go.mod", "github.com/coredns/coredns"},
-		"HELM_VERSION":              {"go.mod", "helm.sh/helm/v3"},
-		"HELM_KUBERNETES_VERSION":   {"go.mod", "k8s.io/client-go"},
-		"HELM4_VERSION":             {"ci/tools/go.mod", "helm.sh/helm/v4"},
-		"TRAEFIK_VERSION":           {"ci/traefik/go.mod", "github.com/traefik/traefik/v3"},
-		"TERRATEST_VERSION":         {"go.mod", "github.com/gruntwork-io/terratest"},
-		"CHART_TESTING_VERSION":     {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
-		"KIND_VERSION":              {"ci/tools/go.mod", "sigs.k8s.io/kind"},
+		"KUBERNETES_VERSION":             {"tools/cluster/go.mod", "k8s.io/kubernetes"},
+		"KUBERNETES_OLDEST_VERSION":      {"tools/cluster/kubernetes-1.34.mod", "k8s.io/kubernetes"},
+		"ETCD_VERSION":                   {"tools/cluster/go.mod", "go.etcd.io/etcd/server/v3"},
+		"COREDNS_VERSION":                {"tools/cluster/go.mod", "github.com/coredns/coredns"},
+		"HELM_VERSION":                   {"go.mod", "helm.sh/helm/v3"},
+		"HELM_KUBERNETES_VERSION":        {"go.mod", "k8s.io/client-go"},
+		"HELM4_VERSION":                  {"ci/tools/go.mod", "helm.sh/helm/v4"},
+		"TRAEFIK_VERSION":                {"ci/traefik/go.mod", "github.com/traefik/traefik/v3"},
+		"FLUX_HELM_CONTROLLER_VERSION":   {"ci/flux/go.mod", "github.com/fluxcd/helm-controller"},
+		"FLUX_SOURCE_CONTROLLER_VERSION": {"ci/flux/go.mod", "github.com/fluxcd/source-controller"},
+		"ARGOCD_VERSION":                 {"ci/argocd/go.mod", "github.com/argoproj/argo-cd/v3"},
+		"TERRATEST_VERSION":              {"go.mod", "github.com/gruntwork-io/terratest"},
+		"CHART_TESTING_VERSION":          {"ci/tools/go.mod", "github.com/helm/chart-testing/v3"},
+		"KIND_VERSION":                   {"ci/tools/go.mod", "sigs.k8s.io/kind"},
 	}
 	versions, err := testenv.Versions()
 	if err != nil {

@@ -53,8 +53,9 @@ var parts = []part{
 	{
 		name: "tests of the chart: rendered, refused, installed and called; permissions; GitOps; guides followed", dir: ".",
 		flags: []string{"-count=1", "-p=1"}, packages: "./tests/...",
-		// The first two are parts of their own, make test-routes runs the third, and make verify the others.
-		except: []string{"external-services/tests/transitions", "external-services/tests/parity", "external-services/tests/routes", "external-services/tests/sbom", "external-services/tests/editor", "external-services/tests/report"},
+		// The first two are parts of their own, make test-routes runs the third, make test-gitops the two after it, and
+		// make verify the others.
+		except: []string{"external-services/tests/transitions", "external-services/tests/parity", "external-services/tests/routes", "external-services/tests/flux", "external-services/tests/argocd", "external-services/tests/sbom", "external-services/tests/editor", "external-services/tests/report"},
 	},
 	{name: "tests of transitions: each state of an entry to each other, two Kubernetes, two Helms", dir: ".", flags: []string{"-count=1"}, packages: "./tests/transitions", verbose: true},
 	{name: "tests of parity: the chart and two API servers on random values", dir: ".", flags: []string{"-count=1"}, packages: "./tests/parity", verbose: true},

@@ -25,6 +25,14 @@ func path(elements ...string) string {
 	return filepath.Join(append([]string{testenv.Chart(), "docs"}, elements...)...)
 }
 
+// Quotes fails unless a guide has a text, such as the message of a program.
+func Quotes(t testing.TB, guide, text string) {
+	t.Helper()
+	if !strings.Contains(Read(t, guide), text) {
+		t.Errorf("%s does not have %q", guide, text)
+	}
+}
+
 // Block returns the only block of a guide in a language that contains a text.
 func Block(t testing.TB, guide, language, text string) string {
 	t.Helper()

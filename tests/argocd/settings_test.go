@@ -1,0 +1,152 @@
+package argocd
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"external-services/tests/internal/clients"
+	"external-services/tests/internal/release"
+	"external-services/tests/internal/testenv"
+)
+
+// extsvc runs extsvc check on values and a namespace. It returns what it prints and the exit code.
+func extsvc(t *testing.T, namespace, values string, args ...string) (string, int) {
+	t.Helper()
+	args = append([]string{"check", "-n", namespace, "-f", release.Values(t, values)[0], "--no-resolve", "--kubeconfig", cluster.Kubeconfig}, args...)
+	out, err := testenv.Run(t, "extsvc", args...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return out, exit.ExitCode()
+	case err != nil:
+		t.Fatal(err)
+	}
+	return out, 0
+}
+
+// With the settings that Argo CD ships it leaves the endpoints out, and says so. What is taken out of the settings it
+// heeds when it next looks.
+func TestExclusions(t *testing.T) {
+	const namespace, values = "excluded", "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n"
+	clients.MakeNamespace(t, cluster, namespace)
+	a := apply(t, namespace, values, byDefault)
+	t.Cleanup(a.remove)
+	a.eventually("Argo CD says what it leaves out", func(s status) error {
+		for _, c := range s.Status.Conditions {
+			if c.Type == "ExcludedResourceWarning" {
+				t.Log(c.Message)
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", s.Status)
+	})
+	a.synced()
+	if got := sliceAddresses(t, namespace, "orders"); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	out, code := extsvc(t, namespace, values)
+	if code != 3 || !strings.Contains(out, "endpoints-missing") || !strings.Contains(out, "resource.exclusions") {
+		t.Errorf("extsvc check: exit %d\n%s", code, out)
+	}
+	settings(t, func(data map[string]string) { takeOutExclusion(t, data) })
+	var s status
+	testenv.Eventually(t, "Argo CD has read its settings", func() error {
+		if s = a.refresh(); s.Status.Sync.Status != "OutOfSync" {
+			return fmt.Errorf("%+v", s.Status)
+		}
+		return nil
+	})
+	// Without selfHeal it does not sync again by itself, as the revision and the values are those of before.
+	if got := sliceAddresses(t, namespace, "orders"); len(got) > 0 {
+		t.Errorf("it syncs by itself: %q", got)
+	}
+	a.sync()
+	testenv.Eventually(t, "the endpoints are there", func() error {
+		if got := sliceAddresses(t, namespace, "orders"); len(got) != 1 {
+			return fmt.Errorf("%q", got)
+		}
+		return nil
+	})
+	a.synced()
+	if out, code := extsvc(t, namespace, values); code != 0 {
+		t.Errorf("extsvc check: exit %d\n%s", code, out)
+	}
+}
+
+// The settings that Argo CD ships also keep it from seeing that somebody changes a slice, until it compares for another
+// reason. Without these two keys it sees it at once.
+func TestIgnoredUpdates(t *testing.T) {
+	const namespace = "ignored"
+	settings(t, func(data map[string]string) { takeOutExclusion(t, data) })
+	a := install(t, namespace, clients.Everything, recommended)
+	want := a.live().Content()
+	edit := clients.Edits[10]
+	if edit.What != "another address" {
+		t.Fatal(edit)
+	}
+	heal := func() time.Duration {
+		t.Helper()
+		start := time.Now()
+		edit.Do(t, cluster, namespace)
+		testenv.Eventually(t, "it is put right", func() error {
+			if diff := cmp.Diff(want, a.live().Content()); diff != "" {
+				return fmt.Errorf("%s", diff)
+			}
+			return nil
+		})
+		return time.Since(start)
+	}
+	edit.Do(t, cluster, namespace)
+	a.refresh()
+	testenv.Eventually(t, "it is put right after a refresh", func() error {
+		if diff := cmp.Diff(want, a.live().Content()); diff != "" {
+			return fmt.Errorf("%s", diff)
+		}
+		return nil
+	})
+	settings(t, func(data map[string]string) { delete(data, ignoreSlices); delete(data, ignoreOthers) })
+	t.Logf("it is put right after %s", heal())
+}
+
+// An Application whose last entry goes needs allowEmpty.
+func TestLastEntry(t *testing.T) {
+	withEndpoints(t)
+	const namespace = "last"
+	a := install(t, namespace, "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n", recommended)
+	apply(t, namespace, "services: []", recommended)
+	a.eventually("Argo CD refuses", func(s status) error {
+		for _, c := range s.Status.Conditions {
+			if c.Type == "SyncError" && s.compared() {
+				t.Log(c.Message)
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", s.Status)
+	})
+	if len(a.live()) != 2 {
+		t.Errorf("%v", a.live())
+	}
+	apply(t, namespace, "services: []", strings.Replace(recommended, "selfHeal: true", "selfHeal: true, allowEmpty: true", 1)).synced()
+	clients.NothingLeft(t, cluster, namespace)
+}
+
+// A port number that somebody changes by hand cannot be put right by an apply.
+func TestPortNumber(t *testing.T) {
+	withEndpoints(t)
+	const namespace = "port"
+	a := install(t, namespace, "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{name: http, port: 80}]}\n", recommended)
+	clients.Kubectl(t, cluster, "", "patch", "service", "orders", "-n", namespace, "--type", "json", "-p", `[{"op":"replace","path":"/spec/ports/0/port","value":81}]`)
+	a.eventually("Argo CD says that it cannot", func(s status) error {
+		if s.Status.OperationState.Phase == "Failed" || s.Status.OperationState.Phase == "Error" || strings.Contains(s.Status.OperationState.Message, "Invalid") {
+			t.Log(s.Status.OperationState.Message)
+			return nil
+		}
+		return fmt.Errorf("%+v", s.Status)
+	})
+}

@@ -1,0 +1,72 @@
+package flux
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"external-services/tests/internal/clients"
+	"external-services/tests/internal/release"
+	"external-services/tests/internal/testenv"
+)
+
+// extsvc runs extsvc against the cluster. It returns what it prints and the exit code.
+func extsvc(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	out, err := testenv.Run(t, "extsvc", append(args, "--kubeconfig", cluster.Kubeconfig)...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return out, exit.ExitCode()
+	case err != nil:
+		t.Fatal(err)
+	}
+	return out, 0
+}
+
+// extsvc finds a release of Flux by the namespace that it is installed in and by that of Helm's storage, finds nothing
+// wrong, and says that nothing changes: what Flux and its post-renderers add is no change of an entry.
+func TestCheckAndPlan(t *testing.T) {
+	const (
+		namespace = "tools"
+		target    = "tools-target"
+		storage   = "tools-storage"
+		values    = `services:
+- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}], selector: {app: orders}}
+- {name: alias, externalName: reports.corp.example}
+`
+	)
+	for _, name := range []string{target, storage} {
+		clients.MakeNamespace(t, cluster, name)
+	}
+	for _, c := range []struct {
+		name, fields, release string
+		namespaces            []string
+	}{
+		{"in its own namespace", "", "outside", []string{namespace}},
+		{"from a HelmRepository", fromRepository, "outside", []string{namespace}},
+		{"with a target namespace", "targetNamespace: " + target, target + "-outside", []string{namespace, target}},
+		{"with a target and a storage namespace", "targetNamespace: " + target + "\nstorageNamespace: " + storage, target + "-outside", []string{storage, target}},
+		{"with common metadata", "commonMetadata: {labels: {team: shop}, annotations: {owner: shop}}", "outside", []string{namespace}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := install(t, namespace, "outside", values, c.fields)
+			file := release.Values(t, values)[0]
+			for _, from := range c.namespaces {
+				if out, code := extsvc(t, "check", c.release, "-n", from, "--no-resolve"); code != 0 {
+					t.Errorf("extsvc check %s -n %s: exit %d\n%s", c.release, from, code, out)
+				}
+				if out, code := extsvc(t, "plan", c.release, "-n", from, "-f", file); code != 0 {
+					t.Errorf("extsvc plan %s -n %s: exit %d\n%s", c.release, from, code, out)
+				}
+				// A change is one all the same.
+				other := release.Values(t, strings.Replace(values, "10.0.4.11", "10.0.4.12", 1))[0]
+				if out, code := extsvc(t, "plan", c.release, "-n", from, "-f", other); code != 1 || !strings.Contains(out, "10.0.4.12") || strings.Contains(out, "reports.corp.example") {
+					t.Errorf("extsvc plan %s -n %s with another address: exit %d\n%s", c.release, from, code, out)
+				}
+			}
+			r.remove()
+		})
+	}
+}
