@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/clients"
+	"external-services/tests/internal/guides"
 	"external-services/tests/internal/testenv"
 )
 
@@ -207,11 +209,18 @@ func (a application) live() clients.Objects {
 	return clients.Live(a.t, cluster, a.namespace)
 }
 
-const (
-	exclusions   = "resource.exclusions"
-	ignoreSlices = "resource.customizations.ignoreResourceUpdates.discovery.k8s.io_EndpointSlice"
-	ignoreOthers = "resource.customizations.ignoreResourceUpdates.Endpoints"
-)
+const exclusions = "resource.exclusions"
+
+// deleteKeys deletes those that the guide shows.
+func deleteKeys(t *testing.T, data map[string]string) {
+	t.Helper()
+	for key := range strings.Lines(guides.Block(t, guide, "text", "ignoreResourceUpdates")) {
+		if key = strings.TrimSpace(key); data[key] == "" {
+			t.Errorf("argocd-cm has no %s", key)
+		}
+		delete(data, key)
+	}
+}
 
 // settings changes the ConfigMap of Argo CD's settings for the length of a test.
 func settings(t *testing.T, change func(data map[string]string)) {
@@ -247,29 +256,24 @@ func withEndpoints(t *testing.T) {
 	t.Helper()
 	settings(t, func(data map[string]string) {
 		takeOutExclusion(t, data)
-		delete(data, ignoreSlices)
-		delete(data, ignoreOthers)
+		deleteKeys(t, data)
 	})
 }
 
-// takeOutExclusion takes the item of Endpoints and EndpointSlices out.
+// takeOutExclusion takes out the item that the guide shows.
 func takeOutExclusion(t *testing.T, data map[string]string) {
 	t.Helper()
-	var items, others []any
-	if err := yaml.Unmarshal([]byte(data[exclusions]), &items); err != nil {
-		t.Fatal(err)
-	}
-	for _, item := range items {
-		text, err := yaml.Marshal(item)
-		if err != nil {
+	read := func(text string) (items []map[string][]string) {
+		t.Helper()
+		if err := yaml.Unmarshal([]byte(text), &items); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(text), "- EndpointSlice\n") {
-			others = append(others, item)
-		}
+		return items
 	}
+	items, shown := read(data[exclusions]), read(guides.Block(t, guide, "yaml", "- EndpointSlice"))
+	others := slices.DeleteFunc(slices.Clone(items), func(item map[string][]string) bool { return reflect.DeepEqual(item, shown[0]) })
 	if len(others) != len(items)-1 {
-		t.Fatalf("%d of %d items are of EndpointSlices", len(items)-len(others), len(items))
+		t.Fatalf("%d of %d items are that of the guide", len(items)-len(others), len(items))
 	}
 	text, err := yaml.Marshal(others)
 	if err != nil {

@@ -1,6 +1,7 @@
 package argocd
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,9 +9,12 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"external-services/tests/internal/advice"
 	"external-services/tests/internal/clients"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
+	"external-services/tools/check"
+	"external-services/tools/findings"
 )
 
 // sliceAddresses are the addresses that the cluster routes to for an entry, sorted.
@@ -50,10 +54,15 @@ func TestEndpointsStay(t *testing.T) {
 		}
 		return nil
 	})
-	if out, code := extsvc(t, namespace, strings.Replace(entry(""), ".11", ".12", 1)); code == 0 {
-		t.Errorf("extsvc check finds nothing\n%s", out)
+	out, _ := extsvc(t, namespace, strings.Replace(entry(""), ".11", ".12", 1), "-o", "json", "--exit-zero")
+	var report check.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	clients.Kubectl(t, cluster, "", "delete", "endpoints", "orders", "-n", namespace)
+	if len(report.Findings) != 1 || report.Findings[0].Code != findings.StaleEndpoints {
+		t.Fatalf("%+v", report.Findings)
+	}
+	advice.Follow(t, cluster.Kubeconfig, report.Findings[0].Fix)
 	testenv.Eventually(t, "only the new address is left", func() error {
 		if got := sliceAddresses(t, namespace, "orders"); !slices.Equal(got, []string{"10.0.4.12"}) {
 			return fmt.Errorf("%q", got)
@@ -94,7 +103,7 @@ func TestWithoutPrune(t *testing.T) {
 	if got := sliceAddresses(t, namespace, "orders"); !slices.Equal(got, []string{"10.0.4.11"}) {
 		t.Errorf("%q", got)
 	}
-	if out, code := extsvc(t, namespace, clients.CutoverValues("cluster")); code == 0 || !strings.Contains(out, "orders-ipv4-0") {
+	if out, code := extsvc(t, namespace, clients.CutoverValues("cluster")); code == 0 || !strings.Contains(out, "orders-ipv4-0") || !strings.Contains(out, "syncPolicy.automated.prune: true") {
 		t.Errorf("extsvc check: exit %d\n%s", code, out)
 	}
 	apply(t, namespace, clients.CutoverValues("cluster"), recommended).synced()

@@ -1,7 +1,6 @@
 package flux
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,7 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"external-services/tests/internal/advice"
 	"external-services/tests/internal/clients"
+	"external-services/tools/findings"
 )
 
 func service(t *testing.T, namespace, name string) *corev1.Service {
@@ -23,15 +24,18 @@ func service(t *testing.T, namespace, name string) *corev1.Service {
 }
 
 // A field that somebody adds, and that the chart does not render, stays: Flux corrects the fields of the release only.
-// extsvc check finds it.
+// extsvc check finds it, and its advice removes it.
 func TestAddedFields(t *testing.T) {
 	const namespace = "added"
 	r := install(t, namespace, "outside", "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{name: http, port: 80}]}\n", "")
-	for _, c := range []struct{ what, patch, finds string }{
-		{"a selector", `{"spec":{"selector":{"app":"other"}}}`, "selector is app=other, expected none"},
-		{"a port", `{"spec":{"ports":[{"name":"http","port":80},{"name":"more","port":81}]}}`, "ports: unexpected more 81"},
-		{"external IPs", `{"spec":{"externalIPs":["10.0.4.99"]}}`, "externalIPs is 10.0.4.99, expected none"},
-		{"a session affinity", `{"spec":{"sessionAffinity":"ClientIP"}}`, "sessionAffinity is ClientIP, expected None"},
+	for _, c := range []struct {
+		what, patch, finds string
+		also               []findings.Code
+	}{
+		{"a selector", `{"spec":{"selector":{"app":"other"}}}`, "selector is app=other, expected none", nil},
+		{"a port", `{"spec":{"ports":[{"name":"http","port":80},{"name":"more","port":81}]}}`, "ports: unexpected more 81", []findings.Code{findings.PortNameMismatch}},
+		{"external IPs", `{"spec":{"externalIPs":["10.0.4.99"]}}`, "externalIPs is 10.0.4.99, expected none", nil},
+		{"a session affinity", `{"spec":{"sessionAffinity":"ClientIP"}}`, "sessionAffinity is ClientIP, expected None", nil},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			before := service(t, namespace, "orders").Spec
@@ -45,20 +49,21 @@ func TestAddedFields(t *testing.T) {
 			if diff := cmp.Diff(edited, service(t, namespace, "orders").Spec); diff != "" {
 				t.Errorf("Flux corrects it (-edited +reconciled):\n%s", diff)
 			}
-			if out, code := extsvc(t, "check", "outside", "-n", namespace, "--no-resolve"); code == 0 || !strings.Contains(out, c.finds) {
-				t.Errorf("extsvc check: exit %d, want %q\n%s", code, c.finds, out)
+			f := wantFindings(t, "outside", namespace, append([]findings.Code{findings.Drift}, c.also...)...).Findings[0]
+			if f.Code != findings.Drift || !strings.Contains(f.Message, c.finds) {
+				t.Errorf("want %q: %+v", c.finds, f)
 			}
-			restore, err := json.Marshal([]any{map[string]any{"op": "replace", "path": "/spec", "value": before}})
-			if err != nil {
-				t.Fatal(err)
+			advice.Follow(t, cluster.Kubeconfig, f.Fix)
+			wantFindings(t, "outside", namespace)
+			if diff := cmp.Diff(before, service(t, namespace, "orders").Spec); diff != "" {
+				t.Errorf("after the advice (-before +after):\n%s", diff)
 			}
-			clients.Kubectl(t, cluster, "", "patch", "service", "orders", "-n", namespace, "--type", "json", "-p", string(restore))
 		})
 	}
 }
 
 // A field that Flux has corrected belongs to another field manager from then on, and stays when the values leave it out.
-// extsvc check finds it.
+// extsvc check finds it, and its advice removes it.
 func TestCorrectedFieldStays(t *testing.T) {
 	const namespace = "corrected"
 	with := "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}], sessionAffinity: ClientIP, selector: {app: orders}, labels: {team: shop}}\n"
@@ -77,14 +82,16 @@ func TestCorrectedFieldStays(t *testing.T) {
 	as("corrected")
 	apply(t, namespace, "outside", without, "").ready()
 	as("left out of the values")
-	out, code := extsvc(t, "check", "outside", "-n", namespace, "--no-resolve")
-	if want := "selector is parked, expected none; sessionAffinity is ClientIP, expected None"; code != 3 || !strings.Contains(out, want) {
-		t.Errorf("extsvc check: exit %d, want %q\n%s", code, want, out)
+	f := wantFindings(t, "outside", namespace, findings.Drift).Findings[0]
+	if want := "selector is parked, expected none; sessionAffinity is ClientIP, expected None"; !strings.Contains(f.Message, want) {
+		t.Errorf("want %q: %+v", want, f)
 	}
+	advice.Follow(t, cluster.Kubeconfig, f.Fix)
+	wantFindings(t, "outside", namespace)
 }
 
 // Flux takes over a Service that is there, and says nothing: it becomes ready and routes nothing where the Service has
-// another name for the port. extsvc check finds it. After extsvc import there is nothing to find.
+// another name for the port. extsvc check finds it, and its advice makes it what the entry says.
 func TestTakeover(t *testing.T) {
 	const namespace = "takeover"
 	clients.MakeNamespace(t, cluster, namespace)
@@ -98,10 +105,12 @@ spec: {selector: {app: web}, ports: [{name: web, port: 80}]}
 	if taken := service(t, namespace, "orders"); taken.Annotations["meta.helm.sh/release-name"] != "outside" || taken.Spec.Selector["app"] != "web" || taken.Spec.Ports[0].Name != "web" {
 		t.Errorf("%+v", taken)
 	}
-	out, code := extsvc(t, "check", "outside", "-n", namespace, "--no-resolve")
-	if code != 3 || !strings.Contains(out, "(port-name-mismatch)") || !strings.Contains(out, "selector is app=web, expected none") {
-		t.Errorf("extsvc check: exit %d\n%s", code, out)
+	for _, f := range wantFindings(t, "outside", namespace, findings.Drift, findings.PortNameMismatch).Findings {
+		if f.Code == findings.Drift {
+			advice.Follow(t, cluster.Kubeconfig, f.Fix)
+		}
 	}
+	wantFindings(t, "outside", namespace)
 }
 
 // Two HelmReleases with one entry take its Service from each other, and uninstalling one deletes it.
@@ -114,14 +123,30 @@ func TestTwoReleasesOfOneEntry(t *testing.T) {
 	if owner() != "two" {
 		t.Errorf("the Service belongs to %s", owner())
 	}
-	if out, code := extsvc(t, "check", "one", "-n", namespace, "--no-resolve"); code != 3 || !strings.Contains(out, "belongs to the release two") {
-		t.Errorf("extsvc check: exit %d\n%s", code, out)
-	}
+	wantFindings(t, "one", namespace, findings.NotOwned)
 	one.reconcile()
 	one.ready()
 	if owner() != "one" {
 		t.Errorf("after a reconcile of one the Service belongs to %s", owner())
 	}
+	// The advice, for the release that loses it.
+	f := wantFindings(t, "two", namespace, findings.NotOwned).Findings[0]
+	keep, free, found := strings.Cut(f.Fix[0], ", and after the upgrade ")
+	if !found {
+		t.Fatalf("%q", f.Fix)
+	}
+	advice.Run(t, cluster.Kubeconfig, advice.Command.FindString(keep))
+	one = apply(t, namespace, "one", "services: []", "")
+	one.ready()
+	advice.Run(t, cluster.Kubeconfig, strings.TrimSuffix(advice.Command.FindString(free), "."))
+	two.reconcile()
+	two.ready()
+	wantFindings(t, "two", namespace)
+	wantFindings(t, "one", namespace)
+
+	// What happens otherwise.
+	one = apply(t, namespace, "one", fmt.Sprintf(values, "10.0.4.11"), "")
+	one.ready()
 	two.remove()
 	if !clients.IsGone(t, cluster, namespace, "service", "orders") {
 		t.Error("the Service of the other release is there")

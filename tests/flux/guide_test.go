@@ -2,30 +2,19 @@ package flux
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"external-services/tests/internal/advice"
 	"external-services/tests/internal/clients"
 	"external-services/tests/internal/guides"
 	"external-services/tests/internal/testenv"
 )
 
 const guide = "gitops.md"
-
-// shell runs commands of a guide against the cluster.
-func shell(t *testing.T, commands string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", "-euc", commands)
-	cmd.Env = append(os.Environ(), "PATH="+testenv.Path(".bin")+":"+os.Getenv("PATH"), "KUBECONFIG="+cluster.Kubeconfig)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s\n%s", err, commands, out)
-	}
-}
 
 // The guide's HelmRelease: with an account that has edit, Flux says what the guide shows, and gives up. With the Roles it
 // goes on when the guide's command resets it. Without them it cannot uninstall.
@@ -66,7 +55,7 @@ func TestGuide(t *testing.T) {
 	if s, err := r.status(); err != nil || s.condition("Ready").Status == metav1.ConditionTrue {
 		t.Errorf("a request to reconcile is enough: %+v %v", s.Status, err)
 	}
-	shell(t, guides.Block(t, guide, "sh", "reconcile.fluxcd.io/resetAt"))
+	advice.Run(t, cluster.Kubeconfig, guides.Block(t, guide, "sh", "reconcile.fluxcd.io/resetAt"))
 	r.ready()
 	if out, code := extsvc(t, "check", "outside", "-n", "outside", "--no-resolve"); code != 0 {
 		t.Errorf("extsvc check: exit %d\n%s", code, out)

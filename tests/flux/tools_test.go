@@ -1,14 +1,19 @@
 package flux
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"external-services/tests/internal/clients"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
+	"external-services/tools/check"
+	"external-services/tools/findings"
 )
 
 // extsvc runs extsvc against the cluster. It returns what it prints and the exit code.
@@ -23,6 +28,27 @@ func extsvc(t *testing.T, args ...string) (string, int) {
 		t.Fatal(err)
 	}
 	return out, 0
+}
+
+// wantFindings waits until extsvc check finds certain codes in a release, in the order of the alphabet.
+func wantFindings(t *testing.T, name, namespace string, want ...findings.Code) (report check.Report) {
+	t.Helper()
+	testenv.Eventually(t, fmt.Sprintf("check finds %q", want), func() error {
+		out, _ := extsvc(t, "check", name, "-n", namespace, "--no-resolve", "-o", "json", "--exit-zero")
+		report = check.Report{}
+		if err := json.Unmarshal([]byte(out), &report); err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+		var codes []findings.Code
+		for _, f := range report.Findings {
+			codes = append(codes, f.Code)
+		}
+		if slices.Sort(codes); !slices.Equal(codes, want) {
+			return fmt.Errorf("it finds %+v", report.Findings)
+		}
+		return nil
+	})
+	return report
 }
 
 // extsvc finds a release of Flux by the namespace that it is installed in and by that of Helm's storage, finds nothing

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"external-services/tests/internal/advice"
 	"external-services/tests/internal/manifests"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
@@ -120,7 +121,7 @@ func TestArgoCDLeaves(t *testing.T) {
 			if !strings.Contains(f.Message, c.message) || !strings.Contains(f.Cause, c.cause) || !strings.Contains(strings.Join(f.Fix, "\n"), c.fix) || f.Severity != findings.Error {
 				t.Errorf("%+v", f)
 			}
-			follow(t, s, f)
+			advice.Follow(t, s.Kubeconfig, f.Fix)
 			wantFindings(t, s, args)
 		})
 	}

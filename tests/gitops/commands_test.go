@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -75,40 +73,6 @@ func wantFindings(t *testing.T, s *testenv.APIServer, args []string, want ...fin
 		return nil
 	})
 	return report
-}
-
-// command is what a fix tells people to run.
-var command = regexp.MustCompile(`kubectl (?:'[^']*'|,\S|[^,'])*`)
-
-// follow runs the commands of kubectl that a finding tells people to run, one after the other, up to a step that is an
-// alternative.
-func follow(t *testing.T, s *testenv.APIServer, f findings.Finding) {
-	t.Helper()
-	ran := 0
-	for _, step := range f.Fix {
-		if strings.HasPrefix(step, "Or ") && ran > 0 {
-			break
-		}
-		for _, line := range command.FindAllString(step, -1) {
-			shell(t, s, strings.TrimSuffix(line, "."))
-			ran++
-		}
-	}
-	if ran == 0 {
-		t.Errorf("nothing to run in %q", f.Fix)
-	}
-}
-
-// shell runs a command line with the programs of .bin.
-func shell(t *testing.T, s *testenv.APIServer, line string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.Kubeconfig, "PATH="+testenv.Path(".bin")+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", line, err, out)
-	}
-	return string(out)
 }
 
 // makePod makes a ready pod, on a node that no kubelet serves.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"external-services/tests/internal/advice"
 	"external-services/tests/internal/manifests"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
@@ -193,9 +194,9 @@ func TestTwoReleases(t *testing.T) {
 	if !found {
 		t.Fatalf("%q", f.Fix)
 	}
-	shell(t, s, command.FindString(keep))
+	advice.Run(t, s.Kubeconfig, advice.Command.FindString(keep))
 	first.Do("upgrade", release.Values(t, "services: []"))
-	shell(t, s, strings.TrimSuffix(command.FindString(free), "."))
+	advice.Run(t, s.Kubeconfig, strings.TrimSuffix(advice.Command.FindString(free), "."))
 	second.Do("upgrade", files)
 	wantFindings(t, s, []string{"second", "-n", namespace})
 	wantFindings(t, s, []string{"first", "-n", namespace})
@@ -216,7 +217,7 @@ metadata: {name: orders, namespace: ` + namespace + `}
 spec: {selector: {app: old}, ports: [{name: web, port: 80}]}
 `
 			file := release.Values(t, old)[0]
-			shell(t, s, "kubectl apply -f "+file)
+			advice.Run(t, s.Kubeconfig, "kubectl apply -f "+file)
 			files := release.Values(t, "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n")
 			args := []string{"--take-ownership"}
 			if program == "helm4" {
@@ -225,7 +226,7 @@ spec: {selector: {app: old}, ports: [{name: web, port: 80}]}
 			r := release.Of(t, program, "taken", namespace, s.Kubeconfig)
 			r.Do("install", files, args...)
 			report := wantFindings(t, s, []string{"taken", "-n", namespace}, findings.Drift, findings.PortNameMismatch)
-			follow(t, s, driftOf(t, report))
+			advice.Follow(t, s.Kubeconfig, driftOf(t, report).Fix)
 			wantFindings(t, s, []string{"taken", "-n", namespace})
 		})
 	}
@@ -260,7 +261,7 @@ func TestLeftByUpgrades(t *testing.T) {
 				{"addresses that are not ready", "orders", `{"spec":{"publishNotReadyAddresses":true}}`, "publishNotReadyAddresses is true, expected false"},
 			} {
 				t.Run(c.name, func(t *testing.T) {
-					shell(t, s, "kubectl patch service "+c.service+" -n "+namespace+" --type=merge -p '"+c.patch+"'")
+					advice.Run(t, s.Kubeconfig, "kubectl patch service "+c.service+" -n "+namespace+" --type=merge -p '"+c.patch+"'")
 					upgrade := []string{}
 					if program == "helm4" {
 						upgrade = append(upgrade, "--force-conflicts")
@@ -274,7 +275,7 @@ func TestLeftByUpgrades(t *testing.T) {
 					if !strings.Contains(f.Message, c.says) || !strings.Contains(f.Cause, "The manifest does not set it") {
 						t.Errorf("%+v, want %q", f, c.says)
 					}
-					follow(t, s, f)
+					advice.Follow(t, s.Kubeconfig, f.Fix)
 					if failed != nil {
 						r.Do("upgrade", files, upgrade...)
 					}

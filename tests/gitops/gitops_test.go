@@ -39,7 +39,7 @@ func apply(t *testing.T, s *testenv.APIServer, o *unstructured.Unstructured, dry
 // setting, and is content when they are there.
 func TestArgoCDExclusions(t *testing.T) {
 	var excluded []struct{ APIGroups, Kinds []string }
-	if err := yaml.UnmarshalStrict([]byte(guides.Block(t, "walls.md", "yaml", "- EndpointSlice")), &excluded); err != nil || len(excluded) != 1 {
+	if err := yaml.UnmarshalStrict([]byte(guides.Block(t, "gitops.md", "yaml", "- EndpointSlice")), &excluded); err != nil || len(excluded) != 1 {
 		t.Fatalf("%d items: %v", len(excluded), err)
 	}
 	for _, s := range servers {
@@ -75,7 +75,7 @@ func TestArgoCDExclusions(t *testing.T) {
 				return report
 			}
 			report := found()
-			_, shown, _ := strings.Cut(guides.Block(t, "walls.md", "text", "(endpoints-missing)"), "Problem  ")
+			_, shown, _ := strings.Cut(guides.Block(t, "gitops.md", "text", "(endpoints-missing)"), "Problem  ")
 			shown, _, _ = strings.Cut(shown, "\n") // what follows is left out there
 			shown = strings.ReplaceAll(shown, " shop/", " "+namespace+"/")
 			if !slices.ContainsFunc(report.Findings, func(f findings.Finding) bool { return f.Message == shown }) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"external-services/tests/internal/advice"
 	"external-services/tests/internal/manifests"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
@@ -29,7 +30,7 @@ func kustomized(t *testing.T, s *testenv.APIServer, namespace string, files []st
 			t.Fatal(err)
 		}
 	}
-	for _, o := range manifests.Parse(t, shell(t, s, "kubectl kustomize "+dir)) {
+	for _, o := range manifests.Parse(t, advice.Run(t, s.Kubeconfig, "kubectl kustomize "+dir)) {
 		apply(t, s, o)
 	}
 }
@@ -55,7 +56,7 @@ func TestKustomizeLabels(t *testing.T) {
 				t.Errorf("%+v", f)
 			}
 			kustomized(t, s, namespace, files, "labels: [{pairs: {team: shop}, includeSelectors: false}]\n", nil)
-			follow(t, s, f)
+			advice.Follow(t, s.Kubeconfig, f.Fix)
 			wantFindings(t, s, args)
 		})
 	}

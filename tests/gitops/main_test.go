@@ -1,5 +1,6 @@
 // Package gitops does what Argo CD, Flux and other programs do with the chart and its
-// objects, on real API servers, and proves what docs/walls.md of the chart says of them.
+// objects, on real API servers, and proves what docs/gitops.md and walls.md of the chart say of them. The
+// packages flux and argocd have the real ones.
 package gitops
 
 import (
@@ -22,8 +23,10 @@ func start(ctx context.Context) (started []*testenv.APIServer, err error) {
 	return servers, err
 }
 
-// The guide shows what is true.
+// The guides show what is true.
 func TestGuide(t *testing.T) {
 	servers[0].MakeNamespace(t, "shop")
-	guides.Check(t, "walls.md", servers[0].Kubeconfig)
+	for _, guide := range []string{"gitops.md", "walls.md"} {
+		guides.Check(t, guide, servers[0].Kubeconfig)
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/manifests"
@@ -16,8 +17,11 @@ import (
 // namespace is the one that the guides use.
 const namespace = "shop"
 
-// foreign are the kinds in the guides that no API server of the tests knows.
-var foreign = map[string]bool{"HelmRelease": true}
+// foreign are the kinds in the guides that no API server of the tests knows, and where they have values.
+var foreign = map[string][]string{
+	"HelmRelease": {"spec", "values"},
+	"Application": {"spec", "source", "helm", "valuesObject"},
+}
 
 // Check checks a guide: its links lead to files, and the YAML that it shows is what the
 // guide says: values that the chart takes, or objects that the API server takes. The
@@ -50,6 +54,7 @@ func check(t *testing.T, guide, example, kubeconfig string) {
 	switch {
 	case !isMap: // the item of Argo CD's settings, which has a test of its own
 	case fields["apiGroups"] != nil: // a rule
+	case fields["helmCharts"] != nil: // a kustomization, which tests/docs applies
 	case fields["kind"] != nil:
 		checkObjects(t, guide, example, kubeconfig)
 	default:
@@ -64,9 +69,12 @@ func checkObjects(t *testing.T, guide, example, kubeconfig string) {
 	for _, o := range manifests.Parse(t, example) {
 		resource, err := manifests.Resource(t, kubeconfig, o)
 		switch {
-		case meta.IsNoMatchError(err) && foreign[o.GetKind()]:
-			spec, _ := o.Object["spec"].(map[string]any)
-			text, err := yaml.Marshal(spec["values"])
+		case meta.IsNoMatchError(err) && foreign[o.GetKind()] != nil:
+			values, found, err := unstructured.NestedMap(o.Object, foreign[o.GetKind()]...)
+			if err != nil || !found {
+				t.Errorf("%s: a %s without values: %v", guide, o.GetKind(), err)
+			}
+			text, err := yaml.Marshal(values)
 			if err != nil {
 				t.Fatal(err)
 			}
