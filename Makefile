@@ -79,7 +79,7 @@ test-routes: packages tools $(BIN)/traefik ## A cutover behind a real controller
 
 .PHONY: test-gitops
 test-gitops: packages tools $(BIN)/helm-controller $(BIN)/source-controller $(BIN)/argocd ## The real Flux and Argo CD: install, drift, cutover under load, refusals, permissions, uninstall, prune
-	@ci/packages.sh redis-server=redis-server
+	@ci/packages.sh redis-check-rdb=redis-tools
 	go test -count=1 -v -p=1 -timeout 1h ./tests/flux ./tests/argocd
 
 .PHONY: kind-tools

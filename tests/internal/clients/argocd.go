@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 
@@ -134,9 +135,10 @@ stringData: {type: helm, name: charts, url: %[2]q, enableOCI: "true", username: 
 	return err
 }
 
-// redis starts the cache that both programs share.
+// redis starts the cache that both programs share. Debian's redis-check-rdb is the server when it is called so; the
+// package that calls it so would start one for the machine.
 func (a *ArgoCD) redis(ctx context.Context) (address string, err error) {
-	program, err := exec.LookPath("redis-server")
+	program, err := exec.LookPath("redis-check-rdb")
 	if err != nil {
 		return "", fmt.Errorf("%w: make test-gitops installs it, as root on Debian", err)
 	}
@@ -144,7 +146,11 @@ func (a *ArgoCD) redis(ctx context.Context) (address string, err error) {
 	if err != nil {
 		return "", err
 	}
-	started, err := a.start("redis", nil, program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", a.folder)
+	server := filepath.Join(a.folder, "redis-server")
+	if err := os.Symlink(program, server); err != nil {
+		return "", err
+	}
+	started, err := a.start("redis", nil, server, "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", a.folder)
 	if err != nil {
 		return "", err
 	}
