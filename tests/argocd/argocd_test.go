@@ -57,10 +57,10 @@ func TestHandEdits(t *testing.T) {
 		t.Run(edit.What, func(t *testing.T) {
 			a := application{t, a.namespace, a.name}
 			edit.Do(t, cluster, namespace)
-			if strings.HasPrefix(edit.Object, "endpoints/") {
-				a.refresh() // Argo CD does not see by itself that somebody changes Endpoints, only when it next compares
-			}
 			testenv.Eventually(t, "it is put right", func() error {
+				if strings.HasPrefix(edit.Object, "endpoints/") {
+					a.refresh() // Argo CD does not see by itself that somebody changes Endpoints, only when it next compares
+				}
 				if diff := cmp.Diff(want, a.live().Content()); diff != "" {
 					return fmt.Errorf("(-as installed +after the edit):\n%s", diff)
 				}

@@ -129,6 +129,9 @@ type status struct {
 		Health         struct{ Status string }
 		OperationState struct {
 			Phase, Message string
+			Operation      struct {
+				Sync struct{ Source map[string]any }
+			}
 		}
 		Conditions []struct{ Type, Message string }
 		Resources  []struct{ Kind, Name, Status string }

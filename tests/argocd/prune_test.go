@@ -1,7 +1,6 @@
 package argocd
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"external-services/tests/internal/clients"
 	"external-services/tests/internal/testenv"
 	"external-services/tests/internal/traffic"
-	"external-services/tools/check"
 	"external-services/tools/findings"
 )
 
@@ -54,11 +52,7 @@ func TestEndpointsStay(t *testing.T) {
 		}
 		return nil
 	})
-	out, _ := extsvc(t, namespace, strings.Replace(entry(""), ".11", ".12", 1), "-o", "json", "--exit-zero")
-	var report check.Report
-	if err := json.Unmarshal([]byte(out), &report); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	report := checkOf(t, namespace, strings.Replace(entry(""), ".11", ".12", 1))
 	if len(report.Findings) != 1 || report.Findings[0].Code != findings.StaleEndpoints {
 		t.Fatalf("%+v", report.Findings)
 	}
@@ -112,8 +106,8 @@ func TestWithoutPrune(t *testing.T) {
 	}
 }
 
-// In one step, without both, connections fail as what is pruned goes first. With PruneLast none fail on the way into the
-// cluster.
+// In one step, without both, connections may fail on the way. How many depends on the moment: the guide says what a run
+// had. Afterwards they go where they should.
 func TestOneStep(t *testing.T) {
 	withEndpoints(t)
 	for _, c := range []struct{ name, policy string }{
@@ -126,13 +120,11 @@ func TestOneStep(t *testing.T) {
 			report := clients.Cutover(t, cluster, c.name, func(backend string) {
 				apply(t, c.name, clients.CutoverValues(backend), c.policy).synced()
 			}, "cluster", "external")
-			failed := 0
+			if failures := report.Control().Failures(); len(failures) > 0 {
+				t.Errorf("%d connections failed before anything changed", len(failures))
+			}
 			for _, period := range report.Periods() {
 				t.Logf("%s: %d of %d failed", period.Name, len(period.Failures()), period.Count(traffic.New))
-				failed += len(period.Failures())
-			}
-			if c.name == "prune-first" && failed == 0 {
-				t.Error("no connection failed: say so in the guide")
 			}
 		})
 	}

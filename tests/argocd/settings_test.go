@@ -1,19 +1,24 @@
 package argocd
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"external-services/tests/internal/advice"
 	"external-services/tests/internal/clients"
 	"external-services/tests/internal/guides"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
+	"external-services/tools/check"
+	"external-services/tools/findings"
 )
 
 const guide = "gitops.md"
@@ -31,6 +36,15 @@ func extsvc(t *testing.T, namespace, values string, args ...string) (string, int
 		t.Fatal(err)
 	}
 	return out, 0
+}
+
+func checkOf(t *testing.T, namespace, values string) (report check.Report) {
+	t.Helper()
+	out, _ := extsvc(t, namespace, values, "-o", "json", "--exit-zero")
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return report
 }
 
 // With the settings that Argo CD ships it leaves the endpoints out, and says so. What is taken out of the settings it
@@ -105,8 +119,8 @@ func TestIgnoredUpdates(t *testing.T) {
 		return time.Since(start)
 	}
 	edit.Do(t, cluster, namespace)
-	a.refresh()
 	testenv.Eventually(t, "it is put right after a refresh", func() error {
+		a.refresh()
 		if diff := cmp.Diff(want, a.live().Content()); diff != "" {
 			return fmt.Errorf("%s", diff)
 		}
@@ -139,7 +153,27 @@ func TestLastEntry(t *testing.T) {
 	clients.NothingLeft(t, cluster, namespace)
 }
 
-// A port number that somebody changes by hand cannot be put right by an apply.
+// A field that somebody adds stays, and the Application is synced. The advice of extsvc check removes it.
+func TestAddedFields(t *testing.T) {
+	withEndpoints(t)
+	const namespace, values = "added", "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n"
+	a := install(t, namespace, values, recommended)
+	clients.Kubectl(t, cluster, "", "patch", "service", "orders", "-n", namespace, "--type", "merge", "-p", `{"spec":{"selector":{"app":"other"}}}`)
+	if s := a.refresh(); s.Status.Sync.Status != "Synced" {
+		t.Errorf("%+v", s.Status)
+	}
+	report := checkOf(t, namespace, values)
+	if len(report.Findings) != 1 || report.Findings[0].Code != findings.Drift || !strings.Contains(report.Findings[0].Message, "selector is app=other, expected none") {
+		t.Fatalf("%+v", report.Findings)
+	}
+	advice.Follow(t, cluster.Kubeconfig, report.Findings[0].Fix)
+	if report := checkOf(t, namespace, values); len(report.Findings) > 0 {
+		t.Errorf("%+v", report.Findings)
+	}
+}
+
+// A port number that somebody changes by hand cannot be put right by an apply, which is tried again with the values that
+// it began with.
 func TestPortNumber(t *testing.T) {
 	withEndpoints(t)
 	const namespace = "port"
@@ -152,4 +186,8 @@ func TestPortNumber(t *testing.T) {
 		}
 		return nil
 	})
+	apply(t, namespace, "services:\n- {name: orders, addresses: [10.0.4.12], ports: [{name: http, port: 80}]}\n", recommended)
+	if s := a.refresh(); !s.compared() || s.Status.OperationState.Phase != "Running" || reflect.DeepEqual(s.Status.OperationState.Operation.Sync.Source, s.Spec.Source) {
+		t.Errorf("it does not try the values of before: %+v", s.Status)
+	}
 }
