@@ -3,10 +3,12 @@ package gitops
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"external-services/tests/internal/advice"
+	"external-services/tests/internal/guides"
 	"external-services/tests/internal/manifests"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
@@ -88,4 +90,38 @@ func TestKustomizeNamePrefix(t *testing.T) {
 	wantFindings(t, s, renamed)
 	kustomized(t, s, namespace, renamed[3:], "", nil)
 	wantFindings(t, s, renamed)
+}
+
+// The kustomization of the guide renders what helm renders, and without skipTests the Pod of helm test too.
+func TestKustomizeRenders(t *testing.T) {
+	s, files := servers[0], release.Values(t, "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n- {name: alias, externalName: reports.corp.example}\n")
+	s.MakeNamespace(t, "shop")
+	dir := filepath.Dir(files[0])
+	if err := os.CopyFS(filepath.Join(dir, "charts", "external-services"), os.DirFS(testenv.Chart())); err != nil {
+		t.Fatal(err)
+	}
+	shown := guides.Block(t, "gitops.md", "yaml", "helmCharts:")
+	kinds := func(kustomization string) (names []string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range manifests.Parse(t, advice.Run(t, s.Kubeconfig, "kubectl kustomize --enable-helm "+dir)) {
+			names = append(names, o.GetKind()+"/"+o.GetName())
+		}
+		slices.Sort(names)
+		return names
+	}
+	var want []string
+	for _, o := range manifests.Template(t, release.Of(t, "helm", "outside", "shop", s.Kubeconfig), files) {
+		want = append(want, o.GetKind()+"/"+o.GetName())
+	}
+	slices.Sort(want)
+	if got := kinds(shown); !slices.Equal(got, want) {
+		t.Errorf("kustomize renders %q, want %q", got, want)
+	}
+	pods := slices.DeleteFunc(kinds(strings.Replace(shown, "skipTests: true", "skipTests: false", 1)), func(name string) bool { return slices.Contains(want, name) })
+	if len(pods) != 1 || !strings.HasPrefix(pods[0], "Pod/") {
+		t.Errorf("without skipTests there are also %q", pods)
+	}
 }
