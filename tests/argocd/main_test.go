@@ -82,9 +82,9 @@ func applyAnnotated(t *testing.T, namespace, values, policy string, annotations 
 			"destination": map[string]any{"server": "https://kubernetes.default.svc", "namespace": namespace},
 			"source": map[string]any{
 				"repoURL": argocd.Charts.Address(), "chart": "external-services", "targetRevision": argocd.Charts.Version,
-				"helm": map[string]any{"valuesObject": parse(t, values)},
+				"helm": map[string]any{"valuesObject": clients.Fields(t, values)},
 			},
-			"syncPolicy": parse(t, policy),
+			"syncPolicy": clients.Fields(t, policy),
 		},
 	})
 	if err != nil {
@@ -92,15 +92,6 @@ func applyAnnotated(t *testing.T, namespace, values, policy string, annotations 
 	}
 	clients.Kubectl(t, cluster, string(text), "apply", "--server-side", "--force-conflicts", "-f", "-")
 	return application{t, namespace, namespace}
-}
-
-func parse(t *testing.T, text string) map[string]any {
-	t.Helper()
-	fields := map[string]any{}
-	if err := yaml.UnmarshalStrict([]byte(text), &fields); err != nil {
-		t.Fatal(err)
-	}
-	return fields
 }
 
 // install is apply in a namespace that is made for the test, waits until the Application is synced, and deletes it at

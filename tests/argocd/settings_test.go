@@ -1,11 +1,10 @@
 package argocd
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,27 +23,15 @@ import (
 const guide = "gitops.md"
 
 // extsvc runs extsvc check on values and a namespace. It returns what it prints and the exit code.
-func extsvc(t *testing.T, namespace, values string, args ...string) (string, int) {
+func extsvc(t *testing.T, namespace, values string) (string, int) {
 	t.Helper()
-	args = append([]string{"check", "-n", namespace, "-f", release.Values(t, values)[0], "--no-resolve", "--kubeconfig", cluster.Kubeconfig}, args...)
-	out, err := testenv.Run(t, "extsvc", args...)
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		return out, exit.ExitCode()
-	case err != nil:
-		t.Fatal(err)
-	}
-	return out, 0
+	return clients.Extsvc(t, cluster, "check", "-n", namespace, "-f", release.Values(t, values)[0], "--no-resolve")
 }
 
-func checkOf(t *testing.T, namespace, values string) (report check.Report) {
+// checkOf is extsvc for a program.
+func checkOf(t *testing.T, namespace, values string) check.Report {
 	t.Helper()
-	out, _ := extsvc(t, namespace, values, "-o", "json", "--exit-zero")
-	if err := json.Unmarshal([]byte(out), &report); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return report
+	return clients.Check(t, cluster, "-n", namespace, "-f", release.Values(t, values)[0])
 }
 
 // With the settings that Argo CD ships it leaves the endpoints out, and says so. What is taken out of the settings it
@@ -163,19 +150,23 @@ func TestLastEntry(t *testing.T) {
 // A field that somebody adds stays, and the Application is synced. The advice of extsvc check removes it.
 func TestAddedFields(t *testing.T) {
 	withEndpoints(t)
-	const namespace, values = "added", "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n"
-	a := install(t, namespace, values, recommended)
-	clients.Kubectl(t, cluster, "", "patch", "service", "orders", "-n", namespace, "--type", "merge", "-p", `{"spec":{"selector":{"app":"other"}}}`)
-	if s := a.refresh(); s.Status.Sync.Status != "Synced" {
-		t.Errorf("%+v", s.Status)
-	}
-	report := checkOf(t, namespace, values)
-	if len(report.Findings) != 1 || report.Findings[0].Code != findings.Drift || !strings.Contains(report.Findings[0].Message, "selector is app=other, expected none") {
-		t.Fatalf("%+v", report.Findings)
-	}
-	advice.Follow(t, cluster.Kubeconfig, report.Findings[0].Fix)
-	if report := checkOf(t, namespace, values); len(report.Findings) > 0 {
-		t.Errorf("%+v", report.Findings)
+	const values = "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n"
+	for namespace, policy := range map[string]string{"added-client": "automated: {prune: true, selfHeal: true}", "added-server": recommended} {
+		t.Run(namespace, func(t *testing.T) {
+			a := install(t, namespace, values, policy)
+			clients.Kubectl(t, cluster, "", "patch", "service", "orders", "-n", namespace, "--type", "merge", "-p", `{"spec":{"selector":{"app":"other"}}}`)
+			if s := a.refresh(); s.Status.Sync.Status != "Synced" {
+				t.Errorf("%+v", s.Status)
+			}
+			report := checkOf(t, namespace, values)
+			if len(report.Findings) != 1 || report.Findings[0].Code != findings.Drift || !strings.Contains(report.Findings[0].Message, "selector is app=other, expected none") {
+				t.Fatalf("%+v", report.Findings)
+			}
+			advice.Follow(t, cluster.Kubeconfig, report.Findings[0].Fix)
+			if report := checkOf(t, namespace, values); len(report.Findings) > 0 {
+				t.Errorf("%+v", report.Findings)
+			}
+		})
 	}
 }
 
@@ -196,5 +187,12 @@ func TestPortNumber(t *testing.T) {
 	apply(t, namespace, "services:\n- {name: orders, addresses: [10.0.4.12], ports: [{name: http, port: 80}]}\n", recommended)
 	if s := a.refresh(); !s.compared() || s.Status.OperationState.Phase != "Running" || reflect.DeepEqual(s.Status.OperationState.Operation.Sync.Source, s.Spec.Source) {
 		t.Errorf("it does not try the values of before: %+v", s.Status)
+	}
+	// As the guide says: the port is changed back by hand, and the operation is ended.
+	clients.Kubectl(t, cluster, "", "patch", "service", "orders", "-n", namespace, "--type", "json", "-p", `[{"op":"replace","path":"/spec/ports/0/port","value":80}]`)
+	advice.Run(t, cluster.Kubeconfig, strings.Replace(guides.Block(t, guide, "sh", "Terminating"), "application outside", "application "+namespace, 1))
+	a.synced()
+	if got := sliceAddresses(t, namespace, "orders"); !slices.Equal(got, []string{"10.0.4.12"}) {
+		t.Errorf("%q", got)
 	}
 }

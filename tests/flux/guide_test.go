@@ -57,7 +57,7 @@ func TestGuide(t *testing.T) {
 	}
 	advice.Run(t, cluster.Kubeconfig, guides.Block(t, guide, "sh", "reconcile.fluxcd.io/resetAt"))
 	r.ready()
-	if out, code := extsvc(t, "check", "outside", "-n", "outside", "--no-resolve"); code != 0 {
+	if out, code := clients.Extsvc(t, cluster, "check", "outside", "-n", "outside", "--no-resolve"); code != 0 {
 		t.Errorf("extsvc check: exit %d\n%s", code, out)
 	}
 

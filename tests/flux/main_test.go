@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/clients"
 	"external-services/tests/internal/testenv"
@@ -62,13 +61,13 @@ const (
 func apply(t *testing.T, namespace, name, values, fields string) helmRelease {
 	t.Helper()
 	flux.Log(t)
-	spec := parse(t, fields)
+	spec := clients.Fields(t, fields)
 	if spec["chart"] == nil && spec["chartRef"] == nil {
-		maps.Copy(spec, parse(t, fromOCI))
+		maps.Copy(spec, clients.Fields(t, fromOCI))
 	}
 	spec["interval"] = "15m"
 	spec["driftDetection"] = map[string]any{"mode": "enabled"}
-	spec["values"] = parse(t, values)
+	spec["values"] = clients.Fields(t, values)
 	text, err := json.Marshal(map[string]any{
 		"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
 		"metadata": map[string]any{"namespace": namespace, "name": name}, "spec": spec,
@@ -78,15 +77,6 @@ func apply(t *testing.T, namespace, name, values, fields string) helmRelease {
 	}
 	clients.Kubectl(t, cluster, string(text), "apply", "--server-side", "--force-conflicts", "-f", "-")
 	return helmRelease{t, namespace, name}
-}
-
-func parse(t *testing.T, text string) map[string]any {
-	t.Helper()
-	fields := map[string]any{}
-	if err := yaml.UnmarshalStrict([]byte(text), &fields); err != nil {
-		t.Fatal(err)
-	}
-	return fields
 }
 
 // install is apply in a namespace that is made for the test, waits until the release is ready, and uninstalls it at the

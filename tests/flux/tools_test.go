@@ -1,10 +1,7 @@
 package flux
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -16,29 +13,11 @@ import (
 	"external-services/tools/findings"
 )
 
-// extsvc runs extsvc against the cluster. It returns what it prints and the exit code.
-func extsvc(t *testing.T, args ...string) (string, int) {
-	t.Helper()
-	out, err := testenv.Run(t, "extsvc", append(args, "--kubeconfig", cluster.Kubeconfig)...)
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		return out, exit.ExitCode()
-	case err != nil:
-		t.Fatal(err)
-	}
-	return out, 0
-}
-
 // wantFindings waits until extsvc check finds certain codes in a release, in the order of the alphabet.
 func wantFindings(t *testing.T, name, namespace string, want ...findings.Code) (report check.Report) {
 	t.Helper()
 	testenv.Eventually(t, fmt.Sprintf("check finds %q", want), func() error {
-		out, _ := extsvc(t, "check", name, "-n", namespace, "--no-resolve", "-o", "json", "--exit-zero")
-		report = check.Report{}
-		if err := json.Unmarshal([]byte(out), &report); err != nil {
-			return fmt.Errorf("%w\n%s", err, out)
-		}
+		report = clients.Check(t, cluster, name, "-n", namespace)
 		var codes []findings.Code
 		for _, f := range report.Findings {
 			codes = append(codes, f.Code)
@@ -80,15 +59,15 @@ func TestCheckAndPlan(t *testing.T) {
 			r := install(t, namespace, "outside", values, c.fields)
 			file := release.Values(t, values)[0]
 			for _, from := range c.namespaces {
-				if out, code := extsvc(t, "check", c.release, "-n", from, "--no-resolve"); code != 0 {
+				if out, code := clients.Extsvc(t, cluster, "check", c.release, "-n", from, "--no-resolve"); code != 0 {
 					t.Errorf("extsvc check %s -n %s: exit %d\n%s", c.release, from, code, out)
 				}
-				if out, code := extsvc(t, "plan", c.release, "-n", from, "-f", file); code != 0 {
+				if out, code := clients.Extsvc(t, cluster, "plan", c.release, "-n", from, "-f", file); code != 0 {
 					t.Errorf("extsvc plan %s -n %s: exit %d\n%s", c.release, from, code, out)
 				}
 				// A change is one all the same.
 				other := release.Values(t, strings.Replace(values, "10.0.4.11", "10.0.4.12", 1))[0]
-				if out, code := extsvc(t, "plan", c.release, "-n", from, "-f", other); code != 1 || !strings.Contains(out, "10.0.4.12") || strings.Contains(out, "reports.corp.example") {
+				if out, code := clients.Extsvc(t, cluster, "plan", c.release, "-n", from, "-f", other); code != 1 || !strings.Contains(out, "10.0.4.12") || strings.Contains(out, "reports.corp.example") {
 					t.Errorf("extsvc plan %s -n %s with another address: exit %d\n%s", c.release, from, code, out)
 				}
 			}

@@ -2,8 +2,11 @@ package clients
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +17,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
 
 	"external-services/tests/internal/testenv"
+	"external-services/tools/check"
 )
 
 // Everything is values with every kind of entry and every backend. Number is how many objects it renders.
@@ -151,6 +156,40 @@ func Kubectl(t testing.TB, cluster *testenv.Embedded, input string, args ...stri
 		t.Fatal(err)
 	}
 	return out
+}
+
+// Extsvc runs extsvc against a cluster. It returns what it prints and the exit code.
+func Extsvc(t testing.TB, cluster *testenv.Embedded, args ...string) (string, int) {
+	t.Helper()
+	out, err := testenv.Run(t, "extsvc", append(args, "--kubeconfig", cluster.Kubeconfig)...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return out, exit.ExitCode()
+	case err != nil:
+		t.Fatal(err)
+	}
+	return out, 0
+}
+
+// Check is extsvc check without connections, and without names that nobody here resolves.
+func Check(t testing.TB, cluster *testenv.Embedded, args ...string) (report check.Report) {
+	t.Helper()
+	out, _ := Extsvc(t, cluster, append([]string{"check", "--no-resolve", "-o", "json", "--exit-zero"}, args...)...)
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return report
+}
+
+// Fields are those of a YAML document.
+func Fields(t testing.TB, text string) map[string]any {
+	t.Helper()
+	fields := map[string]any{}
+	if err := yaml.UnmarshalStrict([]byte(text), &fields); err != nil {
+		t.Fatal(err)
+	}
+	return fields
 }
 
 // MakeNamespace makes a namespace and waits for the account that its pods have.
