@@ -66,7 +66,9 @@ func apply(t *testing.T, namespace, name, values, fields string) helmRelease {
 		maps.Copy(spec, clients.Fields(t, fromOCI))
 	}
 	spec["interval"] = "15m"
-	spec["driftDetection"] = map[string]any{"mode": "enabled"}
+	if spec["driftDetection"] == nil {
+		spec["driftDetection"] = map[string]any{"mode": "enabled"}
+	}
 	spec["values"] = clients.Fields(t, values)
 	text, err := json.Marshal(map[string]any{
 		"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",

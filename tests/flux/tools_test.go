@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"external-services/tests/internal/advice"
 	"external-services/tests/internal/clients"
 	"external-services/tests/internal/release"
 	"external-services/tests/internal/testenv"
@@ -72,6 +75,38 @@ func TestCheckAndPlan(t *testing.T) {
 				}
 			}
 			r.remove()
+		})
+	}
+}
+
+// Where Flux looks for no drift, what extsvc check advises puts right what was deleted or changed by hand: flux reconcile
+// --force, which sets the annotation forceAt, or commands of kubectl.
+func TestAdvice(t *testing.T) {
+	const namespace = "advice"
+	r := install(t, namespace, "outside", clients.Everything, "driftDetection: {mode: disabled}")
+	want := r.live().Content()
+	for _, edit := range clients.Edits {
+		t.Run(edit.What, func(t *testing.T) {
+			r := helmRelease{t, r.namespace, r.name}
+			edit.Do(t, cluster, namespace)
+			r.reconcile()
+			r.ready()
+			if cmp.Equal(want, r.live().Content()) {
+				t.Error("Flux puts it right by itself")
+			}
+			found := slices.DeleteFunc(clients.Check(t, cluster, "outside", "-n", namespace).Findings, func(f findings.Finding) bool { return f.Code == findings.NoPods })
+			if len(found) == 0 {
+				t.Fatal("extsvc check finds nothing")
+			}
+			if fix := found[0].Fix; strings.Contains(strings.Join(fix, "\n"), "flux reconcile helmrelease outside -n "+namespace+" --force") {
+				r.reconcile("forceAt")
+				r.ready()
+			} else {
+				advice.Follow(t, cluster.Kubeconfig, fix)
+			}
+			if diff := cmp.Diff(want, r.live().Content()); diff != "" {
+				t.Errorf("(-as installed +after the advice):\n%s", diff)
+			}
 		})
 	}
 }
