@@ -12,28 +12,38 @@ import (
 	"external-services/tests/internal/testenv"
 )
 
-// A Pod of helm test that does not finish fails the release, although its entries work, and stays.
+// A Pod of helm test that does not finish fails the release, although its entries work, and with remediation uninstalls
+// them. The Pod stays. With ignoreFailures the release is ready.
 func TestTestPod(t *testing.T) {
-	const namespace = "tested"
-	clients.MakeNamespace(t, cluster, namespace)
-	r := apply(t, namespace, "outside", "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n", "test: {enable: true, timeout: 3s}")
-	t.Cleanup(r.remove)
-	r.eventually("the HelmRelease has stalled", func(s status) error {
-		if s.condition("Stalled").Status != metav1.ConditionTrue {
-			return fmt.Errorf("%+v", s.Status)
-		}
-		return nil
-	})
-	r.fails("Helm test failed for release " + namespace + "/outside")
-	if left := r.live(); len(left) != 2 {
-		t.Errorf("%d objects, want the Service and its slice", len(left))
+	const values = "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n"
+	for _, c := range []struct {
+		namespace, fields string
+		left              int
+	}{
+		{"tested", "", 2},
+		{"tested-remediated", "\ninstall: {remediation: {remediateLastFailure: true}}", 0},
+	} {
+		t.Run(c.namespace, func(t *testing.T) {
+			clients.MakeNamespace(t, cluster, c.namespace)
+			r := apply(t, c.namespace, "outside", values, "test: {enable: true, timeout: 3s}"+c.fields)
+			t.Cleanup(r.remove)
+			r.eventually("the HelmRelease has stalled", func(s status) error {
+				if s.condition("Stalled").Status != metav1.ConditionTrue {
+					return fmt.Errorf("%+v", s.Status)
+				}
+				return nil
+			})
+			r.fails("Helm test failed for release " + c.namespace + "/outside")
+			if left := r.live(); len(left) != c.left {
+				t.Errorf("%d objects, want %d", len(left), c.left)
+			}
+			pods, err := client.CoreV1().Pods(c.namespace).List(t.Context(), metav1.ListOptions{})
+			if err != nil || len(pods.Items) != 1 {
+				t.Errorf("%d Pods, want that of the test: %v", len(pods.Items), err)
+			}
+			apply(t, c.namespace, "outside", values, "test: {enable: true, ignoreFailures: true, timeout: 3s}").ready()
+		})
 	}
-	pods, err := client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
-	if err != nil || len(pods.Items) != 1 {
-		t.Errorf("%d Pods, want that of the test: %v", len(pods.Items), err)
-	}
-	// What takes it out of the release's way.
-	apply(t, namespace, "outside", "services:\n- {name: orders, addresses: [10.0.4.11], ports: [{port: 80}]}\n", "test: {enable: false}").ready()
 }
 
 // A chart that has this one twice, with one entry under both aliases, is refused before anything is made.
