@@ -264,6 +264,7 @@ func TestVersions(t *testing.T) {
 	for path, names := range map[string][]string{
 		"README.md":       {"KUBERNETES_VERSION", "KUBERNETES_OLDEST_VERSION", "HELM_VERSION", "HELM4_VERSION"},
 		"README.zh-CN.md": {"KUBERNETES_VERSION", "KUBERNETES_OLDEST_VERSION", "HELM_VERSION", "HELM4_VERSION"},
+		"charts/external-services/docs/gitops.md":   {"FLUX_HELM_CONTROLLER_VERSION", "FLUX_SOURCE_CONTROLLER_VERSION", "ARGOCD_VERSION"},
 		"charts/external-services/docs/versions.md": {"KUBERNETES_VERSION", "KUBERNETES_OLDEST_VERSION", "HELM_VERSION", "HELM4_VERSION", "COREDNS_VERSION"},
 	} {
 		d, err := readDocument(path)
