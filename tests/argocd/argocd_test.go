@@ -56,7 +56,7 @@ func TestHandEdits(t *testing.T) {
 	for _, edit := range clients.Edits {
 		t.Run(edit.What, func(t *testing.T) {
 			a := application{t, a.namespace, a.name}
-			edit.Do(t, cluster, namespace)
+			edit.Do(t, cluster, namespace, namespace)
 			testenv.Eventually(t, "it is put right", func() error {
 				if strings.HasPrefix(edit.Object, "endpoints/") {
 					a.refresh() // Argo CD does not see by itself that somebody changes Endpoints, only when it next compares

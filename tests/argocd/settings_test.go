@@ -99,7 +99,7 @@ func TestIgnoredUpdates(t *testing.T) {
 		}
 		return nil
 	}
-	edit.Do(t, cluster, namespace)
+	edit.Do(t, cluster, namespace, namespace)
 	testenv.Eventually(t, "it is put right after a refresh", func() error {
 		a.refresh()
 		return right()
@@ -112,7 +112,7 @@ func TestIgnoredUpdates(t *testing.T) {
 			return err
 		}
 		start := time.Now()
-		edit.Do(t, cluster, namespace)
+		edit.Do(t, cluster, namespace, namespace)
 		for time.Since(start) < 10*time.Second {
 			if right() == nil {
 				t.Logf("it is put right after %s", time.Since(start))

@@ -15,7 +15,7 @@ func TestEverything(t *testing.T) {
 	const namespace = "everything"
 	for source, from := range map[string]string{"OCIRepository": fromOCI, "HelmRepository": fromRepository} {
 		t.Run(source, func(t *testing.T) {
-			r := install(t, namespace, "outside", clients.Everything, from)
+			r := install(t, namespace, "outside", clients.Everything, from+withoutKubelet)
 			before := r.live()
 			if len(before) != clients.Number {
 				t.Errorf("%d objects, want %d", len(before), clients.Number)
@@ -36,12 +36,12 @@ func TestEverything(t *testing.T) {
 // What somebody changes by hand in a field that the chart renders, Flux puts right.
 func TestHandEdits(t *testing.T) {
 	const namespace = "edits"
-	r := install(t, namespace, "outside", clients.Everything, "")
+	r := install(t, namespace, "outside", clients.Everything, withoutKubelet)
 	want := r.live().Content()
 	for _, edit := range clients.Edits {
 		t.Run(edit.What, func(t *testing.T) {
 			r := helmRelease{t, r.namespace, r.name}
-			edit.Do(t, cluster, namespace)
+			edit.Do(t, cluster, "outside", namespace)
 			if cmp.Equal(want, r.live().Content()) {
 				t.Fatal("the edit changes nothing")
 			}

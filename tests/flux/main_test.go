@@ -57,6 +57,9 @@ const (
 	fromRepository = "chart: {spec: {chart: external-services, sourceRef: {kind: HelmRepository, name: external-services, namespace: " + clients.FluxNamespace + "}}}\n"
 )
 
+// withoutKubelet keeps Flux from waiting for the Pods of the resolver, which nothing starts here.
+const withoutKubelet = "install: {disableWait: true}\nupgrade: {disableWait: true}\n"
+
 // apply makes a HelmRelease with drift detection, or changes it, and the fields of its spec, in YAML, in addition.
 func apply(t *testing.T, namespace, name, values, fields string) helmRelease {
 	t.Helper()

@@ -23,9 +23,9 @@ import (
 	"external-services/tools/check"
 )
 
-// Everything is values with every kind of entry and every backend. Number is how many objects it renders.
 const (
-	Everything = `services:
+	// Entries are values with every kind of entry and every backend, but for DNS names.
+	Entries = `services:
 - {name: alias, externalName: reports.corp.example, ports: [{port: 80}]}
 - {name: orders, addresses: [10.0.4.11, {ip: 10.0.4.12, ready: false}], ports: [{name: http, port: 80, targetPort: 8080}, {name: dns, port: 53, protocol: UDP}]}
 - {name: draining, addresses: [10.0.4.21, {ip: 10.0.4.22, draining: true}], ports: [{port: 80}]}
@@ -37,7 +37,12 @@ const (
 - {name: dual, addresses: [10.0.4.17, "2001:db8::17"], ports: [{port: 80, appProtocol: http}]}
 - {name: front, addresses: [10.0.4.18], ports: [{port: 80}], ingress: {hosts: [front.example]}}
 `
-	Number = 20
+
+	// Everything has DNS names too, and so a resolver, which gets no Pod here. Number is how many objects it renders.
+	Everything = Entries + `- {name: named, addresses: [db.corp.example], ports: [{port: 5432}]}
+resolver: {enabled: true}
+`
+	Number = 27
 )
 
 // kinds are those that Everything renders.
@@ -46,6 +51,13 @@ var kinds = map[string]schema.GroupVersionResource{
 	"endpoints":     {Version: "v1", Resource: "endpoints"},
 	"endpointslice": {Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"},
 	"ingress":       {Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
+
+	"configmap":           {Version: "v1", Resource: "configmaps"},
+	"deployment":          {Group: "apps", Version: "v1", Resource: "deployments"},
+	"poddisruptionbudget": {Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
+	"role":                {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
+	"rolebinding":         {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
+	"serviceaccount":      {Version: "v1", Resource: "serviceaccounts"},
 }
 
 // Objects are those of a release in a namespace, by kind and name, such as service/orders: without those that the
@@ -79,11 +91,15 @@ func mirror(kind string, o unstructured.Unstructured) bool {
 	return kind == "endpoints" && o.GetLabels()["endpoints.kubernetes.io/managed-by"] != ""
 }
 
-// Versions are the resource versions: what nobody writes keeps its own.
+// Versions are the resource versions: what nobody writes keeps its own. Kubernetes writes the status of some; of these it
+// is the generation, which a write of the status does not change, and the labels and annotations.
 func (o Objects) Versions() map[string]string {
 	versions := map[string]string{}
 	for name, object := range o {
 		versions[name] = object.GetResourceVersion()
+		if kind := object.GetKind(); kind == "Deployment" || kind == "PodDisruptionBudget" {
+			versions[name] = fmt.Sprint(object.GetUID(), object.GetGeneration(), object.GetLabels(), object.GetAnnotations())
+		}
 	}
 	return versions
 }
@@ -97,7 +113,7 @@ func (o Objects) Content() map[string]any {
 		for _, path := range [][]string{
 			{"metadata", "resourceVersion"}, {"metadata", "uid"}, {"metadata", "generation"}, {"metadata", "creationTimestamp"},
 			{"spec", "clusterIP"}, {"spec", "clusterIPs"}, {"metadata", "annotations", corev1.EndpointsLastChangeTriggerTime},
-			{"metadata", "annotations", corev1.LastAppliedConfigAnnotation},
+			{"metadata", "annotations", corev1.LastAppliedConfigAnnotation}, {"metadata", "annotations", "deployment.kubernetes.io/revision"}, {"status"},
 		} {
 			unstructured.RemoveNestedField(c.Object, path...)
 		}
@@ -108,7 +124,10 @@ func (o Objects) Content() map[string]any {
 
 // Edit is a change that somebody makes by hand to an object of Everything.
 type Edit struct {
-	What, Object string
+	What string
+
+	// Object has RELEASE and NAMESPACE in place of their names.
+	Object string
 
 	// Kind and Patch are those of kubectl patch. Without a patch the object is deleted.
 	Kind, Patch string
@@ -135,15 +154,19 @@ var Edits = []Edit{
 	{"a slice is deleted", "endpointslice/dual-ipv6-0", "", ""},
 	{"another address in Endpoints", "endpoints/legacy", "json", `[{"op":"replace","path":"/subsets/0/addresses/0/ip","value":"10.0.4.99"}]`},
 	{"Endpoints are deleted", "endpoints/legacy", "", ""},
+	{"another number of Pods of the resolver", "deployment/RELEASE-external-services-resolver", "merge", `{"spec":{"replicas":3}}`},
+	{"another configuration of the resolver", "configmap/RELEASE-external-services-resolver", "merge", `{"data":{"config.yaml":"services: []"}}`},
+	{"the resolver has no permissions", "role/RELEASE-external-services-resolver.NAMESPACE", "", ""},
 	{"another host of an Ingress", "ingress/front", "json", `[{"op":"replace","path":"/spec/rules/0/host","value":"other.example"}]`},
 }
 
 // Do makes the change.
-func (e Edit) Do(t testing.TB, cluster *testenv.Embedded, namespace string) {
+func (e Edit) Do(t testing.TB, cluster *testenv.Embedded, release, namespace string) {
 	t.Helper()
-	args := []string{"delete", e.Object, "-n", namespace}
+	object := strings.NewReplacer("RELEASE", release, "NAMESPACE", namespace).Replace(e.Object)
+	args := []string{"delete", object, "-n", namespace}
 	if e.Patch != "" {
-		args = []string{"patch", e.Object, "-n", namespace, "--type", e.Kind, "-p", e.Patch}
+		args = []string{"patch", object, "-n", namespace, "--type", e.Kind, "-p", e.Patch}
 	}
 	Kubectl(t, cluster, "", args...)
 }
