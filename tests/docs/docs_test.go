@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"external-services/tests/internal/manifests"
 	"external-services/tests/internal/testenv"
 )
 
@@ -364,28 +365,56 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// The READMEs list every example.
+// The list of examples has every example.
 func TestExamplesAreListed(t *testing.T) {
+	const list = "values-examples/README.md"
 	entries, err := os.ReadDir(testenv.Path("values-examples"))
-	if err != nil || len(entries) == 0 {
+	if err != nil || len(entries) < 2 {
 		t.Fatal(len(entries), err)
 	}
-	for _, path := range readmes {
-		d, err := readDocument(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, entry := range entries {
-			if !slices.Contains(d.links, "values-examples/"+entry.Name()) {
-				t.Errorf("%s does not list values-examples/%s", path, entry.Name())
-			}
+	d, err := readDocument(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != path.Base(list) && !slices.Contains(d.links, name) {
+			t.Errorf("%s does not list %s", list, name)
 		}
 	}
 }
 
-// The READMEs show the example as it is.
+// The README lists every guide, in the order in which a reader follows them.
+func TestGuidesAreListed(t *testing.T) {
+	const docs = "charts/external-services/docs/"
+	order := []string{"discover", "environments", "subchart", "migration", "adoption", "routes", "resolver", "operate", "troubleshooting"}
+	d, err := readDocument("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, found := strings.Cut(d.text, "\n## Guides\n")
+	if !found {
+		t.Fatal("README.md has no list of guides")
+	}
+	var listed []string
+	for _, match := range regexp.MustCompile(`\]\(`+docs+`([a-z]+)\.md\)`).FindAllStringSubmatch(list, -1) {
+		listed = append(listed, match[1])
+	}
+	inOrder := slices.DeleteFunc(slices.Clone(listed), func(name string) bool { return !slices.Contains(order, name) })
+	if diff := cmp.Diff(order, inOrder); diff != "" {
+		t.Errorf("README.md lists the guides in another order (-want +got):\n%s", diff)
+	}
+	for _, guide := range followed(t) {
+		if name, isGuide := strings.CutPrefix(strings.TrimSuffix(guide, ".md"), docs); isGuide && !slices.Contains(listed, name) {
+			t.Errorf("README.md does not list %s", guide)
+		}
+	}
+}
+
+// The READMEs show the example as it is, and next to it what the chart renders of it, of which
+// they leave fields out.
 func TestExample(t *testing.T) {
-	text, err := os.ReadFile(testenv.Path("values-examples", "article.yaml"))
+	example := testenv.Path("values-examples", "article.yaml")
+	text, err := os.ReadFile(example)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,22 +422,62 @@ func TestExample(t *testing.T) {
 	if err := yaml.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
+	out, err := exec.CommandContext(t.Context(), "helm", "template", "outside", testenv.Chart(), "-f", example, "--skip-tests").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered := manifests.Parse(t, string(out))
 	for _, path := range append(slices.Clone(readmes), "charts/external-services/README.md") {
 		d, err := readDocument(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := slices.IndexFunc(d.blocks, func(b block) bool { return b.language == "yaml" })
-		if i < 0 {
+		examples := slices.DeleteFunc(d.blocks, func(b block) bool { return b.language != "yaml" })
+		if len(examples) == 0 {
 			t.Errorf("%s shows no values", path)
 			continue
 		}
 		var got any
-		if err := yaml.Unmarshal([]byte(d.blocks[i].text), &got); err != nil {
+		if err := yaml.Unmarshal([]byte(examples[0].text), &got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s shows other values than values-examples/article.yaml (-example +README):\n%s", path, diff)
 		}
+		if !slices.Contains(readmes, path) {
+			continue
+		}
+		if len(examples) < 2 {
+			t.Errorf("%s does not show what is rendered", path)
+			continue
+		}
+		shown := manifests.Parse(t, examples[1].text)
+		if len(shown) != len(rendered) {
+			t.Errorf("%s shows %d objects, and the chart renders %d", path, len(shown), len(rendered))
+			continue
+		}
+		for i := range shown {
+			if !contains(rendered[i].Object, shown[i].Object) {
+				t.Errorf("%s shows the object\n%v\nand the chart renders\n%v", path, shown[i].Object, rendered[i].Object)
+			}
+		}
 	}
+}
+
+// contains reports whether a value has everything that a part of it shows. Lists have the same length.
+func contains(whole, part any) bool {
+	switch part := part.(type) {
+	case map[string]any:
+		fields, _ := whole.(map[string]any)
+		for key, value := range part {
+			if !contains(fields[key], value) {
+				return false
+			}
+		}
+		return len(part) <= len(fields)
+	case []any:
+		items, _ := whole.([]any)
+		return slices.EqualFunc(items, part, contains)
+	}
+	return whole == part
 }
