@@ -40,6 +40,10 @@ PROGRAMS := .:./tools/...,./tests/cmd/... tools/cluster:./...
 
 # YAML as people write it: not templates, and not what Helm prints or tests get wrong.
 YAML_FILES := $(wildcard $(shell git ls-files -co --exclude-standard '*.yaml' '*.yml' | grep -v -e /templates/ -e /testdata/))
+# What people read in English; of the programs, their messages and help texts.
+PROSE := $(wildcard $(shell git ls-files -co --exclude-standard '*.md' 'charts/*.yaml' 'charts/*.tpl' 'charts/*.txt' 'charts/*.sh' 'charts/*.json' \
+	'values-examples/*.yaml' 'tools/*.go' 'tools/*.yaml' | grep -v -e '\.zh-CN\.md$$' -e _test.go -e /testdata/))
+
 SHELL_SCRIPTS := .ci/run $(wildcard $(shell git ls-files -co --exclude-standard 'ci/*.sh'))
 
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
@@ -148,7 +152,7 @@ verify: lint $(BIN)/helm $(BIN)/helm4 $(BIN)/generate $(BIN)/licenses $(BIN)/edi
 	@for modfile in $(notdir $(wildcard tools/cluster/kubernetes-*.mod)); do echo "go mod tidy -diff of $$modfile"; go -C tools/cluster mod tidy -modfile=$$modfile -diff || exit 1; done
 
 .PHONY: lint
-lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct $(BIN)/staticcheck $(BIN)/actionlint ## Lint the chart, with Helm 3 and 4, the Go code, scripts, YAML and workflows
+lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct $(BIN)/staticcheck $(BIN)/actionlint $(BIN)/words ## Lint the chart, with Helm 3 and 4, the Go code, scripts, YAML, workflows and words
 	@unformatted=$$("$$(go env GOROOT)/bin/gofmt" -l charts ci tests tools) && [ -z "$$unformatted" ] || { echo "not formatted, run gofmt -w: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go -C tools/cluster vet ./internal/... ./cmd/cluster/... ./e2e/...
@@ -160,6 +164,7 @@ lint: packages $(BIN)/helm $(BIN)/helm4 $(BIN)/ct $(BIN)/staticcheck $(BIN)/acti
 	shellcheck -s sh charts/external-services/files/test.sh ci/tools/dist/templates/plugin.complete ci/tools/dist/templates/kubectl_complete-extsvc
 	@echo yamllint --strict -c ci/lintconf.yaml; yamllint --strict -c ci/lintconf.yaml $(YAML_FILES)
 	$(BIN)/actionlint $(WORKFLOWS)
+	@echo words; $(BIN)/words $(PROSE)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ct lint --config ct.yaml
 	@mkdir -p $(BIN)/v4 && ln -sf ../helm4 $(BIN)/v4/helm
 	PATH="$(CURDIR)/$(BIN)/v4:$$PATH" $(BIN)/ct lint --config ct.yaml
@@ -210,13 +215,7 @@ $(BIN)/krew: ci/tools/go.mod
 $(BIN)/traefik: ci/traefik/go.mod
 	@$(LATE_GC) $(PROGRESS) traefik go -C ci/traefik build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/traefik/traefik/v3/cmd/traefik
 
-$(BIN)/helm-controller $(BIN)/source-controller: $(BIN)/%: ci/flux/go.mod
-	@$(LATE_GC) $(PROGRESS) "Flux's $*" go -C ci/flux build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/fluxcd/$*
-
-$(BIN)/argocd: ci/argocd/go.mod ci/argocd/main.go
-	@$(LATE_GC) $(PROGRESS) "Argo CD $(ARGOCD_VERSION)" go -C ci/argocd build -v -ldflags '-s -w' -o '$(CURDIR)/$@' .
-
-$(BIN)/licenses $(BIN)/suite: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go)
+$(BIN)/licenses $(BIN)/suite $(BIN)/words: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go ci/tools/words/*.go)
 	@$(LATE_GC) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
 # Their gzip is that of the compiler, so they are compiled with the one that what they pack is.

@@ -110,7 +110,7 @@ func (p *page) taken(part, series string, size int) string {
 
 func (p *page) head() {
 	p.say("# What it costs\n\nMade by `make bench`, which measures all of this and writes this page: DO NOT EDIT.\n\n")
-	p.say("What is compared was run by turns. The entries are a mix of aliases of DNS names and of addresses of both families, with ports and\n")
+	p.say("Runs that are compared took turns. The entries are a mix of aliases of DNS names and of addresses of both families, with ports and\n")
 	p.say("labels, in %d namespaces. The floor is a chart that prints the very same objects with a bare `range` and checks nothing; the empty chart\n", Namespaces)
 	p.say("prints nothing.\n")
 	if stamps := p.stamps(); len(stamps) == 1 {
@@ -232,7 +232,7 @@ func (p *page) targets() {
 }
 
 func (p *page) template() {
-	p.section("template", "helm template", "What a user waits for before anything else, and what a pipeline runs most.")
+	p.section("template", "helm template", "A user waits for it before anything else, and a pipeline runs it most.")
 	p.table(1, "entries", "chart", "floor", "empty chart", "chart by floor", "peak memory, chart", "peak memory, floor")
 	row := func(what, series string, size int) {
 		value := func(chart, name string) float64 { return p.value("template", series+chart, size, name) }
@@ -260,7 +260,7 @@ func (p *page) lint() {
 
 func (p *page) secret() {
 	p.section("secret", "The Secret of a release", "Helm stores the chart, the values and the objects of each revision in a Secret, compressed, and the API server takes 1 MiB.\n"+
-		"These are the bytes of its `data.release`, as the API server has them. The package is what\n`make package` makes, the chart its folder: the same files.")
+		"These are the bytes of its `data.release`, as the API server stores them. The package is what\n`make package` makes, the chart its folder: the same files.")
 	p.table(1, "entries", "package", "chart", "floor", "empty chart")
 	p.row("none", kilobytes(p.value("secret", "package", 0, "bytes")), kilobytes(p.value("secret", "chart", 0, "bytes")), "", kilobytes(p.value("secret", "empty", 0, "bytes")))
 	for _, size := range Sizes {
@@ -279,7 +279,7 @@ func (p *page) secret() {
 }
 
 func (p *page) release() {
-	p.section("release", "The life of a release", "Helm beside `kubectl apply --server-side` (and `kubectl delete`) of the same objects, to one API server, without a node. Both have a limit of\n"+
+	p.section("release", "The life of a release", "Helm next to `kubectl apply --server-side` (and `kubectl delete`) of the same objects, to one API server, without a node. Both have a limit of\n"+
 		"requests for each client, and make a client for each object, which has fewer requests than its limit lets through at once: neither waits.\n"+
 		"The last column has `--qps 1000 --burst-limit 2000`; kubectl has no such flags. kubectl sends one request after the other, and helm creates\nmany objects at a time.")
 	p.table(2, "entries", "step", "kubectl", "helm", "by kubectl", "helm, raised limits", "by kubectl")
@@ -315,7 +315,7 @@ func (p *page) traffic() {
 		value := func(name string) float64 { return p.value("traffic", series, 0, name) }
 		p.row(series, seconds(value("seconds")), seconds(value("slowest")), thousands(int(value("connections"))), thousands(int(value("failed"))))
 	}
-	p.say("\nWhat a connection takes, from the question to the DNS, if there is one, to the first line of the server.\n")
+	p.say("\nThe time of a connection, from the question to the DNS, if there is one, to the first line of the server.\n")
 	p.table(1, "connection to", "median", "99 of 100", "connections")
 	for _, series := range []string{"the address outside", "the ClusterIP", "the name, by DNS each time"} {
 		value := func(name string) float64 { return p.value("traffic", series, 0, name) }
@@ -329,7 +329,7 @@ func (p *page) resolver() {
 		return
 	}
 	p.section("resolver", "The resolver", "Made by `make soak`, under new connections all the time: 50 a second, and 17 to each entry where DNS fails. How long after a change of the\n"+
-		"address in DNS the first connection went there, and beside it that of a client of an alias, which asks the cluster's DNS each time.")
+		"address in DNS the first connection went there, and next to it that of a client of an alias, which asks the cluster's DNS each time.")
 	p.table(1, "TTL", "changes", "resolver, median", "99 of 100", "longest", "alias, median", "99 of 100", "longest")
 	for _, ttl := range FlipTTLs {
 		cells := []string{fmt.Sprintf("%d s", ttl), thousands(int(p.value("resolver", "changes, resolver", ttl, "count")))}
@@ -340,7 +340,7 @@ func (p *page) resolver() {
 		}
 		p.row(cells...)
 	}
-	p.say("\nWhat became of the connections, and of open ones with traffic.\n")
+	p.say("\nNew connections, and open ones with traffic.\n")
 	p.table(1, "while", "minutes", "connections", "failed", "open connections", "cut")
 	for _, c := range ResolverTrials {
 		value := func(name string) float64 { return p.value("resolver", c.Series, 0, name) }

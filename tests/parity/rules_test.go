@@ -268,7 +268,7 @@ var stricter = []rule{
 	},
 	{
 		what: "names of Gateways and ConfigMaps that no object can have",
-		why:  "The references lead nowhere.",
+		why:  "The references would have no target.",
 		says: says(`^at '/.*/(route/parentRefs|backendTLS/caCertificates)/\d+/name': ('(?s:.*)' does not match pattern |maxLength: )`),
 	},
 	{

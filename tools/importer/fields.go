@@ -13,7 +13,7 @@ import (
 const (
 	noEffect          = "it has no effect on an alias"
 	forClientsOutside = "it is for clients outside the cluster, and the Services of the chart are for clients inside"
-	byAddresses       = "the chart sets the families of the addresses, and leaves them to the cluster if there are none"
+	byAddresses       = "the chart sets the families of the addresses, or leaves them to the cluster if an entry has no addresses"
 	byCluster         = "the chart leaves it to the cluster; a Service that exists keeps its own"
 	notInCluster      = "addresses outside are not objects of the cluster, and not on any node"
 )

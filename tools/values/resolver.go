@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// What the chart and the resolver have in common.
+// The values that the chart and the resolver have in common.
 const (
 	// ResolverConfigKey is the key of the ConfigMap that holds the ResolverConfig, as YAML.
 	ResolverConfigKey = "config.yaml"

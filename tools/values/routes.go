@@ -10,7 +10,7 @@ type Ingress struct {
 	// Name of the IngressClass. Defaults to that of the cluster, if it has a default.
 	ClassName string `json:"className,omitempty" jsonschema:"example=internal" format:"objectName"`
 
-	// Host names that lead to the Service. Write a string, or a map to set paths. A name may begin
+	// Host names to route to the Service. Write a string, or a map to set paths. A name may begin
 	// with "*." in place of its first label. Required.
 	Hosts []IngressHost `json:"hosts,omitempty" jsonschema:"minItems=1" format:"routeHost"`
 
@@ -32,7 +32,7 @@ type IngressHost struct {
 	// Host name, in lower case.
 	Host string `json:"host" jsonschema:"required,example=proxmox.home.example" format:"routeHost"`
 
-	// Paths that lead to the Service. Defaults to all.
+	// Paths to route to the Service. Defaults to all.
 	Paths []RoutePath `json:"paths,omitempty" jsonschema:"minItems=1"`
 }
 
@@ -81,12 +81,12 @@ type Route struct {
 	// Gateways, or their listeners, that serve the route. Required.
 	ParentRefs []ParentRef `json:"parentRefs,omitempty" jsonschema:"minItems=1,maxItems=32"`
 
-	// Host names that lead to the Service, in lower case. A name may begin with "*." in place of its
+	// Host names to route to the Service, in lower case. A name may begin with "*." in place of its
 	// first label. Required with TLSRoute, and not possible with TCPRoute. Defaults to those of the
 	// listeners.
 	Hostnames []string `json:"hostnames,omitempty" jsonschema:"minItems=1,maxItems=16" format:"routeHost"`
 
-	// Paths that lead to the Service. Defaults to all. TLSRoute and TCPRoute have one rule, with a
+	// Paths to route to the Service. Defaults to all. TLSRoute and TCPRoute have one rule, with a
 	// port alone.
 	Rules []RoutePath `json:"rules,omitempty" jsonschema:"minItems=1,maxItems=16"`
 

@@ -98,7 +98,7 @@ type Resolver struct {
 
 	Following
 
-	// What to install for the Prometheus operator.
+	// Objects to install for the Prometheus operator.
 	Metrics Metrics `json:"metrics"`
 
 	// Set to true to install a ValidatingAdmissionPolicy: the controller's account may then write
@@ -218,7 +218,7 @@ type Entry struct {
 	Patch
 }
 
-// Patch is a partial entry. What it sets wins over the entry: labels and annotations merge,
+// Patch is a partial entry. Its keys win over the entry: labels and annotations merge,
 // everything else is replaced. Addresses replace an externalName and the other way round; so do
 // namespace and namespaces.
 type Patch struct {
@@ -250,7 +250,7 @@ type Mapping struct {
 	// EndpointSlices hold at most 100.
 	Ports []Port `json:"ports,omitempty" jsonschema:"maxItems=100"`
 
-	// What the Service reaches: external, the addresses or the DNS name outside; cluster, the pods
+	// Backend of the Service: external, the addresses or the DNS name outside; cluster, the pods
 	// that selector matches; both, the two together, with connections divided by the number of
 	// ready addresses. To move an entry without a failed connection, go through both. An alias of
 	// a DNS name cannot be both. Defaults to external.
@@ -296,11 +296,11 @@ type Mapping struct {
 	// resolver.enabled and EndpointSlices. No effect with externalName.
 	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
 
-	// Ingress that leads a host name in front of the cluster to the Service. Null removes that of the
+	// Ingress that routes a host name to the Service. Null removes that of the
 	// entry.
 	Ingress *Ingress `json:"ingress,omitempty"`
 
-	// Route of the Gateway API that leads a Gateway to the Service. Null removes that of the entry.
+	// Route of the Gateway API from a Gateway to the Service. Null removes that of the entry.
 	Route *Route `json:"route,omitempty"`
 
 	// How Gateways speak TLS to what the Service reaches: the outside, and the pods too after the

@@ -6,7 +6,7 @@ timeout=$1
 shift
 
 # The names are absolute, as not every nslookup follows the search list. Its first entry
-# is NAMESPACE.svc.DOMAIN; those of the node stand behind.
+# is NAMESPACE.svc.DOMAIN; those of the node follow.
 domain=$(sed -n 's/^search  *[^ ]*\.svc\.\([^ ]*\).*$/\1/p' /etc/resolv.conf)
 [ -n "$domain" ] || domain=cluster.local
 

@@ -50,7 +50,7 @@ Usage: {{ include "external-services.collect" . }} */}}
 {{- end -}}
 {{- end -}}
 
-{{/* external-services.overlay lays partial entries over each other. Maps merge, everything else is
+{{/* external-services.overlay merges partial entries. Maps merge, everything else is
 replaced, also by an empty value, which sprig's merge would skip. Addresses replace an
 externalName and the other way round, and so do namespace and namespaces; a session affinity
 drops the timeout of the one before.
@@ -214,8 +214,8 @@ Usage: labels: {{- include "external-services.pairs" (dict "maps" (list $common 
 {{/* external-services.data prints as JSON what programs read of the chart instead of its objects:
   {"mappings": [...], "errors": [...]}
 Errors have the fields that external-services.refuse stores, mappings those printed here. No
-template of the chart calls it: a program adds one that does. Its shape is part of the chart's
-interface, held by a test of tools/helm.
+template of the chart calls it: a program adds one that does. Its form is part of the chart's
+interface, which a test of tools/helm checks.
 Usage: {{ include "external-services.data" . }} */}}
 {{- define "external-services.data" -}}
 {{- if not (hasKey . "mappings") }}{{ include "external-services.collect" . }}{{ end -}}

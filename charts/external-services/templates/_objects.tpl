@@ -1,4 +1,4 @@
-{{/* What several kinds of objects print alike. */}}
+{{/* Parts that several kinds of objects print alike. */}}
 
 {{/* external-services.endpointPorts prints the ports of an EndpointSlice or of an Endpoints subset.
 Names and protocols are those of the Service, without which kube-proxy finds no endpoint.

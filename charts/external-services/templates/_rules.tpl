@@ -1,4 +1,4 @@
-{{/* What the chart refuses, in tables: each row is a condition and, if it holds, the field, the
+{{/* The rules of the chart, in tables: each row is a condition and, if it holds, the field, the
 problem and the fix. Formats and ranges of single values are in values.schema.json. The rules
 follow the validation of the Kubernetes API server (pkg/apis/core/validation,
 pkg/apis/discovery/validation), so that nothing is refused halfway through an installation; a
@@ -121,7 +121,7 @@ Usage: {{ include "external-services.check" (dict "root" $ "mapping" $mapping) }
   {{- $timeout := $entry.sessionAffinityTimeoutSeconds -}}
   {{- $unknown := keys (omit $entry "name" "enabled" "namespace" "namespaces" "externalName" "addresses" "ports" "backend" "selector" "headless" "endpointsKind" "sessionAffinity" "sessionAffinityTimeoutSeconds" "trafficDistribution" "publishNotReadyAddresses" "resolve" "healthCheck" "ingress" "route" "backendTLS" "labels" "annotations") | sortAlpha -}}
   {{- /* The API server counts the keys and values of annotations: 256 KiB, of which Helm needs 256
-         bytes. What is printed is longer. */ -}}
+         bytes. The printed text is longer. */ -}}
   {{- $size := 0 -}}
   {{- if gt (len .annotations) 261888 -}}
     {{- range $key, $value := (fromYaml .annotations).annotations }}{{ $size = add $size (len $key) (len $value) }}{{ end -}}

@@ -37,8 +37,9 @@ func newImportCommand() *cobra.Command {
 the objects of a namespace, or with -f from manifests, YAML or JSON. Nothing changes in the
 cluster: import lists services, endpoints and endpointslices.
 
-What is plainly meant is mended, such as an IP address as externalName, and a comment above the
-entry says so; --strict mends nothing. What the chart cannot do, such as a nodePort, is a comment above the entry, with the reason.
+Import mends mistakes whose meaning is clear, such as an IP address as externalName, and a comment
+above the entry says so; --strict mends nothing. A comment above the entry also names the settings
+that the chart cannot have, such as a nodePort, with the reason.
 An entry that the chart refuses, or that would behave differently, is commented out. Entries
 that differ only in the namespace become one with namespaces. Endpoints stay Endpoints
 (endpointsKind) until you change that.

@@ -79,7 +79,7 @@ func readRecords(records []dns.RR, question dns.Question) (Answer, *Error) {
 	if len(addresses) == 0 {
 		err := errors.New("no address")
 		if name != question.Name {
-			err = fmt.Errorf("no address at %s, to which its CNAME leads", name)
+			err = fmt.Errorf("no address at %s, the target of its CNAME", name)
 		}
 		return Answer{}, &Error{Reason: NoData, Err: err}
 	}

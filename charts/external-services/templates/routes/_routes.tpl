@@ -1,9 +1,9 @@
-{{/* What is in front of a Service: an Ingress, a route of the Gateway API, and the policy by which
+{{/* The objects in front of a Service: an Ingress, a route of the Gateway API, and the policy by which
 Gateways speak TLS to it. */}}
 
 {{/* external-services.routes puts into a mapping .routes, what is in front of it, by the keys of the
-entry. Each part has given, as the values have it, and annotations, printed. Defaults are filled in:
-  ingress     hosts: host, paths; tls, as an Ingress has it
+entry. Each part has given, as in the values, and annotations, printed. Defaults are filled in:
+  ingress     hosts: host, paths; tls, as in an Ingress
   route       kind, rules
   backendTLS
 A path has path, pathType and port; so has a rule.

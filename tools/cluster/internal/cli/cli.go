@@ -87,7 +87,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Long: `Run Kubernetes clusters on this machine without containers and without a download.
 
 The programs of a cluster are built from Go modules. As root on Linux it has a data plane too: network namespaces
-stand for the node, for pods and for hosts outside the cluster, and Services and DNS work between them. Elsewhere it is
+are the node, the pods and the hosts outside the cluster, and Services and DNS work between them. Elsewhere it is
 a control plane only. Clusters with different names run side by side.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -21,10 +21,10 @@ func (a *app) addPod() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "add-pod NAME [--label KEY=VALUE... [--port NAME=NUMBER...]]",
-		Short: "Add a network namespace that stands for a pod",
-		Long: `Add a network namespace that stands for a pod.
+		Short: "Add a network namespace for a pod",
+		Long: `Add a network namespace for a pod.
 
-It has an address of the cluster's pod network, its default route leads to the node, and its /etc/resolv.conf is the one
+It has an address of the cluster's pod network, its default route is the node, and its /etc/resolv.conf is the one
 that a kubelet would write. Run commands in it by "cluster exec".
 
 Without --label there is no Pod object in the Kubernetes API. With it there is one of that name, in a namespace that
@@ -119,7 +119,7 @@ func (a *app) removePod() *cobra.Command {
 		Short: "Remove a pod, its Pod object and what runs in it",
 		Long: `Remove a pod: its Pod object if it has one, the processes that "cluster exec" started in it, and its network.
 
-A Pod object that was deleted before, as with its namespace, is no error.`,
+It is not an error if the Pod object was deleted before, as with its namespace.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.open()
@@ -135,8 +135,8 @@ func (a *app) addOutside() *cobra.Command {
 	var ips, names []string
 	cmd := &cobra.Command{
 		Use:   "add-outside NAME --ip IP [--ip IP...] [--dns NAME...]",
-		Short: "Add a network namespace that stands for a host outside the cluster",
-		Long: `Add a network namespace that stands for a host outside the cluster.
+		Short: "Add a network namespace for a host outside the cluster",
+		Long: `Add a network namespace for a host outside the cluster.
 
 The node and the pods reach it at its addresses. It does not use the cluster's DNS. The names given by --dns resolve to
 its addresses in the cluster's DNS, as names outside the cluster do in a real one.`,
@@ -175,7 +175,7 @@ func (a *app) exec() *cobra.Command {
 		Long: `Run a command in the network namespace of the node (named "node"), a pod or an outside host.
 
 Input, output, signals and the exit code are those of the command. The exit code is 127 when there is no such command,
-and 125 when it could not be run for another reason. What the command leaves running is ended when the cluster goes
+and 125 when it could not be run for another reason. Processes that the command leaves running end when the cluster goes
 down.`,
 		Example: `  cluster exec node -- nft list ruleset
   cluster exec app -- curl -s http://orders.shop/`,

@@ -27,7 +27,7 @@ func (a *app) up() *cobra.Command {
 		Short: "Start a cluster, and build its components when they are missing",
 		Long: `Start a cluster, and build its components when they are missing.
 
-A cluster that is up and healthy is left as it is. What an earlier start left when it was killed is removed first. When
+A cluster that is up and healthy is left as it is. The remains of an earlier start that was killed are removed first. When
 the start is interrupted, it takes down what it started.`,
 		Example: `  cluster up
   export KUBECONFIG=$(cluster kubeconfig --path)`,

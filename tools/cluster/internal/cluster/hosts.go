@@ -162,7 +162,7 @@ func (c *Cluster) loadDataPlane() (*state.Record, error) {
 		return r, err
 	}
 	for _, l := range r.LeftOut {
-		return nil, fmt.Errorf("cluster %q has no data plane, %s: %s, then start it anew by --fresh", c.name, l.Why, l.Fix)
+		return nil, fmt.Errorf("cluster %q has no data plane, %s: %s, then start it again with --fresh", c.name, l.Why, l.Fix)
 	}
 	return nil, fmt.Errorf("cluster %q has no data plane", c.name)
 }

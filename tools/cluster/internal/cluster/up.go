@@ -129,13 +129,13 @@ func (c *Cluster) alreadyUp(ctx context.Context, o UpOptions) (*state.Record, er
 // matches says whether a cluster that is up has the data plane and the version that are asked for.
 func (c *Cluster) matches(r *state.Record, o UpOptions) error {
 	if version := r.Versions["kubernetes"]; o.Build.Kubernetes != "" && !build.IsVersion(version, o.Build.Kubernetes) {
-		return fmt.Errorf("cluster %q is up with Kubernetes %s: add --fresh to start it anew", c.name, version)
+		return fmt.Errorf("cluster %q is up with Kubernetes %s: add --fresh to start it again", c.name, version)
 	}
 	if o.DataPlane == ModeOn && r.DataPlane == nil {
-		return fmt.Errorf("cluster %q is up without a data plane: add --fresh to start it anew", c.name)
+		return fmt.Errorf("cluster %q is up without a data plane: add --fresh to start it again", c.name)
 	}
 	if o.DataPlane == ModeOff && r.DataPlane != nil {
-		return fmt.Errorf("cluster %q is up with a data plane: add --fresh to start it anew", c.name)
+		return fmt.Errorf("cluster %q is up with a data plane: add --fresh to start it again", c.name)
 	}
 	return nil
 }

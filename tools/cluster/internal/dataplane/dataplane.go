@@ -199,7 +199,7 @@ func WriteHosts(dir state.Dir, hosts []state.Host) error {
 
 // formatHosts writes one line per address, as in /etc/hosts.
 func formatHosts(hosts []state.Host) []byte {
-	text := []byte("# The outside hosts of the cluster. Written anew whenever one is added.\n")
+	text := []byte("# The outside hosts of the cluster. Written again whenever one is added.\n")
 	for _, h := range hosts {
 		if len(h.DNS) == 0 {
 			continue

@@ -71,7 +71,7 @@ func question(id uint16, name string, qtype uint16) ([]byte, error) {
 	msg = append(msg, 0, 1, 0, 0, 0, 0, 0, 0) // one question, nothing else
 	for label := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
 		if label == "" || len(label) > 63 {
-			return nil, fmt.Errorf("%q is no DNS name", name)
+			return nil, fmt.Errorf("%q is not a DNS name", name)
 		}
 		msg = append(msg, byte(len(label)))
 		msg = append(msg, label...)

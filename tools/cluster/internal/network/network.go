@@ -95,7 +95,7 @@ func CheckOutside(ip netip.Addr) error {
 	case ip.Zone() != "":
 		return fmt.Errorf("address %q: leave out the zone %q", ip, ip.Zone())
 	case !ip.IsGlobalUnicast(), ip.Is4() && ip.As4()[0] >= 240, ip.Is4() && ip.As4()[0] == 0:
-		return fmt.Errorf("address %q: it is no address of a host, use an ordinary unicast one such as 192.168.50.206", ip)
+		return fmt.Errorf("address %q is not a unicast address of a host: use one such as 192.168.50.206", ip)
 	}
 	for what, cidrs := range map[string][]netip.Prefix{"pods": PodCIDRs, "Services": ServiceCIDRs, "the node": linkCIDRs} {
 		for _, cidr := range cidrs {

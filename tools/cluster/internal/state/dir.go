@@ -43,7 +43,7 @@ func checkPrivate(dir string, uid int) error {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s is no folder: remove it", dir)
+		return fmt.Errorf("%s is not a folder: remove it", dir)
 	}
 	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != uid {
 		return fmt.Errorf("%s belongs to user id %d, not to %d: remove it, or set XDG_RUNTIME_DIR to a folder of your own",
