@@ -18,6 +18,7 @@ func TestRun(t *testing.T) {
 		{"a.md", "Misunderstandings, an upstanding default and a shapely layout.\n", nil},
 		{"a.md", "one\ntwo without\na word\n", []string{"2: without a word"}},
 		{"a.yaml", "# one without\n# a word\n", []string{"1: without # a word"}},
+		{"a.md", "<!-- test: a\nfault -->\n\nA fault.\n", []string{"4: fault"}},
 		{"a.md", "The key `faults` is now `findings`, not a fault.\n", []string{"1: fault"}},
 		{"a.md", "\"x\" is no format, there is no other, and it is no longer read.\n", []string{"1: is no format"}},
 		{"a.md", "JSON Schema draft-07, not a draft of it.\n", []string{"1: draft"}},
