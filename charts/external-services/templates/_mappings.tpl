@@ -1,4 +1,4 @@
-{{/* From values to mappings. A mapping is one entry of services in one namespace, as one plain
+{{/* From values to mappings. A mapping is one entry of services in one namespace, as one
 dict: the rules (_rules.tpl) check it and the other templates print it. */}}
 
 {{/* external-services.mappings puts the mappings of the release into the root context, which all

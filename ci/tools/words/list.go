@@ -36,6 +36,7 @@ var words = []word{
 	{`\bshapes?\b`, `"form" or "kind"`},
 	{`\bsettle[ds]?\b`, `"decide", or the state that is waited for`},
 	{`\b(lay|lays|laid|laying)\b`, `"merge" or "apply"`},
+	{`\bplain(ly)?\b`, `"clear", or nothing`},
 	{`\bdrafts?\b`, `"proposal", or the name of the thing`},
 }
 
