@@ -34,12 +34,12 @@ ones). Each problem comes with its likely cause and a fix. check changes nothing
 lists Services, EndpointSlices and, if an entry has some, Endpoints. If it may not list
 something, it says so.
 
-With -f, --set or --chart, the values say how the Services should be, and check does not
-read Helm's storage: for releases that Argo CD or another program applies.
+With -f, --set or --chart, check compares the cluster with values and does not read Helm's
+storage: for releases that Argo CD or another program applies.
 
 check resolves the names of ExternalName Services where it runs. --connect also connects
-to the addresses outside. Run that in a pod: another machine may reach fewer of them, or
-more.
+to the addresses outside. Run it in a pod: from another machine, other addresses may
+accept connections.
 
 To complete the names of releases, namespaces and entries in your shell, see
 extsvc completion --help.`,

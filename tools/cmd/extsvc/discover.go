@@ -32,14 +32,14 @@ func newDiscoverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discover [PATH...]",
 		Short: "Find the hosts outside that applications call",
-		Long: `Find the hosts outside the cluster that applications carry in their own configuration: in
-files and folders (Kubernetes manifests, Helm values, Compose, .env, properties, ini, TOML,
-JSON, YAML and XML), or without a path in the environment, arguments and ConfigMaps of a
-namespace. Each host comes with who refers to it, and with what to write in its place.
-Nothing changes, and no value of a setting is printed: only hosts, ports and keys.
+		Long: `Find the hosts outside the cluster in the configuration of your applications: in files and
+folders (Kubernetes manifests, Helm values, Compose, .env, properties, ini, TOML, JSON, YAML
+and XML), or without a path in the environment, arguments and ConfigMaps of a namespace. The
+list says which settings refer to a host, and what to write in its place. discover changes
+nothing, and prints hosts, ports and keys, but no values of settings.
 
 -o values prints an entry for each host. With --mapped and the values of -f, or --release,
-discover says how many references use the name of an entry already, and what to write in
+discover says how many references already use the name of an entry, and what to write in
 the others.
 
 discover leaves out anything that is perhaps not a host, or perhaps in the cluster. --all

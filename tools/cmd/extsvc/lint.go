@@ -27,10 +27,10 @@ func newLintCommand() *cobra.Command {
 		Use:   "lint [RELEASE]",
 		Short: "Find the errors in values, and where they are",
 		Long: `Find the errors in values files, in one run: the file and line, what is wrong, and what
-to write instead. The files are layered as Helm layers them, and the schema and the
-templates of the chart decide, so that what passes here passes helm template.
+to write instead. lint merges the files as Helm does, and applies the schema and the
+templates of the chart: values that pass lint pass helm template.
 
-Hints are about what works and may surprise. They do not count.`,
+Hints are about values that work and may surprise. They do not change the exit code.`,
 		Example: `  extsvc lint -f values.yaml
   extsvc lint -n shop -f base.yaml -f prod.yaml --set endpoints.kind=Endpoints
   extsvc lint -f values.yaml -o github`,

@@ -25,9 +25,9 @@ func newPlanCommand() *cobra.Command {
 		Short: "Show what an upgrade changes, and what can go wrong",
 		Long: `Show what helm upgrade would change in the entries of a release, and what can go
 wrong: what the cluster refuses or applies differently, and which connections fail. Each
-problem comes with a fix. plan changes nothing. It reads the release, and of the entries
-that change the Services, EndpointSlices, Endpoints, pods and namespaces. If it may not
-read something, it says so. A release that is not installed is compared with nothing.
+problem comes with a fix. plan changes nothing. It reads the release, and the Services,
+EndpointSlices, Endpoints, pods and namespaces of entries that change. If it may not read
+something, it says so. If the release is not installed, every entry is new.
 
 With --from, plan compares two sets of values, without a cluster.`,
 		Example: `  extsvc plan outside -n shop -f values.yaml

@@ -34,9 +34,9 @@ func newReportCommand() *cobra.Command {
 		Long: `Write a page with the state of every entry of a release (external, both or cluster, and
 the share of the pods), what the cluster routes its connections to, and the findings of
 extsvc check. With --discover or --discover-namespace it also shows how many references of
-your applications use the name of an entry, and where they still carry a host outside, as in
-extsvc discover --mapped. The page is one file without scripts: it can be mailed, kept and
-printed. With -f, --set or --chart, the values say which entries there are, as in extsvc check.
+your applications use the name of an entry, and which settings still have a host outside, as in
+extsvc discover --mapped. The page is one file without scripts, to mail, keep and print. With -f,
+--set or --chart, report reads the entries from values, as extsvc check does.
 
 report changes nothing, and needs the permissions of extsvc check, and for
 --discover-namespace those of extsvc discover.`,

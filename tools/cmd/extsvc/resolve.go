@@ -29,10 +29,10 @@ func newResolveCommand() *cobra.Command {
 		Use:   "resolve",
 		Short: "Replace the DNS names in values by their addresses",
 		Long: `Print values with the addresses of today in place of the DNS names under addresses, for
-clusters that may not run the resolver: a pipeline runs it before each upgrade. The files
-are layered as Helm layers them. Names are asked for from this machine. The keys resolve and
-healthCheck, which need the resolver, are removed; resolver.allowedNames, allowedCIDRs and
-deniedCIDRs apply.`,
+clusters that may not run the resolver. Run it in a pipeline before each upgrade. resolve
+merges the files as Helm does, asks DNS from this machine, applies resolver.allowedNames,
+allowedCIDRs and deniedCIDRs, and removes the keys resolve and healthCheck, which need the
+resolver.`,
 		Example: `  extsvc resolve -f values.yaml | helm upgrade --install outside external-services -f -
   extsvc resolve -f values.yaml --nameserver 10.0.0.53:53
   extsvc resolve -f values.yaml -o json | jq -r '.replaced[] | .host + " " + (.addresses | join(","))'`,

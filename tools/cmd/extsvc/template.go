@@ -18,8 +18,8 @@ func newTemplateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "template [RELEASE]",
 		Short: "Print the objects that values render",
-		Long: `Print the objects that values render, as helm template does. The values are checked by
-the schema and the rules of the chart, and the objects, strictly, by the types of the
+		Long: `Print the objects that values render, as helm template does. template checks the values
+with the schema and the rules of the chart, and the objects strictly with the types of the
 Kubernetes API.`,
 		Example: `  extsvc template -f values.yaml
   extsvc template outside -n shop -f base.yaml -f prod.yaml --set endpoints.kind=Endpoints`,
