@@ -52,7 +52,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"restart", "etcd", "--down", "-1s", "--name", unused}, 1, "--down -1s: use a time of 0s or more"},
 		{[]string{"add-outside", "a", "--name", unused}, 1, "an outside host needs an address: add --ip"},
 		{[]string{"add-outside", "a", "--ip", "1.2.3", "--name", unused}, 1, `--ip "1.2.3": use an IP address such as`},
-		{[]string{"add-outside", "a", "--ip", "127.0.0.1", "--name", unused}, 1, `address "127.0.0.1": it is no address of a host`},
+		{[]string{"add-outside", "a", "--ip", "127.0.0.1", "--name", unused}, 1, `address "127.0.0.1" is not a unicast address of a host`},
 		{[]string{"add-outside", "a", "--ip", "192.0.2.1", "--ip", "192.0.2.1", "--name", unused}, 1, `address "192.0.2.1" is named twice`},
 		{[]string{"add-outside", "a", "--ip", "192.0.2.1", "--dns", "X", "--name", unused}, 1, `DNS name "X": use lower-case labels`},
 		{[]string{"add-outside", "a", "--ip", "192.0.2.1", "--dns", "x", "--dns", "x", "--name", unused}, 1, `DNS name "x" is named twice`},
