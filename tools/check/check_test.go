@@ -145,7 +145,7 @@ func TestAssess(t *testing.T) {
 		{"healthy and headless", headless, func(*live) {}, nil, "2 own", ""},
 		{"healthy Endpoints", legacy, func(*live) {}, nil, "1 own", ""},
 		{"healthy and parked", parked, func(f *live) { pods(f) }, nil, "1 own", ""},
-		{"healthy with both", both, func(f *live) { pods(f, "10.244.0.1") }, nil, "1 own, 1 pods", ""},
+		{"healthy with both", both, func(f *live) { pods(f, "10.244.0.1") }, nil, "1 own, 1 pod", ""},
 		{"healthy pods", cluster, func(f *live) { pods(f, "10.244.0.1", "10.244.0.2") }, nil, "2 pods", ""},
 		{"healthy alias", alias, func(*live) {}, nil, "-", ""},
 		{"no Service", web, func(f *live) { delete(f.Services, key) }, []string{"error service-missing"}, "-", "helm upgrade outside -n shop"},
@@ -165,13 +165,13 @@ func TestAssess(t *testing.T) {
 		{"an affinity", web, func(f *live) { f.Services[key].Spec.SessionAffinity = corev1.ServiceAffinityClientIP }, []string{"warning drift"}, "2 own", "sessionAffinity is ClientIP, expected None"},
 		{"a label", web, func(f *live) { f.Services[key].Labels["external-services/backend"] = "both" }, []string{"warning drift"}, "2 own", "backend is both, expected external"},
 		{"another port", web, func(f *live) { f.Services[key].Spec.Ports[0].Port = 81 }, []string{"error drift"}, "2 own", "ports: missing tcp 80, unexpected tcp 81"},
-		{"another selector", both, func(f *live) { f.Services[key].Spec.Selector["app"] = "b"; pods(f, "10.244.0.1") }, []string{"error drift"}, "1 own, 1 pods", "selector is app=b, expected app=web"},
+		{"another selector", both, func(f *live) { f.Services[key].Spec.Selector["app"] = "b"; pods(f, "10.244.0.1") }, []string{"error drift"}, "1 own, 1 pod", "selector is app=b, expected app=web"},
 		{"no slice at all", web, func(f *live) { f.Slices, f.Named = nil, nil }, []string{"error endpoints-missing"}, "2 missing", "Argo CD"},
 		{"no slice with both", both, func(f *live) {
 			f.Slices, f.Named = map[service.Key][]*discoveryv1.EndpointSlice{}, nil
 			pods(f, "10.244.0.1")
 		},
-			[]string{"error endpoints-missing"}, "1 pods, 1 missing", "CVE-2021-25740"},
+			[]string{"error endpoints-missing"}, "1 pod, 1 missing", "CVE-2021-25740"},
 		{"no slice of many", web, func(f *live) {
 			f.Slices, f.Named = nil, map[service.Key]*discoveryv1.EndpointSlice{{Namespace: "a", Name: "b"}: nil}
 		}, []string{"error endpoints-missing"}, "2 missing", "failed halfway"},
@@ -206,11 +206,11 @@ func TestAssess(t *testing.T) {
 		}, []string{"error drift", "error no-ready-endpoint"}, "2 own (2 not ready)", "None of the 2 endpoints"},
 		{"no pod", cluster, func(f *live) { pods(f) }, []string{"error no-pods"}, "-", "every connection fails"},
 		{"no pod, and addresses", both, func(f *live) { pods(f) }, []string{"warning no-pods"}, "1 own", "goes outside"},
-		{"no pod has the port", cluster, func(f *live) { f.add(sliceOf(key, "web-x", service.PodEndpoints, "b", "10.244.0.1")) }, []string{"error pod-port-missing"}, "1 pods", "tcp 80 -> 80"},
+		{"no pod has the port", cluster, func(f *live) { f.add(sliceOf(key, "web-x", service.PodEndpoints, "b", "10.244.0.1")) }, []string{"error pod-port-missing"}, "1 pod", "tcp 80 -> 80"},
 		{"no pod has a port", both, func(f *live) {
 			pods(f, "10.244.0.1")
 			f.Slices[key][1].Ports = nil
-		}, []string{"warning pod-port-missing"}, "1 own, 1 pods", "keeps going outside"},
+		}, []string{"warning pod-port-missing"}, "1 own, 1 pod", "keeps going outside"},
 		{"only some pods have the port", cluster, func(f *live) {
 			pods(f, "10.244.0.2")
 			f.add(sliceOf(key, "web-y", service.PodEndpoints, "b", "10.244.0.1"))

@@ -75,7 +75,7 @@ func TestNames(t *testing.T) {
 		{"healthy with pods", nameBoth, func(f *live) {
 			f.write("db.example", "10.0.4.1")
 			f.add(sliceOf(webKey, "web-x", service.PodEndpoints, "tcp", "10.244.0.1"))
-		}, nil, "1 followed, 1 pods", ""},
+		}, nil, "1 followed, 1 pod", ""},
 		{"draining", oneName, func(f *live) {
 			f.write("db.example", "10.0.4.1", "10.0.4.2").Endpoints[0].Conditions.Ready = &no
 		}, nil, "2 followed (1 not ready)", ""},
@@ -83,7 +83,7 @@ func TestNames(t *testing.T) {
 		{"pods have taken over", nameCluster, func(f *live) {
 			f.add(sliceOf(webKey, "web-x", service.PodEndpoints, "tcp", "10.244.0.1"))
 			f.say(failed, "db.example IPv4: nxdomain", never)
-		}, nil, "1 pods", ""},
+		}, nil, "1 pod", ""},
 		{"no pod has taken over", nameCluster, func(f *live) {
 			f.write("db.example", "10.0.4.1")
 			f.add(sliceOf(webKey, "web-x", service.PodEndpoints, "tcp"))

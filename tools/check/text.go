@@ -45,9 +45,9 @@ func (e *Entry) RoutesTo() string {
 		all, ready := e.count(class)
 		switch {
 		case all > ready:
-			parts = append(parts, fmt.Sprintf("%d %s (%d not ready)", all, class, all-ready))
+			parts = append(parts, fmt.Sprintf("%s (%d not ready)", counted(all, class), all-ready))
 		case all > 0:
-			parts = append(parts, fmt.Sprintf("%d %s", all, class))
+			parts = append(parts, counted(all, class))
 		}
 	}
 	if len(e.Missing) > 0 {
@@ -61,6 +61,14 @@ func (e *Entry) RoutesTo() string {
 		parts = append(parts, fmt.Sprintf("%s in %s", findings.Some(r.Addresses, ", "), latency(r.Millis)))
 	}
 	return cmp.Or(strings.Join(parts, ", "), "-")
+}
+
+// counted says how many endpoints of a class there are: "2 own", "1 pod".
+func counted(number int, class service.Class) string {
+	if number == 1 && class == service.Pods {
+		return "1 pod"
+	}
+	return fmt.Sprintf("%d %s", number, class)
 }
 
 func latency(millis float64) string { return fmt.Sprintf("%.1f ms", millis) }
