@@ -365,6 +365,30 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// The first screen of the READMEs, which ends with the first heading, shows an entry, says how to install
+// the chart and when not to use it.
+func TestFirstScreen(t *testing.T) {
+	const most = 62 // lines: those of the two columns are next to each other
+	for path, words := range map[string][]string{
+		"README.md":       {"A Helm chart that", "\nservices:\n", "\n**Install**", "\nhelm install ", "\n**Do not use it**"},
+		"README.zh-CN.md": {"这个 Helm chart ", "\nservices:\n", "\n**安装**", "\nhelm install ", "\n**不适合的场合**"},
+	} {
+		d, err := readDocument(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		screen, _, _ := strings.Cut(d.text, "\n## ")
+		if lines := strings.Count(screen, "\n"); lines > most {
+			t.Errorf("%s: the first screen has %d lines, want at most %d", path, lines, most)
+		}
+		for _, word := range words {
+			if !strings.Contains(screen, word) {
+				t.Errorf("%s: %q is not on the first screen", path, word)
+			}
+		}
+	}
+}
+
 // The list of examples has every example.
 func TestExamplesAreListed(t *testing.T) {
 	const list = "values-examples/README.md"
