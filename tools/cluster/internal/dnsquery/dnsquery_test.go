@@ -112,7 +112,7 @@ func TestQueryFailures(t *testing.T) {
 	}
 	conn := serve(t, func(string, uint16) ([][]byte, byte) { return nil, 0 })
 	for _, bad := range []string{"", "a..b", strings.Repeat("a", 64)} {
-		if _, err := Query(conn, bad, time.Second); err == nil || !strings.Contains(err.Error(), "no DNS name") {
+		if _, err := Query(conn, bad, time.Second); err == nil || !strings.Contains(err.Error(), "is not a DNS name") {
 			t.Errorf("Query(%q) = %v", bad, err)
 		}
 	}

@@ -35,10 +35,10 @@ func TestEnsurePrivateRefusesPlantedFolders(t *testing.T) {
 		{name: "readable by others", want: "chmod 0700", plant: func(path string) error {
 			return os.Mkdir(path, 0o755)
 		}},
-		{name: "symbolic link", want: "no folder", plant: func(path string) error {
+		{name: "symbolic link", want: "is not a folder", plant: func(path string) error {
 			return os.Symlink(filepath.Dir(path), path)
 		}},
-		{name: "file", want: "no folder", plant: func(path string) error {
+		{name: "file", want: "is not a folder", plant: func(path string) error {
 			return os.WriteFile(path, nil, 0o600)
 		}},
 		{name: "of another user", want: "belongs to user id 65534", needsRoot: true, plant: func(path string) error {
