@@ -206,6 +206,11 @@ func (s *apiServer) send(ctx context.Context, path, name string, body []byte, ho
 	switch status.Status().Code {
 	case http.StatusUnprocessableEntity, http.StatusBadRequest, http.StatusRequestEntityTooLarge:
 		return err.Error(), nil
+	case http.StatusForbidden:
+		// the admission plugin ServiceAccount says so of the annotation kubernetes.io/config.mirror
+		if strings.Contains(err.Error(), "a mirror pod may not") {
+			return err.Error(), nil
+		}
 	case http.StatusInternalServerError:
 		// server-side apply says so of a body that it cannot read
 		if strings.Contains(err.Error(), "error decoding patch") || strings.Contains(err.Error(), "failed to create typed patch") {
