@@ -215,6 +215,12 @@ $(BIN)/krew: ci/tools/go.mod
 $(BIN)/traefik: ci/traefik/go.mod
 	@$(LATE_GC) $(PROGRESS) traefik go -C ci/traefik build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/traefik/traefik/v3/cmd/traefik
 
+$(BIN)/helm-controller $(BIN)/source-controller: $(BIN)/%: ci/flux/go.mod
+	@$(LATE_GC) $(PROGRESS) "Flux's $*" go -C ci/flux build -v -ldflags '-s -w' -o '$(CURDIR)/$@' github.com/fluxcd/$*
+
+$(BIN)/argocd: ci/argocd/go.mod ci/argocd/main.go
+	@$(LATE_GC) $(PROGRESS) "Argo CD $(ARGOCD_VERSION)" go -C ci/argocd build -v -ldflags '-s -w' -o '$(CURDIR)/$@' .
+
 $(BIN)/licenses $(BIN)/suite $(BIN)/words: $(BIN)/%: ci/tools/go.mod $(wildcard ci/tools/licenses/*.go ci/tools/suite/*.go ci/tools/words/*.go)
 	@$(LATE_GC) $(PROGRESS) $* go -C ci/tools build -v -o '$(CURDIR)/$@' ./$*
 
