@@ -1,6 +1,7 @@
 package argocd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"external-services/tests/internal/advice"
 	"external-services/tests/internal/clients"
@@ -113,14 +115,12 @@ func TestIgnoredUpdates(t *testing.T) {
 		}
 		start := time.Now()
 		edit.Do(t, cluster, namespace, namespace)
-		for time.Since(start) < 10*time.Second {
-			if right() == nil {
-				t.Logf("it is put right after %s", time.Since(start))
-				return nil
-			}
-			time.Sleep(10 * time.Millisecond)
+		isRight := func(context.Context) (bool, error) { return right() == nil, nil }
+		if err := wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, 10*time.Second, true, isRight); err != nil {
+			return fmt.Errorf("it is not within 10 seconds: %w", err)
 		}
-		return errors.New("it is not within 10 seconds")
+		t.Logf("it is put right after %s", time.Since(start))
+		return nil
 	})
 }
 
