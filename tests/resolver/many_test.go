@@ -85,10 +85,10 @@ func manyNames(t *testing.T, entries, each, questions int) {
 }
 
 // heap is the size of what the replica keeps, in MiB. With the resolver's setting, garbage is collected when the heap
-// has grown by half of that: https://pkg.go.dev/runtime#MemStats, NextGC.
+// has grown by a quarter of that: https://pkg.go.dev/runtime#MemStats, NextGC.
 func (r *replica) heap() float64 {
 	r.t.Helper()
-	return r.anyMetric("go_memstats_next_gc_bytes") / 1.5 / (1 << 20)
+	return r.anyMetric("go_memstats_next_gc_bytes") / 1.25 / (1 << 20)
 }
 
 // processor is the time of a processor that the replica has used.

@@ -188,10 +188,10 @@ func refusedText(refused map[netip.Addr]string) string {
 }
 
 // reference is a Service to write Events about.
-func (r *Resolver) reference(key types.NamespacedName) *corev1.Service {
+func (r *Resolver) reference(key types.NamespacedName) *metav1.PartialObjectMetadata {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := &corev1.Service{
+	out := &metav1.PartialObjectMetadata{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
 	}

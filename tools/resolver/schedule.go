@@ -54,9 +54,22 @@ func (s *schedule[K]) next(ctx context.Context) bool {
 	s.note(key, true)
 	defer s.note(key, false)
 	if after, again := s.run(ctx, key); again {
-		s.queue.AddAfter(key, after)
+		s.queue.AddAfter(key, untilTick(after, time.Now()))
 	}
 	return true
+}
+
+// tick is what due times are rounded up to. The process wakes once for all tasks of a tick, where waking for
+// each of them would cost about as much as asking DNS does.
+const tick = 100 * time.Millisecond
+
+// untilTick returns the time until the first tick that is not before a due time.
+func untilTick(after time.Duration, now time.Time) time.Duration {
+	due := now.Add(after)
+	if rounded := due.Truncate(tick); rounded.Before(due) {
+		due = rounded.Add(tick)
+	}
+	return due.Sub(now)
 }
 
 func (s *schedule[K]) note(key K, running bool) {

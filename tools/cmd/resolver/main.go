@@ -26,7 +26,7 @@ var version = "devel"
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // collect at 1.5 times the live heap, where the default is twice
+		debug.SetGCPercent(25) // collect at 1.25 times the live heap, where the default is twice
 	}
 	if err := newCommand(os.Stderr).ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		fmt.Fprintln(os.Stderr, "resolver:", err)

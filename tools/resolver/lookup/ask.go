@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 
 	"github.com/miekg/dns"
 )
@@ -62,11 +63,10 @@ func overUDP(ctx context.Context, server string, query *dns.Msg) (Answer, *Error
 		return Answer{}, socketFailure(ctx, err)
 	}
 	defer closeConn()
+	buffer := buffers.Get().(*[readSize]byte)
+	defer buffers.Put(buffer)
 	for skipped := 0; ; skipped++ {
-		packet, err := conn.ReadMsgHeader(nil)
-		if errors.Is(err, dns.ErrShortRead) {
-			continue
-		}
+		n, err := conn.Read(buffer[:])
 		if err != nil {
 			failure := socketFailure(ctx, err)
 			if skipped > 0 {
@@ -74,12 +74,15 @@ func overUDP(ctx context.Context, server string, query *dns.Msg) (Answer, *Error
 			}
 			return Answer{}, failure
 		}
-		answer, failure := readAnswer(packet, query)
+		answer, failure := readAnswer(buffer[:n], query)
 		if failure != unrelated {
 			return answer, failure
 		}
 	}
 }
+
+// buffers are for UDP answers, which are read out of them.
+var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // overTCP takes the first message that comes back. Without one the Reason stays Truncated.
 func overTCP(ctx context.Context, server string, query *dns.Msg) (Answer, *Error) {
