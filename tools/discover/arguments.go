@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"external-services/tools/discover/syntax"
 )
 
 // isArguments says whether a list is a command line.
@@ -28,23 +30,23 @@ func isName(text string) bool { return name.MatchString(text) }
 
 // arguments collects the settings of a command line: --key=value, --key value, -Dkey=value and KEY=value. A word
 // without a key has the key "args".
-func (c *collector) arguments(list *node) {
+func (c *collector) arguments(list *syntax.Node) {
 	g := c.newGroup()
-	items := list.items
-	if list.kind == scalar {
-		items = []*node{list}
+	items := list.Items
+	if list.Kind == syntax.Scalar {
+		items = []*syntax.Node{list}
 	}
 	pending := ""
 	for _, item := range items {
 		for _, word := range wordsOfLine(item) {
-			match := flagAndValue.FindStringSubmatch(word.text)
-			flagName := flag.FindStringSubmatch(word.text)
+			match := flagAndValue.FindStringSubmatch(word.Text)
+			flagName := flag.FindStringSubmatch(word.Text)
 			switch {
 			case flagName != nil:
 				pending = flagName[1]
 				continue
 			case match != nil && !strings.Contains(match[1], "://"):
-				g.add([]string{match[1]}, &node{line: word.line, text: unquote(match[2])}, false)
+				g.add([]string{match[1]}, &syntax.Node{Line: word.Line, Text: unquote(match[2])}, false)
 			default:
 				key := pending
 				if key == "" {
@@ -58,13 +60,13 @@ func (c *collector) arguments(list *node) {
 }
 
 // wordsOfLine splits an argument that is a script into its words.
-func wordsOfLine(n *node) (words []*node) {
-	if n.kind != scalar {
+func wordsOfLine(n *syntax.Node) (words []*syntax.Node) {
+	if n.Kind != syntax.Scalar {
 		return nil
 	}
-	for i, line := range strings.Split(n.text, "\n") {
-		number := n.line
-		if n.block {
+	for i, line := range strings.Split(n.Text, "\n") {
+		number := n.Line
+		if n.Block {
 			number += i + 1
 		}
 		fields := strings.Fields(line)
@@ -72,7 +74,7 @@ func wordsOfLine(n *node) (words []*node) {
 			continue // a comment of a script
 		}
 		for _, field := range fields {
-			words = append(words, &node{line: number, text: unquote(field)})
+			words = append(words, &syntax.Node{Line: number, Text: unquote(field)})
 		}
 	}
 	return words

@@ -4,7 +4,9 @@ import (
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
+	"k8s.io/apimachinery/pkg/util/sets"
 
+	"external-services/tools/discover/hosts"
 	"external-services/tools/service"
 )
 
@@ -19,7 +21,7 @@ const (
 
 // classify says where the host of a reference is, by the Services that were read.
 func (s *Scan) classify(r Reference) class {
-	if isIP(r.Host) {
+	if hosts.IsIP(r.Host) {
 		for _, clusterIP := range s.services {
 			if clusterIP == r.Host {
 				return inside
@@ -48,12 +50,12 @@ func (s *Scan) classify(r Reference) class {
 
 // privateDomains are top-level domains that are not in the Internet: those of RFC 6761, 6762 and 8375, and those that
 // people use inside of companies and homes.
-var privateDomains = setOf(`example test local internal lan corp home intranet private arpa localnet office company domain`)
+var privateDomains = sets.New(strings.Fields(`example test local internal lan corp home intranet private arpa localnet office company domain`)...)
 
 // isTopLevel says whether a label is a top-level domain, and not the name of a namespace.
 func isTopLevel(label string) bool {
 	_, isManaged := publicsuffix.PublicSuffix("a." + label)
-	return isManaged || privateDomains[label]
+	return isManaged || privateDomains.Has(label)
 }
 
 // hasService says whether a Service was read. One in a file without a namespace may be in any.

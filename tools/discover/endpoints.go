@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"external-services/tools/discover/hosts"
 	"external-services/tools/findings"
 )
 
@@ -129,7 +130,7 @@ func (e *Endpoint) note() string {
 		return "mongodb+srv asks DNS for the SRV records of the name itself, which an alias does not have: use the mongodb:// URL of its hosts"
 	case has("kafka", "plaintext", "sasl_plaintext", "sasl_ssl"):
 		return "Kafka brokers tell clients where to connect next: set advertised.listeners to the names of the entries too"
-	case isIP(e.Host) && len(e.Ports) == 0:
+	case hosts.IsIP(e.Host) && len(e.Ports) == 0:
 		return "no setting has the port: write the ports of the Service"
 	case strings.Contains(e.Host, "_"):
 		return "Kubernetes refuses a name with an underscore: use another name of the host, or its IP address"

@@ -7,14 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"external-services/tools/discover/syntax"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // MaxFileSize is the size in bytes up to which a file is read: configuration is smaller, and data is not read.
 const MaxFileSize = 2 << 20
 
 // skippedFolders hold what people did not write as configuration of an application.
-var skippedFolders = setOf(`.git .hg .svn .github .gitlab .circleci node_modules bower_components vendor .terraform .venv venv
-	__pycache__ .idea .vscode .gradle .mvn .tox .cache site-packages`)
+var skippedFolders = sets.New(strings.Fields(`.git .hg .svn .github .gitlab .circleci node_modules bower_components vendor .terraform .venv venv
+	__pycache__ .idea .vscode .gradle .mvn .tox .cache site-packages`)...)
 
 // ReadPaths reads files and folders, with the folders in them. The error is that of a path that does not exist.
 func (s *Scan) ReadPaths(paths []string) error {
@@ -27,7 +31,7 @@ func (s *Scan) ReadPaths(paths []string) error {
 			switch {
 			case err != nil:
 				s.notRead(file, 0, "it cannot be opened", "Allow reading it, and run the command again.")
-			case entry.IsDir() && file != path && skippedFolders[entry.Name()]:
+			case entry.IsDir() && file != path && skippedFolders.Has(entry.Name()):
 				return fs.SkipDir
 			case entry.Type().IsRegular():
 				s.readPath(file)
@@ -43,7 +47,7 @@ func (s *Scan) ReadPaths(paths []string) error {
 
 // readPath reads a file if its name is that of configuration.
 func (s *Scan) readPath(file string) {
-	if !mayBeSettings(file) {
+	if !syntax.MayBeSettings(filepath.ToSlash(file)) {
 		return
 	}
 	info, err := os.Stat(file)
@@ -64,10 +68,4 @@ func (s *Scan) readPath(file string) {
 		s.Progress(fmt.Sprintf("read %d files", s.read.Files))
 	}
 	s.ReadFile(filepath.ToSlash(file), text)
-}
-
-// mayBeSettings says whether the name of a file is that of configuration.
-func mayBeSettings(file string) bool {
-	base := strings.ToLower(filepath.Base(file))
-	return byContent[filepath.Ext(base)] || formatOf(file, "") != ""
 }

@@ -3,6 +3,8 @@ package discover
 import (
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // role is what a key says about its value.
@@ -18,49 +20,41 @@ const (
 	ignored      // never something to call: image, listen, xmlns, version
 )
 
-func setOf(words string) map[string]bool {
-	set := map[string]bool{}
-	for word := range strings.FieldsSeq(words) {
-		set[word] = true
-	}
-	return set
-}
-
 var (
 	// addressWords end the keys of something to call.
-	addressWords = setOf(`host hosts hostname hostnames server servers endpoint endpoints address addresses addr addrs ip ips
+	addressWords = sets.New(strings.Fields(`host hosts hostname hostnames server servers endpoint endpoints address addresses addr addrs ip ips
 		url urls uri uris broker brokers node nodes bootstrap seed seeds upstream upstreams target targets dsn connect proxy
 		peer peers primary secondary replica replicas master slave quorum relay smarthost fqdn sentinel sentinels connection
-		contactpoints contact points connectionstring datasource gateway collector backend`)
+		contactpoints contact points connectionstring datasource gateway collector backend`)...)
 
 	// weakWords are those of addressWords that also end the keys of other words: replica: true, connection: mysql.
-	weakWords = setOf(`connect proxy target targets primary secondary replica replicas master slave quorum connection connections
-		connectionstring datasource gateway collector backend relay node nodes`)
+	weakWords = sets.New(strings.Fields(`connect proxy target targets primary secondary replica replicas master slave quorum connection connections
+		connectionstring datasource gateway collector backend relay node nodes`)...)
 
 	// secretWords are in the keys of secrets.
-	secretWords = setOf(`password passwd pass pwd passphrase secret secrets token key apikey credential credentials private
-		signature salt pin bearer authorization cookie sessionid`)
+	secretWords = sets.New(strings.Fields(`password passwd pass pwd passphrase secret secrets token key apikey credential credentials private
+		signature salt pin bearer authorization cookie sessionid`)...)
 
 	// ignoredWords are in the keys of what is not called, wherever in the key they are.
-	ignoredWords = setOf(`image images license homepage documentation docs doc readme cidr cidrs netmask subnet subnets mask
+	ignoredWords = sets.New(strings.Fields(`image images license homepage documentation docs doc readme cidr cidrs netmask subnet subnets mask
 		origins origin cors allowed allowlist whitelist vhost virtualhost xmlns changelog bugs icon logo maintainer maintainers
 		bind listen listener listeners listening advertised regex regexp pattern format template description comment help example
 		noproxy email mail mailto from sender recipient recipients cron schedule timezone locale mime checksum sha256 digest
-		apiversion namespace serializer deserializer trusted`)
+		apiversion namespace serializer deserializer trusted`)...)
 
 	// lastIgnored end the keys of what is not called, and lastWords the keys of words.
-	lastIgnored = setOf(`version schema schemas class classname package dialect repository repo repositories ns`)
-	lastWords   = setOf(`file filename path dir directory driver name domain realm algorithm interval timeout prefix suffix username
-		user database db topic queue exchange region zone bucket type mode level size`)
+	lastIgnored = sets.New(strings.Fields(`version schema schemas class classname package dialect repository repo repositories ns`)...)
+	lastWords   = sets.New(strings.Fields(`file filename path dir directory driver name domain realm algorithm interval timeout prefix suffix username
+		user database db topic queue exchange region zone bucket type mode level size`)...)
 
 	// ownWords are in the keys of the addresses of the application itself.
-	ownWords = setOf(`public external callback redirect canonical self site root frontend advertise`)
+	ownWords = sets.New(strings.Fields(`public external callback redirect canonical self site root frontend advertise`)...)
 
 	// ignoredAbove are keys of which nothing below is called by an application.
-	ignoredAbove = setOf(`ingress ingresses ingressroute httproute tls certificate certificates labels annotations metadata
+	ignoredAbove = sets.New(strings.Fields(`ingress ingresses ingressroute httproute tls certificate certificates labels annotations metadata
 		image images podlabels podannotations nodeselector affinity tolerations livenessprobe readinessprobe startupprobe
 		resources volumes volumemounts repositories logger loggers dependencies devdependencies xmlns licenses maintainers networkpolicy
-		servicemonitor podmonitor hostaliases dnsconfig securitycontext cors openapi swagger virtualhosts docs doc documentation license`)
+		servicemonitor podmonitor hostaliases dnsconfig securitycontext cors openapi swagger virtualhosts docs doc documentation license`)...)
 )
 
 // roleOf is the role of a key, by the words of its last part, and by the parts above.
@@ -70,24 +64,22 @@ func roleOf(path []string) role {
 		return neutral
 	}
 	words := wordsOf(parts[len(parts)-1])
-	hasWord := func(set map[string]bool) bool {
-		return slices.ContainsFunc(words, func(word string) bool { return set[word] })
-	}
+	hasWord := func(set sets.Set[string]) bool { return set.HasAny(words...) }
 	last := previous(words)
-	isCalled := addressWords[last]
+	isCalled := addressWords.Has(last)
 	isMailServer := isCalled && hasWord(mailWords) && !hasWord(senderWords)
 	switch {
 	case slices.ContainsFunc(parts[:len(parts)-1], isIgnoredAbove), slices.Contains([]string{"$schema", "@context", "xsi"}, parts[0]):
 		return ignored
-	case lastIgnored[last], hasWord(ignoredWords) && !isMailServer, last == "proxy" && slices.Contains(words, "no"):
+	case lastIgnored.Has(last), hasWord(ignoredWords) && !isMailServer, last == "proxy" && slices.Contains(words, "no"):
 		return ignored
 	case hasWord(secretWords) && (!isCalled || last == "connection"):
 		return secret
 	case isOwn(parts, words):
 		return own
-	case lastWords[last]:
+	case lastWords.Has(last):
 		return word
-	case isCalled && weakWords[last]:
+	case isCalled && weakWords.Has(last):
 		return weak
 	case isCalled:
 		return address
@@ -104,22 +96,22 @@ func partsOf(path []string) (parts []string) {
 }
 
 func isIgnoredAbove(part string) bool {
-	return ignoredAbove[strings.ToLower(strings.ReplaceAll(part, "-", ""))]
+	return ignoredAbove.Has(strings.ToLower(strings.ReplaceAll(part, "-", "")))
 }
 
 var (
 	// mailWords are of a mail server in a key that ends with an address word: MAIL_HOST.
-	mailWords   = setOf(`mail email`)
-	senderWords = setOf(`from sender recipient recipients mailto allowed`)
+	mailWords   = sets.New(strings.Fields(`mail email`)...)
+	senderWords = sets.New(strings.Fields(`from sender recipient recipients mailto allowed`)...)
 
 	// ownPlaces are where servers set the address that they listen on.
-	ownPlaces = setOf(`server webserver http https management web api admin metrics`)
-	ownKeys   = setOf(`address host addr hostname ip`)
+	ownPlaces = sets.New(strings.Fields(`server webserver http https management web api admin metrics`)...)
+	ownKeys   = sets.New(strings.Fields(`address host addr hostname ip`)...)
 )
 
 // isOwn says whether a key is about the application itself: app.url, publicUrl, and server.address at the top.
 func isOwn(parts, words []string) bool {
-	if slices.ContainsFunc(words, func(word string) bool { return ownWords[word] }) {
+	if ownWords.HasAny(words...) {
 		return true
 	}
 	if len(words) == 2 && words[0] == "app" && (words[1] == "url" || words[1] == "host") {
@@ -129,14 +121,14 @@ func isOwn(parts, words []string) bool {
 		return parts[0] == "hostname"
 	}
 	isBase := len(words) == 2 && words[0] == "base" && words[1] == "url"
-	return len(parts) == 2 && ownPlaces[strings.ToLower(parts[0])] && (isBase || ownKeys[strings.ToLower(parts[1])])
+	return len(parts) == 2 && ownPlaces.Has(strings.ToLower(parts[0])) && (isBase || ownKeys.Has(strings.ToLower(parts[1])))
 }
 
 // portKeys are the words of the keys that the port of a host may have.
 func portKeys(words []string) []string {
 	text := strings.Join(words, " ")
 	keys := []string{text + " port"}
-	for i := len(words) - 1; i >= 0 && addressWords[words[i]]; i-- {
+	for i := len(words) - 1; i >= 0 && addressWords.Has(words[i]); i-- {
 		keys = append(keys, strings.TrimSpace(strings.Join(words[:i], " ")+" port"))
 	}
 	return keys

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"external-services/charts"
+	"external-services/tools/discover/syntax"
 	"external-services/tools/service"
 )
 
@@ -30,7 +32,7 @@ var (
 // the containers of workloads, ConfigMaps, and Secrets if they are asked for. It lists each kind in pages, and keeps
 // only the references. Whatever the user may not list is a finding; the error is that of the context.
 func (s *Scan) ReadCluster(ctx context.Context, client kubernetes.Interface, namespace string) error {
-	r := &liveReader{Scan: s, ctx: ctx, namespace: namespace, where: orElse(namespace, "all namespaces")}
+	r := &liveReader{Scan: s, ctx: ctx, namespace: namespace, where: cmp.Or(namespace, "all namespaces")}
 	s.sources = append(s.sources, r.where)
 	core, apps, batch := client.CoreV1(), client.AppsV1(), client.BatchV1()
 	list(r, service.Services, core.Services(namespace).List, func(o *corev1.Service) {
@@ -105,10 +107,10 @@ func (r *liveReader) read(kind string, o metav1.Object, parts map[string]any) {
 	parts["metadata"] = map[string]string{"name": o.GetName(), "namespace": o.GetNamespace()}
 	text, err := json.Marshal(parts)
 	if err == nil {
-		var document *node
-		if document, err = readJSON(string(text)); err == nil {
+		var documents []*syntax.Node
+		if documents, err = syntax.Parse(string(text), syntax.JSON); err == nil {
 			r.Scan.read.Objects++
-			r.readDocument(Place{}, document)
+			r.readDocument(Place{}, documents[0])
 		}
 	}
 	if err != nil {

@@ -1,57 +1,60 @@
 package discover
 
 import (
+	"cmp"
 	"encoding/base64"
 	"slices"
 	"strings"
+
+	"external-services/tools/discover/syntax"
 )
 
 // document collects the settings of a document: what an object of Kubernetes says to an application, what a Compose
 // file says to its services, or all of any other file.
-func (c *collector) document(n *node) {
+func (c *collector) document(n *syntax.Node) {
 	switch {
-	case n.get("entries") != nil && n.get("apiVersion") != nil: // the index of a repository of charts
+	case n.Get("entries") != nil && n.Get("apiVersion") != nil: // the index of a repository of charts
 	case isObject(n):
 		c.object(n)
 	case isCompose(n):
 		c.compose(n)
-	case n.get("configMapGenerator") != nil:
+	case n.Get("configMapGenerator") != nil:
 		c.kustomization(n)
 	default:
 		c.tree(nil, n)
 	}
 }
 
-func isObject(n *node) bool {
-	return n.get("apiVersion").scalarText() != "" && n.get("kind").scalarText() != ""
+func isObject(n *syntax.Node) bool {
+	return n.Get("apiVersion").ScalarText() != "" && n.Get("kind").ScalarText() != ""
 }
 
 // object collects the settings of an object of Kubernetes. Kinds that neither run containers nor hold settings, such
 // as an Ingress, refer to nothing outside.
-func (c *collector) object(n *node) {
-	kind := n.get("kind").scalarText()
-	if kind == "List" || strings.HasSuffix(kind, "List") && n.get("items") != nil {
-		for _, item := range n.get("items").list() {
+func (c *collector) object(n *syntax.Node) {
+	kind := n.Get("kind").ScalarText()
+	if kind == "List" || strings.HasSuffix(kind, "List") && n.Get("items") != nil {
+		for _, item := range n.Get("items").List() {
 			c.document(item)
 		}
 		return
 	}
 	outer := c.place
 	defer func() { c.place = outer }()
-	meta := n.get("metadata")
-	c.place.Kind, c.place.Name = kind, meta.get("name").scalarText()
-	c.place.Namespace = orElse(meta.get("namespace").scalarText(), c.namespace)
+	meta := n.Get("metadata")
+	c.place.Kind, c.place.Name = kind, meta.Get("name").ScalarText()
+	c.place.Namespace = cmp.Or(meta.Get("namespace").ScalarText(), c.namespace)
 	switch kind {
 	case "ConfigMap":
-		c.data(n.get("data"))
+		c.data(n.Get("data"))
 	case "Secret":
 		c.secret(n)
 	case "Kustomization", "Component":
 		c.kustomization(n)
 	case "HelmRelease":
-		c.tree(nil, n.at("spec", "values"))
+		c.tree(nil, n.At("spec", "values"))
 	case "Application":
-		for _, source := range append(n.at("spec", "sources").list(), n.at("spec", "source")) {
+		for _, source := range append(n.At("spec", "sources").List(), n.At("spec", "source")) {
 			c.argoSource(source)
 		}
 	default:
@@ -59,33 +62,26 @@ func (c *collector) object(n *node) {
 	}
 }
 
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
-}
-
 // argoSource collects the values of Helm in a source of an Argo CD Application.
-func (c *collector) argoSource(n *node) {
-	helm := n.get("helm")
-	c.tree(nil, helm.get("valuesObject"))
-	if values := helm.get("values"); values != nil && values.kind == scalar {
+func (c *collector) argoSource(n *syntax.Node) {
+	helm := n.Get("helm")
+	c.tree(nil, helm.Get("valuesObject"))
+	if values := helm.Get("values"); values != nil && values.Kind == syntax.Scalar {
 		c.embedded([]string{"values"}, "values.yaml", values)
 	}
-	if parameters := helm.get("parameters"); parameters != nil {
+	if parameters := helm.Get("parameters"); parameters != nil {
 		c.sequence(c.newGroup(), nil, parameters)
 	}
 }
 
 // data collects the keys of a ConfigMap. A value of several lines is a file.
-func (c *collector) data(n *node) {
+func (c *collector) data(n *syntax.Node) {
 	if n == nil {
 		return
 	}
 	g := c.newGroup()
-	for _, f := range n.fields {
-		c.scalar(g, []string{f.key}, f.value, false)
+	for _, f := range n.Fields {
+		c.scalar(g, []string{f.Key}, f.Value, false)
 	}
 }
 
@@ -96,16 +92,16 @@ var notApplications = []string{
 }
 
 // secret collects the keys of a Secret.
-func (c *collector) secret(n *node) {
-	if !c.withSecrets || slices.Contains(notApplications, n.get("type").scalarText()) {
+func (c *collector) secret(n *syntax.Node) {
+	if !c.withSecrets || slices.Contains(notApplications, n.Get("type").ScalarText()) {
 		return
 	}
-	c.data(n.get("stringData"))
-	decoded := &node{kind: mapping}
-	if data := n.get("data"); data != nil {
-		for _, f := range data.fields {
-			if text, err := base64.StdEncoding.DecodeString(f.value.scalarText()); err == nil {
-				decoded.fields = append(decoded.fields, field{f.key, &node{line: f.value.line, text: string(text)}})
+	c.data(n.Get("stringData"))
+	decoded := &syntax.Node{Kind: syntax.Mapping}
+	if data := n.Get("data"); data != nil {
+		for _, f := range data.Fields {
+			if text, err := base64.StdEncoding.DecodeString(f.Value.ScalarText()); err == nil {
+				decoded.Fields = append(decoded.Fields, syntax.Field{Key: f.Key, Value: &syntax.Node{Line: f.Value.Line, Text: string(text)}})
 			}
 		}
 	}
@@ -113,33 +109,33 @@ func (c *collector) secret(n *node) {
 }
 
 // containers collects the settings of all containers below a value, of whatever kind of workload.
-func (c *collector) containers(n *node) {
+func (c *collector) containers(n *syntax.Node) {
 	if n == nil {
 		return
 	}
-	for _, f := range n.fields {
-		if slices.Contains([]string{"containers", "initContainers", "ephemeralContainers"}, f.key) {
-			for _, container := range f.value.list() {
+	for _, f := range n.Fields {
+		if slices.Contains([]string{"containers", "initContainers", "ephemeralContainers"}, f.Key) {
+			for _, container := range f.Value.List() {
 				c.container(container)
 			}
 			continue
 		}
-		c.containers(f.value)
+		c.containers(f.Value)
 	}
-	for _, item := range n.items {
+	for _, item := range n.Items {
 		c.containers(item)
 	}
 }
 
-func (c *collector) container(n *node) {
+func (c *collector) container(n *syntax.Node) {
 	g := c.newGroup()
-	for _, variable := range n.get("env").list() {
+	for _, variable := range n.Get("env").List() {
 		if key, value := namedValue(variable); value != nil {
 			c.scalar(g, []string{key}, value, false)
 		}
 	}
 	for _, key := range []string{"command", "args"} {
-		if list := n.get(key); list != nil {
+		if list := n.Get(key); list != nil {
 			c.arguments(list)
 		}
 	}

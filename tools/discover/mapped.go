@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"external-services/tools/discover/hosts"
 	"external-services/tools/service"
 )
 
@@ -24,7 +25,7 @@ func NewNames(mappings map[service.Key]*service.Mapping) *Names {
 			targets = append(targets, a.Text())
 		}
 		for _, target := range targets {
-			if host, ok := parseHost(target); ok {
+			if host, ok := hosts.ParseHost(target); ok {
 				n.byTarget[host] = append(n.byTarget[host], m)
 			}
 		}

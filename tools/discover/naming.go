@@ -7,6 +7,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"external-services/tools/discover/hosts"
 )
 
 // naming gives each new entry a name that no Service and no other entry has.
@@ -33,7 +37,7 @@ func newNaming(s *Scan, existing *Names) *naming {
 // nameFor is a name by the keys that refer to a host, or else by the host itself.
 func (n *naming) nameFor(e *Endpoint) string {
 	name := serviceName(nameByHost(e))
-	if isIP(e.Host) || !tells(name) {
+	if hosts.IsIP(e.Host) || !tells(name) {
 		name = serviceName(cmp.Or(nameByKeys(e), name))
 	}
 	candidates := []string{name, name + "-outside"}
@@ -54,24 +58,24 @@ func (n *naming) nameFor(e *Endpoint) string {
 
 var (
 	// plainWords say nothing about the server, or that it is a server.
-	plainWords = setOf(`spring app application config configuration settings setting env environment default production prod staging
+	plainWords = sets.New(strings.Fields(`spring app application config configuration settings setting env environment default production prod staging
 		development dev test services service server servers client clients args data connectionstrings connectionstring datasource
 		datasources jdbc add properties property param params options base main common global values value host hosts hostname url
 		uri address addr endpoint endpoints ip dsn connection bootstrap brokers broker nodes node hostnames seeds seed connect db1
 		primary adapter driver http https api tcp addresses urls uris the my www app addrs target targets bean beans parameters source
 		sources cloud configs static core remote outbound inbound destination socket binding group result backend backends conn connstr
-		contact points peers peer address1 load balancer listed write read live main session factory sql java`)
+		contact points peers peer address1 load balancer listed write read live main session factory sql java`)...)
 
 	// kindWords say what the server is, and not whose: they need a word more, if there is one.
-	kindWords = setOf(`db database mysql mariadb postgres postgresql pg psql pgsql redis cache mongo mongodb rabbit rabbitmq amqp kafka
+	kindWords = sets.New(strings.Fields(`db database mysql mariadb postgres postgresql pg psql pgsql redis cache mongo mongodb rabbit rabbitmq amqp kafka
 		ldap smtp mail mailer nats memcached elasticsearch elastic oracle sqlserver mssql queue broker search storage imap sftp ftp
-		mqtt statsd syslog zookeeper`)
+		mqtt statsd syslog zookeeper`)...)
 )
 
 // tells says whether a name says whose server it is, and not only what kind.
 func tells(name string) bool {
 	return slices.ContainsFunc(wordsOf(name), func(word string) bool {
-		return len(word) > 1 && !kindWords[word] && !plainWords[word] && !plainLabels[word]
+		return len(word) > 1 && !kindWords.Has(word) && !plainWords.Has(word) && !plainLabels.Has(word)
 	})
 }
 
@@ -81,8 +85,8 @@ func nameByKeys(e *Endpoint) string {
 	counts := map[string]int{}
 	for _, r := range e.References {
 		words := nameWords(r.Key)
-		isTold := slices.ContainsFunc(words, func(word string) bool { return !kindWords[word] })
-		if r.isListed && !isIP(e.Host) || !isTold && !isIP(e.Host) || len(words) == 0 {
+		isTold := slices.ContainsFunc(words, func(word string) bool { return !kindWords.Has(word) })
+		if r.isListed && !hosts.IsIP(e.Host) || !isTold && !hosts.IsIP(e.Host) || len(words) == 0 {
 			continue // hosts of a list are told apart by their own names
 		}
 		if r.isListed {
@@ -105,9 +109,9 @@ func nameWords(key string) []string {
 	var words []string
 	parts := strings.FieldsFunc(key, func(r rune) bool { return r == '.' || r == ':' })
 	for _, part := range slices.Backward(parts) {
-		own := slices.DeleteFunc(wordsOf(part), func(word string) bool { return plainWords[word] || len(word) < 2 })
+		own := slices.DeleteFunc(wordsOf(part), func(word string) bool { return plainWords.Has(word) || len(word) < 2 })
 		words = append(own, words...)
-		if slices.ContainsFunc(own, func(word string) bool { return !kindWords[word] }) {
+		if slices.ContainsFunc(own, func(word string) bool { return !kindWords.Has(word) }) {
 			break
 		}
 	}
@@ -115,20 +119,20 @@ func nameWords(key string) []string {
 }
 
 // plainLabels are first labels of hosts that say nothing without the next one.
-var plainLabels = setOf(`api www app web`)
+var plainLabels = sets.New(strings.Fields(`api www app web`)...)
 
 // nameByHost is the first label of a DNS name, with the next one if it says little, or the scheme and the address.
 func nameByHost(e *Endpoint) string {
-	if isIP(e.Host) {
+	if hosts.IsIP(e.Host) {
 		kind := "host"
 		if len(e.Ports) > 0 && e.Ports[0].Scheme != "" {
-			known, _ := schemeOf(e.Ports[0].Scheme)
-			kind = cmp.Or(known.name, kind)
+			known, _ := hosts.SchemeOf(e.Ports[0].Scheme)
+			kind = cmp.Or(known.Name, kind)
 		}
 		return kind + "-" + e.Host
 	}
 	labels := strings.Split(e.Host, ".")
-	if len(labels) > 2 && plainLabels[labels[0]] {
+	if len(labels) > 2 && plainLabels.Has(labels[0]) {
 		return labels[1] + "-" + labels[0]
 	}
 	return labels[0]

@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"external-services/tools/discover/hosts"
 )
 
 // withDefault is a variable with a default: ${DB_HOST:db.example} of Spring, ${DB_HOST:-db.example} of a shell.
@@ -18,16 +22,16 @@ func (g *group) recognise() []Reference {
 		s.Value = strings.TrimSpace(withDefault.ReplaceAllString(s.Value, "$1"))
 		for _, h := range s.hits() {
 			words := wordsOf(s.Key)
-			if h.port == 0 && h.scheme != "mongodb+srv" {
-				h.port = portBeside(ports, words)
+			if h.Port == 0 && h.Scheme != "mongodb+srv" {
+				h.Port = portBeside(ports, words)
 			}
 			// Copies, so that no text with them is kept.
-			r := Reference{Place: g.place, Key: strings.Clone(s.Key), Host: strings.Clone(h.host), Port: h.port, Scheme: strings.Clone(h.scheme)}
-			r.Doubtful = h.doubtful
+			r := Reference{Place: g.place, Key: strings.Clone(s.Key), Host: strings.Clone(h.Name), Port: h.Port, Scheme: strings.Clone(h.Scheme)}
+			r.Doubtful = h.Doubtful
 			if r.Scheme == "" {
-				r.Scheme = schemeByKey(words, h.port)
+				r.Scheme = hosts.SchemeByKey(words, h.Port)
 			}
-			r.isListed, r.hasPort, r.scope = h.isListed || s.isListed, h.hasPort, g.scope
+			r.isListed, r.hasPort, r.scope = h.IsListed || s.isListed, h.HasPort, g.scope
 			if r.File != "" {
 				r.Line = s.Line
 			}
@@ -43,7 +47,7 @@ func (g *group) ports() map[string]int {
 	for _, s := range g.settings {
 		words := wordsOf(s.Key)
 		value := withDefault.ReplaceAllString(s.Value, "$1")
-		if port, ok := parsePort(strings.TrimSpace(value), 0); ok && port > 0 && len(words) > 0 && words[len(words)-1] == "port" {
+		if port, ok := hosts.ParsePort(strings.TrimSpace(value), 0); ok && port > 0 && len(words) > 0 && words[len(words)-1] == "port" {
 			ports[strings.Join(words, " ")] = port
 		}
 	}
@@ -59,28 +63,16 @@ func portBeside(ports map[string]int, words []string) int {
 	return 0
 }
 
-// schemeByKey guesses the scheme of a server by the words of its key, and then by its port.
-func schemeByKey(words []string, port int) string {
-	for _, word := range slices.Backward(words) {
-		if byWord[word] != "" {
-			return byWord[word]
-		}
-	}
-	return byPort[port]
-}
-
 // hits are the hosts in a value. What the key says decides whether a value that shows no scheme is a host.
-func (s *Setting) hits() []hit {
+func (s *Setting) hits() []hosts.Host {
 	role := roleOf(s.path)
 	if s.Value == "" || role == ignored || strings.HasPrefix(s.Value, "ENC[") {
 		return nil
 	}
-	for _, form := range connectionStrings {
-		if hits, isOne := form(s.Value); isOne {
-			return hits
-		}
+	if hits, isOne := hosts.InConnectionString(s.Value); isOne {
+		return hits
 	}
-	hits, isWhole := urls(s.Value)
+	hits, isWhole := hosts.InURLs(s.Value)
 	switch {
 	case isWhole && len(hits) > 0:
 		return s.doubt(hits, role)
@@ -88,7 +80,7 @@ func (s *Setting) hits() []hit {
 		if role == secret {
 			return nil
 		}
-		return s.doubt(slices.DeleteFunc(hits, func(h hit) bool { return isWeb(h.scheme) && s.isProse && !isArguments(s.path) }), role)
+		return s.doubt(slices.DeleteFunc(hits, func(h hosts.Host) bool { return isWeb(h.Scheme) && s.isProse && !isArguments(s.path) }), role)
 	case strings.Contains(s.Value, "://") || role == secret || role == word:
 		return nil
 	}
@@ -108,14 +100,14 @@ var codeHosts = regexp.MustCompile(`(^|\.)(github\.com|gitlab\.com|bitbucket\.or
 func isWeb(scheme string) bool { return scheme == "http" || scheme == "https" }
 
 // doubt marks what is perhaps not called, and removes what is for people or for building.
-func (s *Setting) doubt(hits []hit, role role) []hit {
-	hits = slices.DeleteFunc(hits, func(h hit) bool { return isWeb(h.scheme) && codeHosts.MatchString(h.host) })
+func (s *Setting) doubt(hits []hosts.Host, role role) []hosts.Host {
+	hits = slices.DeleteFunc(hits, func(h hosts.Host) bool { return isWeb(h.Scheme) && codeHosts.MatchString(h.Name) })
 	for i := range hits {
 		if role == own {
-			hits[i].doubtful = true
+			hits[i].Doubtful = true
 		}
-		if isWeb(hits[i].scheme) && urlIsInText(s.Value) && !isArguments(s.path) {
-			hits[i].doubtful = true // in a sentence
+		if isWeb(hits[i].Scheme) && urlIsInText(s.Value) && !isArguments(s.path) {
+			hits[i].Doubtful = true // in a sentence
 		}
 	}
 	return hits
@@ -131,16 +123,16 @@ func urlIsInText(value string) bool {
 var hostAndMore = regexp.MustCompile(`^([^/\s]+)/([A-Za-z][^\s:@]*)?$`)
 
 // plainHosts recognises HOST, HOST:PORT and lists of them, which nothing but the key and the port shows to be hosts.
-func plainHosts(value string, role role) []hit {
+func plainHosts(value string, role role) []hosts.Host {
 	parts := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\t' })
 	if role == neutral && len(parts) > 1 && !allHavePorts(parts) {
 		return nil
 	}
-	var hits []hit
+	var hits []hosts.Host
 	for _, part := range parts {
 		if len(hits) > 0 && strings.Contains(part, "=") { // the options of Redis: redis.example:6379,password=a
 			for i := range hits {
-				hits[i].doubtful = false
+				hits[i].Doubtful = false
 			}
 			break
 		}
@@ -150,7 +142,7 @@ func plainHosts(value string, role role) []hit {
 		}
 		hits = append(hits, h)
 	}
-	return listed(hits)
+	return hosts.Listed(hits)
 }
 
 func allHavePorts(parts []string) bool {
@@ -163,29 +155,30 @@ func trimQuotes(text string) string { return strings.Trim(text, "\"'") }
 var hasPort = regexp.MustCompile(`:[0-9]{1,5}$`)
 
 // plainHost recognises HOST or HOST:PORT. A name without a dot is one only behind a key that says so.
-func plainHost(text string, role role, isAlone bool) (h hit, ok bool) {
+func plainHost(text string, role role, isAlone bool) (h hosts.Host, ok bool) {
 	if match := hostAndMore.FindStringSubmatch(text); match != nil && role != neutral {
 		text = match[1]
 	}
-	if h, ok = parseHostPort(text, 0); !ok || notHosts[h.host] {
+	if h, ok = hosts.ParseHostPort(text, 0); !ok || notHosts.Has(h.Name) {
 		return h, false
 	}
-	isBare := !strings.Contains(h.host, ".") && !isIP(h.host)
+	beforeColon, _, _ := strings.Cut(text, ":")
+	isBare := !strings.Contains(h.Name, ".") && !hosts.IsIP(h.Name)
 	switch {
-	case isIP(h.host):
-	case !looksLikeName(untilAny(text, ":")):
+	case hosts.IsIP(h.Name):
+	case !hosts.LooksLikeName(beforeColon):
 		return h, false
-	case !h.hasPort && role == neutral:
+	case !h.HasPort && role == neutral:
 		return h, false // any text with dots
-	case isBare && (role != address && role != weak || !h.hasPort && (role == weak || !isAlone)):
+	case isBare && (role != address && role != weak || !h.HasPort && (role == weak || !isAlone)):
 		return h, false // any word, or any word and a number: a user and a password
 	}
-	h.doubtful = role == neutral || role == own
+	h.Doubtful = role == neutral || role == own
 	return h, true
 }
 
 // notHosts are words that values have in place of a host.
-var notHosts = setOf(`true false yes no on off null none nil default auto any all disabled enabled undefined unset`)
+var notHosts = sets.New(strings.Fields(`true false yes no on off null none nil default auto any all disabled enabled undefined unset`)...)
 
 // dedupe removes references that a file repeats at one place, as aliases of YAML do.
 func dedupe(references []Reference) []Reference {

@@ -1,9 +1,8 @@
 // Package discover finds the hosts outside the cluster that applications carry in their own configuration: in
-// folders of files, or in a cluster. Format by format, readers make nodes of a text (node.go, yaml.go, lines.go...),
-// a collector makes groups of settings of them (tree.go, manifest.go), the settings are searched for hosts
-// (recognise.go, urls.go, dsn.go), and the references that are found are classified and put together by host
-// (classify.go, endpoints.go). It changes nothing, and keeps no value of a setting: only hosts, ports, schemes, keys
-// and places.
+// folders of files, or in a cluster. Package syntax reads a text as nodes, a collector makes groups of settings of
+// them (tree.go, manifest.go), the settings are searched for hosts (recognise.go, and package hosts), and the
+// references that are found are classified and put together by host (classify.go, endpoints.go). It changes nothing,
+// and keeps no value of a setting: only hosts, ports, schemes, keys and places.
 package discover
 
 import (

@@ -1,11 +1,11 @@
 package discover
 
 import (
-	"errors"
-	"regexp"
+	"cmp"
 	"strconv"
 	"strings"
 
+	"external-services/tools/discover/syntax"
 	"external-services/tools/findings"
 	"external-services/tools/service"
 )
@@ -36,14 +36,14 @@ func NewScan() *Scan {
 
 // ReadFile reads a file, unless its name and its content say that it is not configuration.
 func (s *Scan) ReadFile(name string, text []byte) {
-	format := formatOf(name, string(text))
+	format := syntax.FormatOf(name, string(text))
 	if format == "" {
 		return
 	}
 	s.read.Files++
-	documents, err := parse(string(text), format)
+	documents, err := syntax.Parse(string(text), format)
 	if err != nil {
-		s.notRead(name, lineIn(err), "it is not valid "+format.title(), "Correct it, and run the command again.")
+		s.notRead(name, syntax.LineOf(err), "it is not valid "+strings.ToUpper(string(format)), "Correct it, and run the command again.")
 	}
 	for _, document := range documents {
 		s.readDocument(Place{File: name}, document)
@@ -51,7 +51,7 @@ func (s *Scan) ReadFile(name string, text []byte) {
 }
 
 // readDocument finds the references of a document, and notes the Services that it has.
-func (s *Scan) readDocument(place Place, document *node) {
+func (s *Scan) readDocument(place Place, document *syntax.Node) {
 	s.noteServices(document)
 	c := &collector{place: place, namespace: s.Namespace, withSecrets: s.Secrets}
 	c.document(document)
@@ -61,19 +61,19 @@ func (s *Scan) readDocument(place Place, document *node) {
 }
 
 // noteServices keeps the names of the Services of a document, and the namespaces of its objects.
-func (s *Scan) noteServices(n *node) {
-	for _, item := range n.get("items").list() {
+func (s *Scan) noteServices(n *syntax.Node) {
+	for _, item := range n.Get("items").List() {
 		s.noteServices(item)
 	}
 	if !isObject(n) {
 		return
 	}
-	namespace := orElse(n.at("metadata", "namespace").scalarText(), s.Namespace)
+	namespace := cmp.Or(n.At("metadata", "namespace").ScalarText(), s.Namespace)
 	if namespace != "" {
 		s.namespaces[namespace] = true
 	}
-	if n.get("kind").scalarText() == "Service" {
-		s.services[service.Key{Namespace: namespace, Name: n.at("metadata", "name").scalarText()}] = ""
+	if n.Get("kind").ScalarText() == "Service" {
+		s.services[service.Key{Namespace: namespace, Name: n.At("metadata", "name").ScalarText()}] = ""
 	}
 }
 
@@ -86,23 +86,4 @@ func (s *Scan) notRead(file string, line int, why, fix string) {
 	f := findings.New(findings.NotCheckedFile, "", "", findings.Args{"what": what, "why": why, "fix": fix})
 	f.Position = findings.Position{File: file, Line: line}
 	s.findings = append(s.findings, f)
-}
-
-// title is the format in a sentence.
-func (f Format) title() string { return strings.ToUpper(string(f)) }
-
-var lineOfError = regexp.MustCompile(`line ([0-9]+)`)
-
-// lineIn is the line that an error of a parser names, or 0. Its other words may quote the text.
-func lineIn(err error) int {
-	var position interface{ Position() (line, column int) }
-	if errors.As(err, &position) {
-		line, _ := position.Position()
-		return line
-	}
-	line := 0
-	if match := lineOfError.FindStringSubmatch(err.Error()); match != nil {
-		line, _ = strconv.Atoi(match[1]) // 0 if it is too large for a line
-	}
-	return line
 }

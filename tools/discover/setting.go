@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"external-services/tools/discover/syntax"
 )
 
 // Setting is a value of a configuration.
@@ -27,9 +29,9 @@ type group struct {
 	scope    map[string]bool // the names that are known there, those of a Compose file
 }
 
-func (g *group) add(path []string, n *node, isListed bool) {
+func (g *group) add(path []string, n *syntax.Node, isListed bool) {
 	key := strings.Join(path, ".")
-	g.settings = append(g.settings, &Setting{Key: key, path: path, Value: n.text, Line: n.line, isListed: isListed})
+	g.settings = append(g.settings, &Setting{Key: key, path: path, Value: n.Text, Line: n.Line, isListed: isListed})
 }
 
 // below is a path and one key more.

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -50,7 +51,7 @@ func (r *Report) writeEndpoints(out *strings.Builder) {
 			} else {
 				last = target
 			}
-			rows = append(rows, []string{target, reference.Place.String(), reference.Key, orElse(reference.Write, "-")})
+			rows = append(rows, []string{target, reference.Place.String(), reference.Key, cmp.Or(reference.Write, "-")})
 		}
 		if e.Note != "" {
 			notes = append(notes, e.Host+": "+e.Note)

@@ -1,31 +1,11 @@
 package discover
 
 import (
-	"path/filepath"
 	"strings"
-)
 
-// parse reads a text of a format as nodes, one for each document of YAML.
-func parse(text string, format Format) ([]*node, error) {
-	var root *node
-	var err error
-	switch format {
-	case YAML:
-		return readYAML(text)
-	case JSON:
-		root, err = readJSON(text)
-	case TOML:
-		root, err = readTOML(text)
-	case XML:
-		root, err = readXML(text)
-	default:
-		root = readLines(text, format)
-	}
-	if root == nil {
-		return nil, err
-	}
-	return []*node{root}, err
-}
+	"external-services/tools/discover/hosts"
+	"external-services/tools/discover/syntax"
+)
 
 // collector collects the groups of settings of a file or an object.
 type collector struct {
@@ -43,45 +23,45 @@ func (c *collector) newGroup() *group {
 }
 
 // tree collects the settings of a value, each map being a group.
-func (c *collector) tree(path []string, n *node) {
+func (c *collector) tree(path []string, n *syntax.Node) {
 	if n == nil || isMappingEntry(n) {
 		return
 	}
-	switch n.kind {
-	case scalar:
+	switch n.Kind {
+	case syntax.Scalar:
 		c.scalar(c.newGroup(), path, n, false)
-	case sequence:
+	case syntax.Sequence:
 		c.sequence(c.newGroup(), path, n)
-	case mapping:
+	case syntax.Mapping:
 		g := c.newGroup()
-		for _, f := range n.fields {
+		for _, f := range n.Fields {
 			c.field(g, path, f)
 		}
 	}
 }
 
 // field collects a field of a map.
-func (c *collector) field(g *group, path []string, f field) {
+func (c *collector) field(g *group, path []string, f syntax.Field) {
 	here := path
-	if f.key != xmlText {
-		here = below(path, f.key)
+	if f.Key != syntax.TextKey {
+		here = below(path, f.Key)
 	}
-	switch f.value.kind {
-	case scalar:
-		c.scalar(g, here, f.value, false)
-	case sequence:
-		c.sequence(g, here, f.value)
-	case mapping:
-		if key, value := namedValue(f.value); value != nil {
+	switch f.Value.Kind {
+	case syntax.Scalar:
+		c.scalar(g, here, f.Value, false)
+	case syntax.Sequence:
+		c.sequence(g, here, f.Value)
+	case syntax.Mapping:
+		if key, value := namedValue(f.Value); value != nil {
 			c.scalar(g, below(path, key), value, false)
 			return
 		}
-		c.tree(here, f.value)
+		c.tree(here, f.Value)
 	}
 }
 
 // sequence collects a list. One of names and values, as the environment of a container, is a group.
-func (c *collector) sequence(g *group, path []string, n *node) {
+func (c *collector) sequence(g *group, path []string, n *syntax.Node) {
 	if isArguments(path) {
 		c.arguments(n)
 		return
@@ -91,16 +71,16 @@ func (c *collector) sequence(g *group, path []string, n *node) {
 		return
 	}
 	variables := c.newGroup()
-	for _, item := range n.items {
+	for _, item := range n.Items {
 		key, value := namedValue(item)
-		name, text, isPair := strings.Cut(item.scalarText(), "=")
+		name, text, isPair := strings.Cut(item.ScalarText(), "=")
 		switch {
 		case value != nil:
 			c.scalar(variables, below(path, key), value, false)
-		case item.kind == scalar && isPair && isName(name): // as in the environment of Compose
-			c.scalar(variables, below(path, name), &node{line: item.line, text: text}, false)
-		case item.kind == scalar:
-			c.scalar(g, path, item, len(n.items) > 1)
+		case item.Kind == syntax.Scalar && isPair && isName(name): // as in the environment of Compose
+			c.scalar(variables, below(path, name), &syntax.Node{Line: item.Line, Text: text}, false)
+		case item.Kind == syntax.Scalar:
+			c.scalar(g, path, item, len(n.Items) > 1)
 		default:
 			c.tree(path, item)
 		}
@@ -108,21 +88,21 @@ func (c *collector) sequence(g *group, path []string, n *node) {
 }
 
 // hostAndNumber is HOST:PORT for a list of a host and a port, as in the settings of Python, and else nil.
-func hostAndNumber(n *node) *node {
-	if len(n.items) != 2 || strings.Contains(n.items[0].scalarText(), ":") {
+func hostAndNumber(n *syntax.Node) *syntax.Node {
+	if len(n.Items) != 2 || strings.Contains(n.Items[0].ScalarText(), ":") {
 		return nil
 	}
-	port, ok := parsePort(n.items[1].scalarText(), 0)
-	if _, isHost := parseHost(n.items[0].scalarText()); !isHost || !ok || port == 0 {
+	port, ok := hosts.ParsePort(n.Items[1].ScalarText(), 0)
+	if _, isHost := hosts.ParseHost(n.Items[0].ScalarText()); !isHost || !ok || port == 0 {
 		return nil
 	}
-	return &node{line: n.items[0].line, text: n.items[0].text + ":" + n.items[1].text}
+	return &syntax.Node{Line: n.Items[0].Line, Text: n.Items[0].Text + ":" + n.Items[1].Text}
 }
 
 // scalar collects a value, or the settings of the file that it holds.
-func (c *collector) scalar(g *group, path []string, n *node, isListed bool) {
+func (c *collector) scalar(g *group, path []string, n *syntax.Node, isListed bool) {
 	switch {
-	case len(path) > 0 && isOptions(path[len(path)-1]), strings.HasPrefix(n.text, "#!"):
+	case len(path) > 0 && isOptions(path[len(path)-1]), strings.HasPrefix(n.Text, "#!"):
 		c.arguments(n)
 		return
 	}
@@ -130,7 +110,7 @@ func (c *collector) scalar(g *group, path []string, n *node, isListed bool) {
 	if len(path) > 0 {
 		name = path[len(path)-1]
 	}
-	if n.isMultiline() || holdsFile(name, n.text) {
+	if n.IsMultiline() || holdsFile(name, n.Text) {
 		c.embedded(path, name, n)
 		return
 	}
@@ -139,30 +119,30 @@ func (c *collector) scalar(g *group, path []string, n *node, isListed bool) {
 
 // holdsFile says whether a value of one line is a file: JSON, or what the name of its key says.
 func holdsFile(name, text string) bool {
-	format := sniff(text)
-	return format == JSON || format != "" && byExtension[filepath.Ext(name)] != ""
+	format := syntax.Sniff(text)
+	return format == syntax.JSON || format != "" && syntax.HasExtension(name)
 }
 
 // embedded collects the settings of a text of several lines: a file in it by its name or its content, or else the
 // words of its lines.
-func (c *collector) embedded(path []string, name string, n *node) {
-	format := formatOf(name, n.text)
+func (c *collector) embedded(path []string, name string, n *syntax.Node) {
+	format := syntax.FormatOf(name, n.Text)
 	if format == "" {
-		format = sniff(n.text)
+		format = syntax.Sniff(n.Text)
 	}
-	shift := func(line int) int { return n.line }
-	if n.block {
-		shift = func(line int) int { return n.line + line }
+	shift := func(line int) int { return n.Line }
+	if n.Block {
+		shift = func(line int) int { return n.Line + line }
 	}
-	if documents, err := parse(n.text, format); format != "" && err == nil {
+	if documents, err := syntax.Parse(n.Text, format); format != "" && err == nil {
 		for _, document := range documents {
-			document.move(shift)
+			document.Move(shift)
 			c.document(document)
 		}
 		return
 	}
 	g := c.newGroup()
-	for i, line := range strings.Split(n.text, "\n") {
+	for i, line := range strings.Split(n.Text, "\n") {
 		if content := strings.TrimSpace(line); content != "" && !strings.HasPrefix(content, "#") && !strings.HasPrefix(content, "//") {
 			s := &Setting{Key: strings.Join(path, "."), path: path, Value: content, Line: shift(i + 1), isProse: true}
 			g.settings = append(g.settings, s)
@@ -170,34 +150,23 @@ func (c *collector) embedded(path []string, name string, n *node) {
 	}
 }
 
-// move changes the lines of a value and of all below it.
-func (n *node) move(to func(line int) int) {
-	n.line = to(n.line)
-	for _, f := range n.fields {
-		f.value.move(to)
-	}
-	for _, item := range n.items {
-		item.move(to)
-	}
-}
-
 // nameKeys and valueKeys are how maps and elements of XML have a key and its value.
 var (
 	nameKeys  = []string{"name", "key", "Name", "Key"}
-	valueKeys = []string{"value", "connectionString", xmlText, "Value"}
+	valueKeys = []string{"value", "connectionString", syntax.TextKey, "Value"}
 )
 
 // namedValue is the setting of a map with a name and a value, such as {name: DB_HOST, value: db.example}, or
 // <add key="Db" value="..."/>.
-func namedValue(n *node) (string, *node) {
+func namedValue(n *syntax.Node) (string, *syntax.Node) {
 	for _, nameKey := range nameKeys {
-		name := n.get(nameKey)
-		if name.scalarText() == "" {
+		name := n.Get(nameKey)
+		if name.ScalarText() == "" {
 			continue
 		}
 		for _, valueKey := range valueKeys {
-			if value := n.get(valueKey); value != nil && value.kind == scalar {
-				return name.text, value
+			if value := n.Get(valueKey); value != nil && value.Kind == syntax.Scalar {
+				return name.Text, value
 			}
 		}
 	}
@@ -205,6 +174,6 @@ func namedValue(n *node) (string, *node) {
 }
 
 // isMappingEntry says whether a map is an entry of the values of this chart: it is a mapping, and refers to nothing.
-func isMappingEntry(n *node) bool {
-	return n.get("name") != nil && (n.get("externalName") != nil || n.get("addresses") != nil && n.get("ports") != nil)
+func isMappingEntry(n *syntax.Node) bool {
+	return n.Get("name") != nil && (n.Get("externalName") != nil || n.Get("addresses") != nil && n.Get("ports") != nil)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"external-services/tools/discover/hosts"
 	"external-services/tools/findings"
 	"external-services/tools/values"
 )
@@ -70,29 +71,29 @@ func (e *Endpoint) write(out *strings.Builder) bool {
 // isComplete says whether the chart accepts the entry, and it would work.
 func (e *Endpoint) isComplete() bool {
 	isSRV := slices.ContainsFunc(e.References, func(r Reference) bool { return r.Scheme == "mongodb+srv" })
-	return !isSRV && !strings.Contains(e.Host, "_") && (!isIP(e.Host) || len(e.Ports) > 0)
+	return !isSRV && !strings.Contains(e.Host, "_") && (!hosts.IsIP(e.Host) || len(e.Ports) > 0)
 }
 
 // entry is the entry of the host: an alias of a DNS name, or an IP address with its ports.
 func (e *Endpoint) entry() values.Entry {
 	entry := values.Entry{Name: e.Entry}
-	if isIP(e.Host) {
+	if hosts.IsIP(e.Host) {
 		entry.Addresses = []values.Address{{IP: e.Host}}
 	} else {
 		entry.ExternalName = e.Host
 	}
 	used := map[string]bool{}
 	for _, p := range e.Ports {
-		known, _ := schemeOf(p.Scheme)
-		port := values.Port{Port: p.Port, Name: strings.ReplaceAll(known.name, ".", "-")}
+		known, _ := hosts.SchemeOf(p.Scheme)
+		port := values.Port{Port: p.Port, Name: strings.ReplaceAll(known.Name, ".", "-")}
 		if port.Name == "" && len(e.Ports) > 1 || used[port.Name] {
 			port.Name = strings.TrimPrefix(fmt.Sprintf("%s-%d", port.Name, p.Port), "-")
-			if known.name == "" {
+			if known.Name == "" {
 				port.Name = fmt.Sprintf("port-%d", p.Port)
 			}
 		}
 		used[port.Name] = true
-		if udpSchemes[known.name] {
+		if known.IsUDP() {
 			port.Protocol = values.UDP
 		}
 		entry.Ports = append(entry.Ports, port)

@@ -1,15 +1,20 @@
-package discover
+package hosts
 
-import "strings"
+import (
+	"slices"
+	"strings"
 
-// scheme is what a URL says about its server.
-type scheme struct {
-	name string // of a port in the values
-	port int    // the default, or 0
+	"k8s.io/apimachinery/pkg/util/sets"
+)
+
+// Scheme is what a URL says about its server.
+type Scheme struct {
+	Name string // of a port in the values
+	Port int    // the default, or 0
 }
 
 // schemes are those of servers, with their default ports (IANA, or the documents of the servers).
-var schemes = map[string]scheme{
+var schemes = map[string]Scheme{
 	"http": {"http", 80}, "https": {"https", 443}, "ws": {"http", 80}, "wss": {"https", 443},
 	"h2c": {"http", 80}, "grpc": {"grpc", 0}, "grpcs": {"grpc", 443}, "dubbo": {"dubbo", 20880},
 	"mysql": {"mysql", 3306}, "mysql2": {"mysql", 3306}, "mariadb": {"mysql", 3306}, "mysqlx": {"mysqlx", 33060},
@@ -42,16 +47,16 @@ var schemes = map[string]scheme{
 }
 
 // notServers are schemes of what is fetched when something is built, or is not on a network.
-var notServers = setOf(`git ssh svn hg file classpath urn data unix docker oci oci+http chrome android-app s3 s3a gs abfs hdfs jar
-	docker-daemon secret env vault-secret arn tag about javascript app myapp npipe`)
+var notServers = sets.New(strings.Fields(`git ssh svn hg file classpath urn data unix docker oci oci+http chrome android-app s3 s3a gs abfs hdfs jar
+	docker-daemon secret env vault-secret arn tag about javascript app myapp npipe`)...)
 
-// schemeOf finds a scheme by its name in a URL, also with a driver behind it, as in postgresql+psycopg2.
-func schemeOf(name string) (s scheme, isKnown bool) {
+// SchemeOf finds a scheme by its name in a URL, also with a driver behind it, as in postgresql+psycopg2.
+func SchemeOf(name string) (s Scheme, isKnown bool) {
 	if s, isKnown = schemes[name]; isKnown {
 		return s, true
 	}
 	base, driver, _ := strings.Cut(name, "+")
-	if driver == "unix" || notServers[base] {
+	if driver == "unix" || notServers.Has(base) {
 		return s, false
 	}
 	if s, isKnown = schemes[base]; !isKnown {
@@ -60,8 +65,11 @@ func schemeOf(name string) (s scheme, isKnown bool) {
 	return s, isKnown
 }
 
-// udpSchemes are those whose servers are called over UDP.
-var udpSchemes = setOf(`udp statsd gelf syslog snmp radius`)
+// udpSchemes are the names of those whose servers are called over UDP.
+var udpSchemes = sets.New(strings.Fields(`udp statsd gelf syslog snmp radius`)...)
+
+// IsUDP says whether the servers are called over UDP.
+func (s Scheme) IsUDP() bool { return udpSchemes.Has(s.Name) }
 
 // byWord are what words of keys say about the server, such as REDIS_HOST.
 var byWord = map[string]string{
@@ -81,4 +89,14 @@ var byPort = map[int]string{
 	61616: "activemq", 61613: "stomp", 1883: "mqtt", 8883: "mqtts", 4222: "nats", 9092: "kafka", 9093: "kafka", 2181: "zookeeper", 2379: "etcd",
 	389: "ldap", 636: "ldaps", 25: "smtp", 465: "smtps", 587: "submission", 143: "imap", 993: "imaps", 21: "ftp", 22: "sftp", 514: "syslog",
 	8125: "statsd", 9200: "elasticsearch", 4317: "otlp", 9000: "clickhouse", 8086: "influxdb", 2003: "graphite", 12201: "gelf", 5044: "logstash",
+}
+
+// SchemeByKey guesses the scheme of a server by the words of the key of a setting, and then by its port.
+func SchemeByKey(words []string, port int) string {
+	for _, word := range slices.Backward(words) {
+		if byWord[word] != "" {
+			return byWord[word]
+		}
+	}
+	return byPort[port]
 }

@@ -1,4 +1,4 @@
-package discover
+package hosts
 
 import (
 	"regexp"
@@ -13,8 +13,8 @@ var (
 	parameters = regexp.MustCompile(`[?;:&][A-Za-z][\w.-]*=`)
 )
 
-// urls recognises the URLs in a value. isWhole says whether the value is nothing but URLs.
-func urls(value string) (hits []hit, isWhole bool) {
+// InURLs recognises the URLs in a value. isWhole says whether the value is nothing but URLs.
+func InURLs(value string) (hits []Host, isWhole bool) {
 	starts := urlStart.FindAllStringSubmatchIndex(value, -1)
 	isWhole = len(starts) > 0 && starts[0][2] == 0
 	for i, start := range starts {
@@ -37,28 +37,28 @@ func urls(value string) (hits []hit, isWhole bool) {
 		hits = append(hits, urlHosts(name, strings.TrimRight(text, ",;"))...)
 	}
 	for i := range hits {
-		hits[i].isListed = len(hits) > 1
+		hits[i].IsListed = len(hits) > 1
 	}
 	return hits, isWhole
 }
 
 // urlHosts are the hosts of a URL of a scheme, from the text behind "://".
-func urlHosts(name, text string) []hit {
-	if base, _, _ := strings.Cut(name, "+"); notServers[base] || strings.HasSuffix(name, "+unix") {
+func urlHosts(name, text string) []Host {
+	if base, _, _ := strings.Cut(name, "+"); notServers.Has(base) || strings.HasSuffix(name, "+unix") {
 		return nil
 	}
-	known, isKnown := schemeOf(name)
-	authority, ok := authorityOf(text, isKnown && known.name != "http" && known.name != "https")
+	known, isKnown := SchemeOf(name)
+	authority, ok := authorityOf(text, isKnown && known.Name != "http" && known.Name != "https")
 	if !ok {
 		return nil
 	}
-	var hits []hit
+	var hits []Host
 	for part := range strings.SplitSeq(authority, ",") {
-		h, ok := parseHostPort(strings.TrimSpace(part), known.port)
+		h, ok := ParseHostPort(strings.TrimSpace(part), known.Port)
 		if !ok {
 			continue
 		}
-		h.scheme, h.doubtful = name, !isKnown
+		h.Scheme, h.Doubtful = name, !isKnown
 		hits = append(hits, h)
 	}
 	return hits

@@ -1,28 +1,42 @@
-package discover
+package hosts
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// connectionStrings are the forms of connection strings that are no URLs, in the order in which they are tried.
-var connectionStrings = []func(value string) (hits []hit, isOne bool){jdbc, tns, goMySQL, easyConnect, keywords, pairs}
+// InConnectionString recognises the hosts in a connection string that is no URL by itself, such as those of JDBC,
+// .NET and libpq. isOne says whether the value is a connection string, also one without a host.
+func InConnectionString(value string) (hits []Host, isOne bool) {
+	for _, form := range connectionStrings {
+		if hits, isOne = form(value); isOne {
+			return hits, true
+		}
+	}
+	return nil, false
+}
+
+// connectionStrings are the forms, in the order in which they are tried.
+var connectionStrings = []func(value string) (hits []Host, isOne bool){jdbc, tns, goMySQL, easyConnect, keywords, pairs}
+
+var digits = regexp.MustCompile(`^[0-9]+$`)
 
 // goAddress is the address in a connection string of Go: user:password@tcp(host:3306)/database.
 var goAddress = regexp.MustCompile(`(?:^|@)(?:tcp[46]?)?\(([^()@]+)\)(?:/|$)`)
 
-func goMySQL(value string) (hits []hit, isOne bool) {
+func goMySQL(value string) (hits []Host, isOne bool) {
 	matches := goAddress.FindAllStringSubmatch(value, -1)
 	if matches == nil {
 		return nil, false
 	}
-	h, ok := parseHostPort(matches[len(matches)-1][1], 3306)
+	h, ok := ParseHostPort(matches[len(matches)-1][1], 3306)
 	if !ok {
 		return nil, true
 	}
-	h.scheme = "mysql"
-	return []hit{h}, true
+	h.Scheme = "mysql"
+	return []Host{h}, true
 }
 
 var (
@@ -34,7 +48,7 @@ var (
 )
 
 // keywords recognises the form of libpq: host=a,b port=5432 user=c.
-func keywords(value string) (hits []hit, isOne bool) {
+func keywords(value string) (hits []Host, isOne bool) {
 	var found fields
 	for rest := value; strings.TrimSpace(rest) != ""; {
 		match := keyword.FindStringSubmatch(rest)
@@ -50,13 +64,13 @@ func keywords(value string) (hits []hit, isOne bool) {
 	}
 	ports := strings.Split(found.get("port"), ",")
 	for i, name := range strings.Split(host, ",") {
-		h, ok := parseHostPort(name+":"+orElse(ports[min(i, len(ports)-1)], "5432"), 0)
+		h, ok := ParseHostPort(name+":"+cmp.Or(ports[min(i, len(ports)-1)], "5432"), 0)
 		if ok {
-			h.scheme = "postgresql"
+			h.Scheme = "postgresql"
 			hits = append(hits, h)
 		}
 	}
-	return listed(hits), true
+	return Listed(hits), true
 }
 
 // fields are the keys and values of a connection string.
@@ -75,7 +89,7 @@ func (f fields) get(keys ...string) string {
 }
 
 // pairs recognises the form of .NET, ODBC and PHP: Server=tcp:host,1433;User=a, mysql:host=a;port=3306.
-func pairs(value string) (hits []hit, isOne bool) {
+func pairs(value string) (hits []Host, isOne bool) {
 	kind := pdo.FindString(value)
 	found := splitPairs(strings.TrimPrefix(value, kind))
 	host := found.get(hostKeys...)
@@ -89,30 +103,30 @@ func pairs(value string) (hits []hit, isOne bool) {
 	if name == "" {
 		name = kindOfPairs(found)
 	}
-	if endpoint, isWhole := urls(host); isWhole {
+	if endpoint, isWhole := InURLs(host); isWhole {
 		return endpoint, true
 	}
 	host = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(host, "tcp:"), "np:"), "//")
 	port := found.get("port", "portnumber")
-	known, _ := schemeOf(name)
-	if server, rest, hasComma := strings.Cut(host, ","); hasComma && number.MatchString(strings.TrimSpace(rest)) {
+	known, _ := SchemeOf(name)
+	if server, rest, hasComma := strings.Cut(host, ","); hasComma && digits.MatchString(strings.TrimSpace(rest)) {
 		host, port = server, strings.TrimSpace(rest) // host,port of SQL Server
 	}
 	for part := range strings.SplitSeq(host, ",") {
 		part = untilAny(strings.TrimSpace(part), `\/`)
-		h, ok := parseHostPort(part, known.port)
-		if !ok || !looksLikeName(part) {
+		h, ok := ParseHostPort(part, known.Port)
+		if !ok || !LooksLikeName(part) {
 			continue
 		}
 		if !strings.Contains(part, ":") && port != "" {
-			if h.port, ok = parsePort(untilAny(port, ","), 0); !ok {
+			if h.Port, ok = ParsePort(untilAny(port, ","), 0); !ok {
 				continue
 			}
 		}
-		h.scheme = name
+		h.Scheme = name
 		hits = append(hits, h)
 	}
-	return listed(hits), true
+	return Listed(hits), true
 }
 
 // kindOfPairs guesses the server by the keys of a connection string: those of Npgsql, of MySQL, and else of SQL
@@ -168,9 +182,10 @@ func splitPairs(text string) (found fields) {
 	return found
 }
 
-func listed(hits []hit) []hit {
+// Listed marks hosts that are written together.
+func Listed(hits []Host) []Host {
 	for i := range hits {
-		hits[i].isListed = len(hits) > 1
+		hits[i].IsListed = len(hits) > 1
 	}
 	return hits
 }

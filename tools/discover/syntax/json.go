@@ -1,4 +1,4 @@
-package discover
+package syntax
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 var jsonComment = regexp.MustCompile(`(?s)"(\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/`)
 
 // readJSON reads a JSON value, also with comments.
-func readJSON(text string) (*node, error) {
+func readJSON(text string) (*Node, error) {
 	text = jsonComment.ReplaceAllStringFunc(strings.TrimPrefix(text, "\ufeff"), func(found string) string {
 		if strings.HasPrefix(found, `"`) {
 			return found
@@ -40,17 +40,17 @@ func (r *jsonReader) token() (json.Token, int, error) {
 	return token, r.line, err
 }
 
-func (r *jsonReader) value() (*node, error) {
+func (r *jsonReader) value() (*Node, error) {
 	token, line, err := r.token()
 	if err != nil {
 		return nil, err
 	}
-	n := &node{line: line}
+	n := &Node{Line: line}
 	switch token := token.(type) {
 	case json.Delim:
-		n.kind = sequence
+		n.Kind = Sequence
 		if token == '{' {
-			n.kind = mapping
+			n.Kind = Mapping
 		}
 		for r.decoder.More() {
 			if err := r.addTo(n); err != nil {
@@ -60,15 +60,15 @@ func (r *jsonReader) value() (*node, error) {
 		_, _, err = r.token() // the end of it
 	case nil:
 	default:
-		n.text = fmt.Sprint(token)
+		n.Text = fmt.Sprint(token)
 	}
 	return n, err
 }
 
 // addTo reads an item or a field of a value.
-func (r *jsonReader) addTo(n *node) error {
+func (r *jsonReader) addTo(n *Node) error {
 	key := ""
-	if n.kind == mapping {
+	if n.Kind == Mapping {
 		token, _, err := r.token()
 		if err != nil {
 			return err
@@ -79,10 +79,10 @@ func (r *jsonReader) addTo(n *node) error {
 	if err != nil {
 		return err
 	}
-	if n.kind == mapping {
-		n.fields = append(n.fields, field{key, value})
+	if n.Kind == Mapping {
+		n.Fields = append(n.Fields, Field{key, value})
 	} else {
-		n.items = append(n.items, value)
+		n.Items = append(n.Items, value)
 	}
 	return nil
 }

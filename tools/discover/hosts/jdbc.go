@@ -1,4 +1,4 @@
-package discover
+package hosts
 
 import (
 	"regexp"
@@ -9,7 +9,7 @@ import (
 
 // jdbc recognises the URLs of Java: jdbc:mysql://host:3306/db, jdbc:sqlserver://host:1433;user=a,
 // jdbc:oracle:thin:@//host:1521/service and @host:1521:sid.
-func jdbc(value string) (hits []hit, isOne bool) {
+func jdbc(value string) (hits []Host, isOne bool) {
 	rest, found := strings.CutPrefix(value, "jdbc:")
 	if !found {
 		return nil, false
@@ -26,10 +26,10 @@ func jdbc(value string) (hits []hit, isOne bool) {
 		return nil, true // in memory, or in a file
 	}
 	name := parts[0]
-	if _, isKnown := schemeOf(name); !isKnown && len(parts) > 1 {
+	if _, isKnown := SchemeOf(name); !isKnown && len(parts) > 1 {
 		name = parts[len(parts)-1] // jdbc:jtds:sqlserver://
 	}
-	known, isKnown := schemeOf(name)
+	known, isKnown := SchemeOf(name)
 	authority, ok := authorityOf(text, false)
 	if !ok {
 		return nil, true
@@ -39,19 +39,19 @@ func jdbc(value string) (hits []hit, isOne bool) {
 		if _, port, hasPort := strings.Cut(instance, ":"); hasPort {
 			host += ":" + port
 		}
-		if h, ok := parseHostPort(host, known.port); ok {
-			h.scheme, h.doubtful = name, !isKnown
+		if h, ok := ParseHostPort(host, known.Port); ok {
+			h.Scheme, h.Doubtful = name, !isKnown
 			hits = append(hits, h)
 		}
 	}
 	if name == "sqlserver" && len(hits) == 0 {
 		hits, _ = pairs(text)
 	}
-	return listed(hits), true
+	return Listed(hits), true
 }
 
 // oracle recognises the easy connect names of Oracle behind the last "@".
-func oracle(text string) []hit {
+func oracle(text string) []Host {
 	text = text[strings.LastIndex(text, "@")+1:]
 	if i := strings.Index(text, "//"); i >= 0 {
 		text = text[i+2:]
@@ -60,12 +60,12 @@ func oracle(text string) []hit {
 	if !hasPort {
 		return nil // a name of tnsnames.ora
 	}
-	h, ok := parseHostPort(host+":"+untilAny(rest, ":"), 0)
+	h, ok := ParseHostPort(host+":"+untilAny(rest, ":"), 0)
 	if !ok {
 		return nil
 	}
-	h.scheme = "oracle"
-	return []hit{h}
+	h.Scheme = "oracle"
+	return []Host{h}
 }
 
 var (
@@ -75,7 +75,7 @@ var (
 )
 
 // tns recognises the descriptors of Oracle: (ADDRESS=(PROTOCOL=TCP)(HOST=host)(PORT=1521)).
-func tns(value string) (hits []hit, isOne bool) {
+func tns(value string) (hits []Host, isOne bool) {
 	items := tnsItem.FindAllString(value, -1)
 	if len(items) == 0 {
 		items = []string{value}
@@ -86,18 +86,18 @@ func tns(value string) (hits []hit, isOne bool) {
 			continue
 		}
 		isOne = true
-		if h, ok := parseHostPort(host[1]+":"+port[1], 0); ok {
-			h.scheme = "oracle"
+		if h, ok := ParseHostPort(host[1]+":"+port[1], 0); ok {
+			h.Scheme = "oracle"
 			hits = append(hits, h)
 		}
 	}
-	return listed(hits), isOne
+	return Listed(hits), isOne
 }
 
 // easyName is the form user/password@host:1521/service, of which a password may have any character.
 var easyName = regexp.MustCompile(`^\w+/\S*@(?://)?[^@/:\s]+:[0-9]+[/:][\w.]+$`)
 
-func easyConnect(value string) (hits []hit, isOne bool) {
+func easyConnect(value string) (hits []Host, isOne bool) {
 	if !easyName.MatchString(value) {
 		return nil, false
 	}

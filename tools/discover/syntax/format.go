@@ -1,8 +1,10 @@
-package discover
+package syntax
 
 import (
+	"errors"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -21,11 +23,14 @@ const (
 	Ini        Format = "ini"
 )
 
-// byExtension are the formats of file names. An extension that several formats use is not in it: see formatOf.
+// byExtension are the formats of file names. An extension that several formats use is not in it: see FormatOf.
 var byExtension = map[string]Format{
 	".yaml": YAML, ".yml": YAML, ".tpl": YAML, ".json": JSON, ".toml": TOML, ".xml": XML, ".config": XML,
 	".properties": Properties, ".env": Env, ".ini": Ini, ".cfg": Ini,
 }
+
+// HasExtension says whether the name of a file has the extension of a format.
+func HasExtension(name string) bool { return byExtension[path.Ext(name)] != "" }
 
 // byContent are extensions that say only that a file is configuration.
 var byContent = map[string]bool{".conf": true, ".cnf": true}
@@ -43,9 +48,9 @@ var (
 		`\.lock$|\.csproj$`)
 )
 
-// formatOf is the format of a file by its name, and by its content where the name does not say. It is empty for a
+// FormatOf is the format of a file by its name, and by its content where the name does not say. It is empty for a
 // file that is not configuration.
-func formatOf(name, text string) Format {
+func FormatOf(name, text string) Format {
 	base := strings.ToLower(path.Base(name))
 	extension := path.Ext(base)
 	switch {
@@ -56,9 +61,15 @@ func formatOf(name, text string) Format {
 	case byExtension[extension] != "":
 		return byExtension[extension]
 	case byContent[extension]:
-		return sniff(text)
+		return Sniff(text)
 	}
 	return ""
+}
+
+// MayBeSettings says whether the name of a file is that of configuration.
+func MayBeSettings(file string) bool {
+	base := strings.ToLower(path.Base(file))
+	return byContent[path.Ext(base)] || FormatOf(file, "") != ""
 }
 
 var (
@@ -68,8 +79,8 @@ var (
 	yamlLine = regexp.MustCompile(`(?m)^(- )?[A-Za-z_"][\w."/-]*:(\s|$)`)
 )
 
-// sniff is the format of a text by its content, and empty for one that is not of a known format.
-func sniff(text string) Format {
+// Sniff is the format of a text by its content, and empty for one that is not of a known format.
+func Sniff(text string) Format {
 	trimmed := strings.TrimSpace(text)
 	switch {
 	case strings.HasPrefix(trimmed, "<?xml"), strings.HasPrefix(trimmed, "<configuration"):
@@ -89,4 +100,42 @@ func sniff(text string) Format {
 		return YAML
 	}
 	return ""
+}
+
+// Parse reads a text of a format as nodes, one for each document of YAML.
+func Parse(text string, format Format) ([]*Node, error) {
+	var root *Node
+	var err error
+	switch format {
+	case YAML:
+		return readYAML(text)
+	case JSON:
+		root, err = readJSON(text)
+	case TOML:
+		root, err = readTOML(text)
+	case XML:
+		root, err = readXML(text)
+	default:
+		root = readLines(text, format)
+	}
+	if root == nil {
+		return nil, err
+	}
+	return []*Node{root}, err
+}
+
+var lineOfError = regexp.MustCompile(`line ([0-9]+)`)
+
+// LineOf is the line that an error of Parse names, or 0. Its other words may quote the text.
+func LineOf(err error) int {
+	var position interface{ Position() (line, column int) }
+	if errors.As(err, &position) {
+		line, _ := position.Position()
+		return line
+	}
+	line := 0
+	if match := lineOfError.FindStringSubmatch(err.Error()); match != nil {
+		line, _ = strconv.Atoi(match[1]) // 0 if it is too large for a line
+	}
+	return line
 }

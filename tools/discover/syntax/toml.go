@@ -1,19 +1,19 @@
-package discover
+package syntax
 
 import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // readTOML reads a TOML document. Its parser is the only one for Go that says where a value is.
-func readTOML(text string) (*node, error) {
-	root := &node{kind: mapping, line: 1}
+func readTOML(text string) (*Node, error) {
+	root := &Node{Kind: Mapping, Line: 1}
 	table := root
 	parser := &unstable.Parser{}
 	parser.Reset([]byte(text))
 	for parser.NextExpression() {
 		switch expression := parser.Expression(); expression.Kind {
 		case unstable.Table, unstable.ArrayTable:
-			table = &node{kind: mapping}
+			table = &Node{Kind: Mapping}
 			root.set(keysOf(expression.Key()), table, expression.Kind == unstable.ArrayTable)
 		case unstable.KeyValue:
 			table.set(keysOf(expression.Key()), tomlValue(parser, expression), false)
@@ -30,7 +30,7 @@ func keysOf(iterator unstable.Iterator) (keys []string) {
 	return keys
 }
 
-func tomlValue(parser *unstable.Parser, expression *unstable.Node) *node {
+func tomlValue(parser *unstable.Parser, expression *unstable.Node) *Node {
 	line := 0
 	for iterator := expression.Key(); iterator.Next(); {
 		line = parser.Shape(iterator.Node().Raw).Start.Line
@@ -39,66 +39,66 @@ func tomlValue(parser *unstable.Parser, expression *unstable.Node) *node {
 }
 
 // fromTOML makes a node of a value. Only strings know where they are: other values are on the line of their key.
-func fromTOML(parser *unstable.Parser, from *unstable.Node, line int) *node {
+func fromTOML(parser *unstable.Parser, from *unstable.Node, line int) *Node {
 	if from.Kind == unstable.String && from.Raw.Length > 0 {
 		line = parser.Shape(from.Raw).Start.Line
 	}
-	n := &node{line: line}
+	n := &Node{Line: line}
 	switch from.Kind {
 	case unstable.Array:
-		n.kind = sequence
+		n.Kind = Sequence
 		for items := from.Children(); items.Next(); {
 			if items.Node().Kind != unstable.Comment {
-				n.items = append(n.items, fromTOML(parser, items.Node(), line))
+				n.Items = append(n.Items, fromTOML(parser, items.Node(), line))
 			}
 		}
 	case unstable.InlineTable:
-		n.kind = mapping
+		n.Kind = Mapping
 		for items := from.Children(); items.Next(); {
 			n.set(keysOf(items.Node().Key()), tomlValue(parser, items.Node()), false)
 		}
 	default:
-		n.text = string(from.Data)
+		n.Text = string(from.Data)
 	}
 	return n
 }
 
 // set sets a value below some keys, of which the maps are made where they are missing. In a list of tables, a key
 // means the last one.
-func (n *node) set(keys []string, value *node, isItem bool) {
+func (n *Node) set(keys []string, value *Node, isItem bool) {
 	for _, key := range keys[:len(keys)-1] {
-		n = n.child(key, mapping)
+		n = n.child(key, Mapping)
 	}
 	key := keys[len(keys)-1]
 	switch {
 	case isItem:
-		list := n.child(key, sequence)
-		list.items = append(list.items, value)
-	case n.get(key) != nil && value.kind == mapping && n.get(key).kind == mapping:
-		*value = *n.get(key) // a table that was made by a longer key before
+		list := n.child(key, Sequence)
+		list.Items = append(list.Items, value)
+	case n.Get(key) != nil && value.Kind == Mapping && n.Get(key).Kind == Mapping:
+		*value = *n.Get(key) // a table that was made by a longer key before
 		n.replace(key, value)
 	default:
-		n.fields = append(n.fields, field{key, value})
+		n.Fields = append(n.Fields, Field{key, value})
 	}
 }
 
-func (n *node) replace(key string, value *node) {
-	for i := range n.fields {
-		if n.fields[i].key == key {
-			n.fields[i].value = value
+func (n *Node) replace(key string, value *Node) {
+	for i := range n.Fields {
+		if n.Fields[i].Key == key {
+			n.Fields[i].Value = value
 		}
 	}
 }
 
 // child is the map or list of a key, made where it is missing.
-func (n *node) child(key string, kind nodeKind) *node {
-	child := n.get(key)
+func (n *Node) child(key string, kind Kind) *Node {
+	child := n.Get(key)
 	switch {
 	case child == nil:
-		child = &node{kind: kind}
-		n.fields = append(n.fields, field{key, child})
-	case kind == mapping && child.kind == sequence && len(child.items) > 0:
-		return child.items[len(child.items)-1]
+		child = &Node{Kind: kind}
+		n.Fields = append(n.Fields, Field{key, child})
+	case kind == Mapping && child.Kind == Sequence && len(child.Items) > 0:
+		return child.Items[len(child.Items)-1]
 	}
 	return child
 }

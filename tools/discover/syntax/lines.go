@@ -1,4 +1,4 @@
-package discover
+package syntax
 
 import (
 	"regexp"
@@ -16,10 +16,10 @@ var (
 )
 
 // readLines reads a file of lines: a map of settings, with a map for each section of an ini file.
-func readLines(text string, format Format) *node {
-	root := &node{kind: mapping, line: 1}
+func readLines(text string, format Format) *Node {
+	root := &Node{Kind: Mapping, Line: 1}
 	current := root
-	var last *node // the setting that an indented line continues
+	var last *Node // the setting that an indented line continues
 	for _, line := range logicalLines(text, format) {
 		content := strings.TrimSpace(line.text)
 		isIndented := strings.TrimLeft(line.text, " \t") != line.text
@@ -27,13 +27,13 @@ func readLines(text string, format Format) *node {
 		switch {
 		case content == "" || strings.ContainsAny(content[:1], "#;!"):
 		case format == Ini && section.MatchString(content):
-			current = root.child(section.FindStringSubmatch(content)[1], mapping)
+			current = root.child(section.FindStringSubmatch(content)[1], Mapping)
 			last = nil
 		case format == Ini && isIndented && last != nil && match == nil:
-			last.items = append(last.items, &node{line: line.number, text: content})
+			last.Items = append(last.Items, &Node{Line: line.number, Text: content})
 		case match != nil:
-			last = &node{kind: sequence, items: []*node{{line: line.number, text: valueOf(match[2], format)}}}
-			current.fields = append(current.fields, field{match[1], last})
+			last = &Node{Kind: Sequence, Items: []*Node{{Line: line.number, Text: valueOf(match[2], format)}}}
+			current.Fields = append(current.Fields, Field{match[1], last})
 		}
 	}
 	return root

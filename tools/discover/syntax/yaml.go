@@ -1,4 +1,4 @@
-package discover
+package syntax
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// template is what stands in place of what a template engine fills in: it is never a part of a host.
-const template = "__TEMPLATE__"
+// Template is what stands in place of what a template engine fills in: it is never a part of a host.
+const Template = "__TEMPLATE__"
 
 var (
 	// action is an action of a Go template, as in the templates of a chart, or of Jinja.
@@ -25,15 +25,15 @@ func withoutActions(text string) string {
 		return text
 	}
 	text = action.ReplaceAllStringFunc(text, func(action string) string {
-		return template + strings.Repeat("\n", strings.Count(action, "\n"))
+		return Template + strings.Repeat("\n", strings.Count(action, "\n"))
 	})
 	return control.ReplaceAllString(text, "")
 }
 
 // readYAML reads the documents of a text. Actions of templates become a text that is no host.
-func readYAML(text string) ([]*node, error) {
+func readYAML(text string) ([]*Node, error) {
 	decoder := yaml.NewDecoder(strings.NewReader(withoutActions(text)))
-	var documents []*node
+	var documents []*Node
 	for {
 		var document yaml.Node
 		switch err := decoder.Decode(&document); {
@@ -49,8 +49,8 @@ func readYAML(text string) ([]*node, error) {
 // maxDepth ends aliases that contain themselves.
 const maxDepth = 100
 
-func fromYAML(from *yaml.Node, depth int) *node {
-	n := &node{line: from.Line}
+func fromYAML(from *yaml.Node, depth int) *Node {
+	n := &Node{Line: from.Line}
 	if depth > maxDepth {
 		return n
 	}
@@ -60,21 +60,21 @@ func fromYAML(from *yaml.Node, depth int) *node {
 	case yaml.AliasNode:
 		return fromYAML(from.Alias, depth+1)
 	case yaml.ScalarNode:
-		n.text, n.block = from.Value, from.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+		n.Text, n.Block = from.Value, from.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
 	case yaml.SequenceNode:
-		n.kind = sequence
+		n.Kind = Sequence
 		for _, item := range from.Content {
-			n.items = append(n.items, fromYAML(item, depth+1))
+			n.Items = append(n.Items, fromYAML(item, depth+1))
 		}
 	case yaml.MappingNode:
-		n.kind = mapping
+		n.Kind = Mapping
 		for i := 0; i+1 < len(from.Content); i += 2 {
 			value := fromYAML(from.Content[i+1], depth+1)
 			if from.Content[i].Tag == "!!merge" {
 				n.merge(value)
 				continue
 			}
-			n.fields = append(n.fields, field{from.Content[i].Value, value})
+			n.Fields = append(n.Fields, Field{from.Content[i].Value, value})
 		}
 	}
 	return n
@@ -82,11 +82,11 @@ func fromYAML(from *yaml.Node, depth int) *node {
 
 // merge adds the fields of "<<", a map or a list of maps. Those that the map has itself win, and so they are not
 // settings.
-func (n *node) merge(from *node) {
-	for _, source := range append([]*node{from}, from.items...) {
-		for _, f := range source.fields {
-			if n.get(f.key) == nil {
-				n.fields = append(n.fields, f)
+func (n *Node) merge(from *Node) {
+	for _, source := range append([]*Node{from}, from.Items...) {
+		for _, f := range source.Fields {
+			if n.Get(f.Key) == nil {
+				n.Fields = append(n.Fields, f)
 			}
 		}
 	}

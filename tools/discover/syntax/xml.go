@@ -1,4 +1,4 @@
-package discover
+package syntax
 
 import (
 	"encoding/xml"
@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// xmlText is the key of the text of an element that has attributes too.
-const xmlText = "#text"
+// TextKey is the key of the text of an XML element that has attributes too.
+const TextKey = "#text"
 
 // readXML reads an XML document: an element is a map of its attributes and elements, or the text in it.
 // Namespaces and where their schemas are (xmlns, xsi:schemaLocation) are not settings.
-func readXML(text string) (*node, error) {
+func readXML(text string) (*Node, error) {
 	decoder := xml.NewDecoder(strings.NewReader(text))
 	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
 	decoder.Entity = xml.HTMLEntity
-	root := &node{kind: mapping, line: 1}
-	open := []*node{root}
+	root := &Node{Kind: Mapping, Line: 1}
+	open := []*Node{root}
 	for {
 		line, _ := decoder.InputPos()
 		begin := decoder.InputOffset()
@@ -32,18 +32,18 @@ func readXML(text string) (*node, error) {
 		parent := open[len(open)-1]
 		switch token := token.(type) {
 		case xml.StartElement:
-			child := &node{kind: mapping, line: line}
+			child := &Node{Kind: Mapping, Line: line}
 			raw := text[begin:decoder.InputOffset()]
 			for _, attribute := range token.Attr {
 				child.addAttribute(attribute, raw, line)
 			}
-			parent.fields = append(parent.fields, field{token.Name.Local, child})
+			parent.Fields = append(parent.Fields, Field{token.Name.Local, child})
 			open = append(open, child)
 		case xml.CharData:
 			if content := strings.TrimSpace(string(token)); content != "" {
 				before, _, _ := strings.Cut(string(token), content)
-				value := &node{line: line + strings.Count(before, "\n"), text: content}
-				parent.fields = append(parent.fields, field{xmlText, value})
+				value := &Node{Line: line + strings.Count(before, "\n"), Text: content}
+				parent.Fields = append(parent.Fields, Field{TextKey, value})
 			}
 		case xml.EndElement:
 			open = open[:len(open)-1]
@@ -53,7 +53,7 @@ func readXML(text string) (*node, error) {
 }
 
 // addAttribute adds an attribute of an element that begins on a line.
-func (n *node) addAttribute(attribute xml.Attr, raw string, line int) {
+func (n *Node) addAttribute(attribute xml.Attr, raw string, line int) {
 	space, name := attribute.Name.Space, attribute.Name.Local
 	if space == "xmlns" || name == "xmlns" || strings.HasSuffix(strings.ToLower(name), "schemalocation") {
 		return
@@ -62,14 +62,14 @@ func (n *node) addAttribute(attribute xml.Attr, raw string, line int) {
 	if at != nil {
 		line += strings.Count(raw[:at[1]], "\n")
 	}
-	n.fields = append(n.fields, field{name, &node{line: line, text: attribute.Value}})
+	n.Fields = append(n.Fields, Field{name, &Node{Line: line, Text: attribute.Value}})
 }
 
 // simplify makes an element without attributes and elements its text.
-func (n *node) simplify() {
-	if len(n.fields) == 0 {
-		*n = node{line: n.line}
-	} else if len(n.fields) == 1 && n.fields[0].key == xmlText {
-		*n = *n.fields[0].value
+func (n *Node) simplify() {
+	if len(n.Fields) == 0 {
+		*n = Node{Line: n.Line}
+	} else if len(n.Fields) == 1 && n.Fields[0].Key == TextKey {
+		*n = *n.Fields[0].Value
 	}
 }
