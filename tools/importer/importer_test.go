@@ -153,14 +153,15 @@ func documents(t testing.TB, text string) []string {
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
 	var found []string
 	for {
-		var raw map[string]any
-		err := decoder.Decode(&raw)
+		var document any
+		err := decoder.Decode(&document)
 		if errors.Is(err, io.EOF) {
 			return found
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		raw, _ := document.(map[string]any)
 		list, isList := raw["items"].([]any)
 		if !isList {
 			list = []any{raw}

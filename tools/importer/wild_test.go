@@ -20,10 +20,10 @@ import (
 // variables are those of the wild files, replaced as envsubst does it.
 var variables = map[string]string{
 	"NAS_IP": "10.0.20.5", "DB_IP": "10.0.4.31", "DB_IP_2": "10.0.4.32", "PVE_IP": "10.0.20.8", "NET": "10.0.20",
-	"DB_HOST": "db.example.com", "SECRET_DOMAIN": "example.org", "CLUSTER": "east", "APP": "kitchen", "INVERTER_IP": "10.0.20.98",
+	"scanner_ip": "10.0.20.78", "GALERA_1": "10.0.4.71", "GALERA_2": "10.0.4.72", "DB_HOST": "db.example.com", "SECRET_DOMAIN": "example.org", "CLUSTER": "east", "APP": "kitchen", "INVERTER_IP": "10.0.20.98",
 }
 
-var variableInTest = regexp.MustCompile(`\$\{([A-Z_0-9]+)(?::?[-=]([^}]*))?\}`)
+var variableInTest = regexp.MustCompile(`\$\{([A-Za-z_0-9]+)(?::?[-=]([^}]*))?\}`)
 
 func substitute(text string) string {
 	return variableInTest.ReplaceAllStringFunc(text, func(found string) string {
@@ -56,6 +56,7 @@ func TestWild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	expected, asExpected := readExpected(t), 0
 	files, mappings, imported := 0, 0, 0
 	var got strings.Builder
 	for _, folder := range folders {
@@ -87,7 +88,8 @@ func TestWild(t *testing.T) {
 		words := wordsOf(result)
 		substituteNames(t, result)
 		meant := meantBy(t, all)
-		faults, _ := importertest.Compare(meant, after(t, []byte(substitute(string(result.Values)))), result)
+		rendered := after(t, []byte(substitute(string(result.Values))))
+		faults, _ := importertest.Compare(meant, rendered, result)
 		for _, fault := range faults {
 			t.Errorf("%s: %s", shape, fault)
 		}
@@ -102,10 +104,18 @@ func TestWild(t *testing.T) {
 				t.Logf("%s: no entry: %s", shape, key)
 			}
 		}
+		for _, want := range expected[shape] {
+			if outcome := outcomeOf(want.key, rendered, result); outcome != want.outcome {
+				t.Errorf("%s/%s %s: %s, expected %s", shape, want.file, want.key, outcome, want.outcome)
+				continue
+			}
+			asExpected++
+		}
 		got.WriteString("# " + shape + "\n" + words)
 		checkWords(t, shape, all, result)
 	}
 	t.Logf("%d files, %d mappings that mean something, %d of them entries: %.1f %%", files, mappings, imported, 100*float64(imported)/float64(mappings))
+	t.Logf("%d Services are as testdata/wild/expected.txt says", asExpected)
 	if files < 120 || imported*100 < mappings*95 {
 		t.Errorf("of %d files, %d of %d mappings became entries, want 95 %% of at least 120", files, imported, mappings)
 	}
@@ -122,6 +132,52 @@ func TestWild(t *testing.T) {
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("(-want +got), and -update writes it:\n%s", diff)
 	}
+}
+
+// expectation is what a person expects of a Service in a file.
+type expectation struct{ file, key, outcome string }
+
+// readExpected reads testdata/wild/expected.txt, by shape. It was written by hand, before import had read the files.
+func readExpected(t *testing.T) map[string][]expectation {
+	t.Helper()
+	text, err := os.ReadFile("testdata/wild/expected.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	byShape := map[string][]expectation{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		place, outcome, hasOutcome := strings.Cut(strings.TrimSpace(line), ": ")
+		path, key, hasKey := strings.Cut(place, " ")
+		shape, file, hasFile := strings.Cut(path, "/")
+		if !hasOutcome || !hasKey || !hasFile {
+			t.Fatalf("expected.txt: %q, want FILE NAMESPACE/NAME: TRAFFIC", line)
+		}
+		if _, err := os.Stat(filepath.Join("testdata/wild", path)); err != nil {
+			t.Error(err)
+		}
+		byShape[shape] = append(byShape[shape], expectation{file, key, outcome})
+	}
+	return byShape
+}
+
+// outcomeOf is what became of a Service, in the words of testdata/wild/expected.txt.
+func outcomeOf(key string, rendered map[string]importertest.Meaning, result *importer.Result) string {
+	if !slices.Contains(keysOfEntries(result), key) {
+		return "no entry"
+	}
+	var parts []string
+	for _, line := range rendered[key].Traffic {
+		parts = append(parts, strings.Join(strings.Fields(line), " "))
+	}
+	if slices.ContainsFunc(result.Findings, func(f findings.Finding) bool {
+		return f.Code == findings.Mended && keyOf(f.Namespace, f.Entry) == key
+	}) {
+		parts = append(parts, "mended")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // expected says what the entries of a manifest mean: what it does today, or where something is mended what is meant.
