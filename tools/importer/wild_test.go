@@ -1,6 +1,7 @@
 package importer_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"external-services/tests/importertest"
 	"external-services/tools/findings"
@@ -129,7 +130,7 @@ func TestWild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+	if diff := gocmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("(-want +got), and -update writes it:\n%s", diff)
 	}
 }
@@ -165,19 +166,25 @@ func readExpected(t *testing.T) map[string][]expectation {
 
 // outcomeOf is what became of a Service, in the words of testdata/wild/expected.txt.
 func outcomeOf(key string, rendered map[string]importertest.Meaning, result *importer.Result) string {
+	isFound := func(code findings.Code) bool {
+		return slices.ContainsFunc(result.Findings, func(f findings.Finding) bool {
+			return f.Code == code && keyOf(f.Namespace, f.Entry) == key
+		})
+	}
 	if !slices.Contains(keysOfEntries(result), key) {
+		if isFound(findings.NotImported) {
+			return "no entry, said"
+		}
 		return "no entry"
 	}
 	var parts []string
 	for _, line := range rendered[key].Traffic {
 		parts = append(parts, strings.Join(strings.Fields(line), " "))
 	}
-	if slices.ContainsFunc(result.Findings, func(f findings.Finding) bool {
-		return f.Code == findings.Mended && keyOf(f.Namespace, f.Entry) == key
-	}) {
+	if isFound(findings.Mended) {
 		parts = append(parts, "mended")
 	}
-	return strings.Join(parts, ", ")
+	return cmp.Or(strings.Join(parts, ", "), "nothing")
 }
 
 // expected says what the entries of a manifest mean: what it does today, or where something is mended what is meant.
@@ -295,7 +302,7 @@ func TestBroken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff(text(golden), got.String()); diff != "" {
+	if diff := gocmp.Diff(text(golden), got.String()); diff != "" {
 		t.Errorf("(-want +got), and -update writes it:\n%s", diff)
 	}
 }
