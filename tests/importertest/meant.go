@@ -48,7 +48,8 @@ func (g Group) mean() *discoveryv1.EndpointSlice {
 		*spec = corev1.ServiceSpec{Ports: spec.Ports}
 		return slice
 	}
-	if len(g.Slices) > 0 || g.Endpoints != nil {
+	isStored := g.Service.UID != "" // and its endpoints may be those that Kubernetes made for the selector
+	if !isStored && (len(g.Slices) > 0 || g.Endpoints != nil) {
 		spec.Selector = nil
 	}
 	var ports []meantPort

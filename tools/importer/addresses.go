@@ -26,8 +26,8 @@ type endpoint struct {
 // addAddresses carries over the addresses and the ports.
 func (e *entry) addAddresses() {
 	if e.endpoints != nil {
-		isUsed := func(slice *discoveryv1.EndpointSlice) bool { return len(slice.Endpoints) > 0 }
-		e.readEndpoints(e.endpoints, slices.ContainsFunc(e.slices, isUsed))
+		hasEndpoints := func(slice *discoveryv1.EndpointSlice) bool { return len(slice.Endpoints) > 0 }
+		e.readEndpoints(e.endpoints, slices.ContainsFunc(e.slices, hasEndpoints))
 	}
 	for _, slice := range e.slices {
 		e.readSlice(slice)
@@ -39,6 +39,10 @@ func (e *entry) addAddresses() {
 		e.EndpointsKind = ""
 	}
 	e.compareReadiness()
+	isUsed := func(a *endpoint) bool { return a.ready || a.draining }
+	if len(e.list) > 0 && len(e.Selector) == 0 && !slices.ContainsFunc(e.list, isUsed) {
+		e.note("addresses", "no connection succeeds today: none of them is ready")
+	}
 	for _, a := range e.list {
 		if !a.ready {
 			e.setReadiness(a)

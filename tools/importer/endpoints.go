@@ -144,6 +144,10 @@ func (e *entry) read(object string, slice *discoveryv1.EndpointSlice) {
 			addresses = addresses[:1]
 		}
 		for _, ip := range addresses {
+			if family := service.FamilyOf(ip); isIP(ip) && slice.AddressType != "" && string(family) != string(slice.AddressType) {
+				e.refuseAt(ip, "write addressType: "+string(family), "the %s has the addressType %s, and %s is an %s address",
+					object, slice.AddressType, ip, family)
+			}
 			a := e.newEndpoint(ip, endpoint, maps.Clone(ports))
 			a.list = slice
 			e.addAddress(a)

@@ -25,6 +25,7 @@ var fields = map[string]struct{ byDefault, why string }{
 	"clusterIP":                     {"", byCluster},
 	"clusterIPs":                    {"", byCluster},
 	"externalIPs":                   {"", forClientsOutside},
+	"externalName":                  {"", "it has no effect without type: ExternalName"},
 	"externalTrafficPolicy":         {`"Cluster"`, forClientsOutside},
 	"healthCheckNodePort":           {"", forClientsOutside},
 	"internalTrafficPolicy":         {`"Cluster"`, "addresses outside are not on any node, so Local does not reach them"},

@@ -81,5 +81,9 @@ func (e *entry) refuseWithoutAddresses() {
 			}
 		}
 	}
+	if name := e.service.Spec.ExternalName; name != "" {
+		e.refuseAt(name, "write type: ExternalName", "externalName is %s, and the type is not ExternalName, so Kubernetes ignores the name", name)
+		return
+	}
 	e.refuse("", "the Service has no selector, and no Endpoints or EndpointSlice with an address for it was read")
 }

@@ -97,7 +97,7 @@ func TestWild(t *testing.T) {
 		entries := keysOfEntries(result)
 		for key, meaning := range meant {
 			switch {
-			case !isMapping(meaning):
+			case !isMapping(meaning), shape == "cannot-work":
 			case slices.Contains(entries, key):
 				mappings, imported = mappings+1, imported+1
 			default:

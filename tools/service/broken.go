@@ -23,6 +23,9 @@ func (e *BrokenError) Error() string { return e.text }
 // dashKey is a key that was meant as an item of a list: -port: 80.
 var dashKey = regexp.MustCompile(`"-([A-Za-z]+)":`)
 
+// patchOfKustomize begins a JSON patch, which is a list of operations.
+var patchOfKustomize = regexp.MustCompile(`^\[\s*\{[^{}]*"op":\s*"(add|remove|replace|move|copy|test)"`)
+
 // failToRead reports an object that cannot be read, for the Service to which it belongs.
 func (r *manifestReader) failToRead(m Manifest, format string, args ...any) {
 	key := KeyOf(m.Object)
@@ -74,10 +77,16 @@ func wrongType(err error) string {
 			expected = "a list"
 		case reflect.String:
 			expected = "a string"
+			if wrong.Value == "number" || wrong.Value == "bool" {
+				expected += " in quotes"
+			}
 		case reflect.Bool:
 			expected = "true or false"
 		case reflect.Int, reflect.Int32, reflect.Int64:
 			expected = "a whole number"
+			if wrong.Value == "string" {
+				expected += " without quotes"
+			}
 		}
 		break
 	}

@@ -119,6 +119,9 @@ func (r *manifestReader) read(from string, text []byte, typ metav1.TypeMeta) {
 	}
 	var items []json.RawMessage
 	switch {
+	case patchOfKustomize.Match(text):
+		m.Kind = "JSON patch"
+		r.objects = append(r.objects, m)
 	case err != nil:
 		r.fail("%s: %s", from, notObject(text, err))
 	case m.IsEncrypted && head.Kind == "":
