@@ -21,6 +21,8 @@ func TestBadInput(t *testing.T) {
 		"comments":            {"# nothing\n---\n", "nothing to import: no Service, Endpoints or EndpointSlice in in.yaml"},
 		"other kinds":         {"apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Secret", "nothing to import: no Service, Endpoints or EndpointSlice in in.yaml, only Secret (2)"},
 		"no YAML":             {service + "---\n\na: [", "in.yaml:6: did not find expected node content: write a manifest as kubectl apply reads it"},
+		"UTF-16":              {"\xff\xfea\x00", "in.yaml:1: the file is in UTF-16, which kubectl apply does not read: write it in UTF-8"},
+		"UTF-16, big endian":  {"\xfe\xff\x00a", "in.yaml:1: the file is in UTF-16"},
 		"a template":          {"{{- if .Values.x }}\n" + service + "{{- end }}", "if it is a template of a chart, render it with helm template first"},
 		"text":                {"hello", `in.yaml:1: not a Kubernetes object: "hello" is text: remove it, or write # before it`},
 		"long text":           {strings.Repeat("ä", 100), `: "` + strings.Repeat("ä", 60) + `..." is text`},

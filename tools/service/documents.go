@@ -49,6 +49,9 @@ func (d *document) lineOf(text string) (place string, found bool) {
 }
 
 func splitDocuments(name string, text []byte) (documents []*document, broken []error) {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, []error{fmt.Errorf("%s:1: the file is in UTF-16, which kubectl apply does not read: write it in UTF-8, in PowerShell with -Encoding utf8", name)}
+	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		if documents, err := splitJSON(name, text); err == nil {
@@ -129,6 +132,8 @@ var (
 	templated = regexp.MustCompile(`(?m)^[ \t]*(- *)?([\w./-]+: *)?(\{\{.*\}\})`)
 	// shellLine is a line of a shell, as tutorials have it around a manifest.
 	shellLine = regexp.MustCompile(`(?m)^(\$ |(sudo )?(cat|echo|helm|kubectl|oc) ).*$|^EOF\r?$`)
+	// bareVariable is a variable in a mapping or a list on one line, without quotes.
+	bareVariable = regexp.MustCompile(`(^|[^$])[{[][^"'\n]*\$\{`)
 	// parserLine is the line in an error of the YAML parser.
 	parserLine = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: (?:unmarshal errors: )?(?:line ([0-9]+): )?`)
 )
@@ -156,8 +161,11 @@ func (d *document) notYAML() error {
 		}
 	}
 	fix := "write a manifest as kubectl apply reads it"
-	if indentedByTab.MatchString(d.text) {
+	switch {
+	case indentedByTab.MatchString(d.text):
 		fix = "indent with spaces, not with tabs"
+	case bareVariable.MatchString(d.text):
+		fix = "write the value with the variable in quotes"
 	}
 	return fmt.Errorf("%s: %s: %s", from, text, fix)
 }
