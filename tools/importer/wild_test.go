@@ -50,8 +50,8 @@ func substituteNames(t *testing.T, result *importer.Result) {
 	*result = replaced
 }
 
-// The mappings that people have become entries, which mean what the oracle says. What is mended or not imported is
-// in testdata/wild/want.txt, which -update writes.
+// The mappings that people have become entries, which mean what the oracle says, and for some of the files what a person
+// wrote down. What is mended or not imported is in testdata/wild/want.txt, which -update writes.
 func TestWild(t *testing.T) {
 	folders, err := filepath.Glob("testdata/wild/*")
 	if err != nil {
