@@ -531,6 +531,7 @@ var entryClasses = []class{
 	{"invalid label key", everyShape, every(enabled, pair("labels", matching(badKeys), labelValues)), "not allowed"},
 	{"label key with upper case in its domain", everyShape, every(enabled, pair("labels", matching(`[A-Z][a-z]{1,3}[.]example/a`), labelValues)), "not allowed"},
 	{"label key with a domain of 254 characters", everyShape, every(enabled, pair("labels", matching(`([a-z]{63}[.]){3}[a-z]{62}/a`), labelValues)), "has a domain of over 253 characters"},
+	{"label value that Helm removes", everyShape, every(enabled, pair("labels", labelKeys, just("<no value>"))), "does not match pattern"},
 	{"invalid label value", everyShape, every(enabled, pair("labels", labelKeys, matching(badValues))), "does not match pattern"},
 	{"label of the chart", everyShape, every(enabled, pair("labels", just("helm.sh/chart", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "external-services/backend", "kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by"), labelValues)), "is a label that the chart sets itself"},
 	{"label that makes Kubernetes ignore endpoints", everyShape, every(enabled, pair("labels", just("endpointslice.kubernetes.io/skip-mirror", "service.kubernetes.io/headless"), labelValues)), "makes Kubernetes ignore the endpoints"},

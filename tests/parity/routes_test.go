@@ -284,6 +284,9 @@ var routeClasses = []class{
 	{"two classes of an Ingress", outward, inFront("ingress", func(t *rapid.T, in map[string]any) {
 		in["className"], in["annotations"] = "a", map[string]any{"kubernetes.io/ingress.class": "b"}
 	}), "and the annotation kubernetes.io/ingress.class is"},
+	{"empty list of a route", outward, inFront("route", func(t *rapid.T, r map[string]any) {
+		r[rapid.SampledFrom([]string{"hostnames", "rules"}).Draw(t, "list")] = []any{}
+	}), "minItems: got 0, want 1"},
 	{"Ingress without hosts", outward, inFront("ingress", func(t *rapid.T, in map[string]any) { delete(in, "hosts") }), "ingress.hosts is missing"},
 	{"port of an Ingress that is missing", outward, inFront("ingress", func(t *rapid.T, in map[string]any) {
 		in["hosts"] = []any{map[string]any{"host": "a.example", "paths": []any{map[string]any{"port": float64(number(t, "port", 81, 65535))}}}}

@@ -33,12 +33,6 @@ type rule struct {
 // would hide that the chart refuses what works.
 var stricter = []rule{
 	{
-		what: "a key that the values do not have, or a value where it has no effect",
-		why:  "It is misspelled or misplaced, and would have no effect.",
-		says: says(`^at '[^']*': .*`),
-		when: withoutEffect,
-	},
-	{
 		what: "a number in quotes, `null` and other values of a wrong type",
 		why:  "Each key has one type. Helm would print another one unpredictably.",
 		says: says(`^at '[^']*': got (null|boolean|number|string|array|object), want [a-z ]+$`),
@@ -91,7 +85,11 @@ var stricter = []rule{
 	{
 		what: "an entry with both `externalName` and `addresses`, or neither",
 		why:  "A Service is an alias or forwards to addresses; with neither it reaches nothing.",
-		says: says(inEntry + `(externalName is set, but so is addresses|addresses or externalName is missing): `),
+		says: says(inEntry + `(externalName is set, but so is addresses|addresses or externalName is missing|ports is missing): `),
+		when: func(c charts, d document, objects []object, message string) bool {
+			// With both, Kubernetes would get an alias, which needs no ports.
+			return !strings.Contains(message, "ports is missing") || rendered(`"type":"ExternalName"`)(c, d, objects, message)
+		},
 	},
 	{
 		what: "an `externalName` or `addresses` that Kubernetes refuses, while the backend is `cluster`",
@@ -290,6 +288,13 @@ var stricter = []rule{
 		what: "`backendTLS` with both `caCertificates` and `wellKnown`",
 		why:  "One of the two would be lost.",
 		says: says(inEntry + `backendTLS[.]wellKnown is set, but so is caCertificates: `),
+	},
+	// The widest comes last, so that the others show.
+	{
+		what: "a key that the values do not have, or a value where it has no effect",
+		why:  "It is misspelled or misplaced, and would have no effect.",
+		says: says(`^at '[^']*': .*`),
+		when: withoutEffect,
 	},
 }
 
