@@ -72,6 +72,19 @@ func (i *installation) wantCheck(what, codes string) (r report) {
 	return r
 }
 
+// wantFinding waits until extsvc check finds one thing, of a code and with a text in its message or cause, and returns
+// it. The text is waited for too: it may come from an Event, which the resolver writes later than its Lease.
+func (i *installation) wantFinding(what, code, text string) (r report, f findings.Finding) {
+	i.t.Helper()
+	testenv.Eventually(i.t, fmt.Sprintf("%s: extsvc check finds %s with %q", what, code, text), func() error {
+		if r, _ = i.extsvc("check"); r.codes() != code || !strings.Contains(r.Findings[0].Message+"\n"+r.Findings[0].Cause, text) {
+			return fmt.Errorf("it finds %+v", r.Findings)
+		}
+		return nil
+	})
+	return r, r.Findings[0]
+}
+
 // follow runs the kubectl command of a finding's fix.
 func (i *installation) follow(f findings.Finding) {
 	i.t.Helper()
@@ -92,9 +105,7 @@ func TestToolsKnowNames(t *testing.T) {
 
 	dns.Fail(i.name("db"), dnsserver.NXDomain)
 	r := i.startReplica(0)
-	if f := i.wantCheck("with a name that never resolved", "name-unresolved").Findings[0]; !strings.HasPrefix(f.Cause, i.name("db")+" (IPv4) was never resolved: ") {
-		t.Errorf("the cause is %q", f.Cause)
-	}
+	i.wantFinding("with a name that never resolved", "name-unresolved", i.name("db")+" (IPv4) was never resolved: ")
 	answers(i.name("db"), "10.0.40.1")
 	healthy := i.wantCheck("with a name that is resolved", "")
 	if e := healthy.Entries[0]; e.Result != "ok" || len(e.Endpoints) != 1 || e.Endpoints[0].Address != "10.0.40.1" || e.Endpoints[0].Class != "followed" {
@@ -102,16 +113,14 @@ func TestToolsKnowNames(t *testing.T) {
 	}
 
 	dns.Fail(i.name("db"), dnsserver.NXDomain)
-	stale := i.wantCheck("with a name that no longer resolves", "name-stale")
-	if f := stale.Findings[0]; f.Entry != "db" || !strings.HasPrefix(f.Message, i.name("db")+" (IPv4) was not resolved: ") || stale.Entries[0].Result != "warning" {
+	stale, f := i.wantFinding("with a name that no longer resolves", "name-stale", i.name("db")+" (IPv4) was not resolved: ")
+	if f.Entry != "db" || stale.Entries[0].Result != "warning" {
 		t.Errorf("%+v", stale)
 	}
 	answers(i.name("db"), "10.0.40.1")
 	i.wantCheck("with a name that resolves again", "")
 	dns.Set(i.name("db"), dnsserver.A("127.0.0.1", "10.0.40.1").TTL(ttl))
-	if f := i.wantCheck("with an address that is refused", "address-refused").Findings[0]; !strings.Contains(f.Message, "127.0.0.1 (loopback)") {
-		t.Errorf("%+v", f)
-	}
+	i.wantFinding("with an address that is refused", "address-refused", "127.0.0.1 (loopback)")
 
 	// The Events of a replica do not count when another has taken over: that has its own.
 	dns.Fail(i.name("db"), dnsserver.ServFail)
