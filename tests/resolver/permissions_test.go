@@ -36,13 +36,32 @@ func TestEachVerb(t *testing.T) {
 		}
 	}
 	answers(nameOf(t, "db"), "10.0.30.1")
-	i := install(t, "helm", entry(nameOf(t, "db"), "selector: {app: db}\n  namespaces: ["+strings.Join(namespaces, ", ")+"]"))
+	i := install(t, "helm", entry(nameOf(t, "db"), "selector: {app: db}\n  resolve: {drainSeconds: 3600}\n  namespaces: ["+strings.Join(namespaces, ", ")+"]"))
 	for namespace, pair := range denied {
 		i.deny(namespace, pair[0], pair[1])
 	}
 	r := i.startReplica(0)
+	wantEvent := func(namespace string) {
+		t.Helper()
+		pair := denied[namespace]
+		want := fmt.Sprintf("cannot %s resource %q", pair[1], pair[0])
+		testenv.Eventually(t, "an Event that the resolver "+want, func() error {
+			messages := slices.Concat(i.in(namespace).events("WriteFailed"), i.events("NamespaceNotRead"))
+			if !slices.ContainsFunc(messages, func(m string) bool { return strings.Contains(m, want) && strings.Contains(m, namespace) }) {
+				return fmt.Errorf("Events %q", messages)
+			}
+			return nil
+		})
+	}
 	i.wantAddresses("db", "10.0.30.1")
-	i.in("eachverb-endpointslices-delete").wantAddresses("db", "10.0.30.1")
+	for namespace, pair := range denied {
+		switch pair[1] {
+		case "watch", "create": // no slice can be written
+			wantEvent(namespace)
+		default:
+			i.in(namespace).wantAddresses("db", "10.0.30.1")
+		}
+	}
 	answers(i.name("db"), "10.0.30.2")
 	i.wantAddresses("db", "10.0.30.1(draining) 10.0.30.2")
 
@@ -54,18 +73,12 @@ func TestEachVerb(t *testing.T) {
 	}
 	i.editConfig("backend: external", "backend: cluster")
 	for namespace, pair := range denied {
-		if pair[1] == "list" { // a watch that begins with all objects (KEP-3157) does without
+		switch pair[1] {
+		case "list": // a watch that begins with all objects (KEP-3157) does without
 			i.in(namespace).wantAddresses("db", "10.0.30.1(draining) 10.0.30.2")
-			continue
+		case "update", "delete":
+			wantEvent(namespace)
 		}
-		want := fmt.Sprintf("cannot %s resource %q", pair[1], pair[0])
-		testenv.Eventually(t, "an Event that the resolver "+want, func() error {
-			messages := slices.Concat(i.in(namespace).events("WriteFailed"), i.events("NamespaceNotRead"))
-			if !slices.ContainsFunc(messages, func(m string) bool { return strings.Contains(m, want) && strings.Contains(m, namespace) }) {
-				return fmt.Errorf("Events %q", messages)
-			}
-			return nil
-		})
 	}
 	if n := r.metric(`slice_writes_total{result="forbidden"}`); n == 0 {
 		t.Error("no metric counts the writes that were forbidden")

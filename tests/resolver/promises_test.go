@@ -187,7 +187,8 @@ func TestHandEdits(t *testing.T) {
 	t.Parallel()
 	answers(nameOf(t, "db"), "10.0.14.1")
 	i := install(t, "helm", entry(nameOf(t, "db"), ""))
-	i.startReplica(0).waitReady()
+	i.startReplica(0)
+	i.wantAddresses("db", "10.0.14.1")
 	dns.Fail(i.name("db"), dnsserver.Silent)
 	api, whole := client.DiscoveryV1().EndpointSlices(i.namespace), i.slices("db")[0]
 	for name, change := range map[string]func(*discoveryv1.EndpointSlice){
@@ -215,9 +216,12 @@ func TestHandEdits(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.wantAddresses("db", "10.0.14.1")
-	if messages := i.events("SliceRestored"); len(messages) != 1 {
-		t.Errorf("Events %q, want one an hour", messages)
-	}
+	testenv.Eventually(t, "one Event an hour says so", func() error {
+		if messages := i.events("SliceRestored"); len(messages) != 1 {
+			return fmt.Errorf("Events %q", messages)
+		}
+		return nil
+	})
 }
 
 // contentOf is what the resolver writes of a slice.
@@ -232,6 +236,7 @@ func TestTakeOver(t *testing.T) {
 	i := install(t, "helm", entry(nameOf(t, "db"), ""))
 	first := i.startReplica(0).waitReady()
 	second := i.startReplica(1).waitReady()
+	i.wantAddresses("db", "10.0.15.1")
 	before := i.slices("db")[0].ResourceVersion
 	first.kill()
 	testenv.Eventually(t, "the second replica leads", func() error {
@@ -308,7 +313,8 @@ func TestConfigByAccident(t *testing.T) {
 	t.Parallel()
 	answers(nameOf(t, "db"), "10.0.18.1")
 	i := install(t, "helm", entry(nameOf(t, "db"), ""))
-	r := i.startReplica(0).waitReady()
+	r := i.startReplica(0)
+	i.wantAddresses("db", "10.0.18.1")
 	maps := client.CoreV1().ConfigMaps(i.namespace)
 	list, err := maps.List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=outside"})
 	if err != nil || len(list.Items) != 1 {
@@ -397,7 +403,7 @@ func TestTwoResolvers(t *testing.T) {
 	if list := i.slices("db"); len(list) != 1 || list[0].UID != before {
 		t.Errorf("the other resolver removed the slice: %s", addressesOf(list))
 	}
-	if n := r.metric(`slice_writes_total{result="ok"}`); n != 1 {
+	if n := r.metric(`slice_writes_total{result="ok"}`); n > 1 { // none if it was started again
 		t.Errorf("the second resolver made %v writes, want 1", n)
 	}
 }

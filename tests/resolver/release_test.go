@@ -117,10 +117,11 @@ func (r *replica) metric(name string) float64 {
 
 func (r *replica) anyMetric(name string) (value float64) {
 	r.t.Helper()
-	text, err := cluster.Get(r.t.Context(), r.pod, "http://127.0.0.1:8080/metrics")
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	var text string
+	testenv.Eventually(r.t, r.pod+" has metrics", func() (err error) {
+		text, err = cluster.Get(r.t.Context(), r.pod, "http://127.0.0.1:8080/metrics")
+		return err
+	})
 	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(line, name+" "); ok {
 			if _, err := fmt.Sscan(rest, &value); err != nil {

@@ -24,15 +24,29 @@ const (
 	NamespaceNotRead = "NamespaceNotRead" // Services or slices of a namespace cannot be listed or watched
 )
 
-// announcer writes Events, each reason about one object at most once an hour.
+// announcer writes Events, each reason about one object at most once an hour, or once a minute if it did not last.
 type announcer struct {
 	recorder events.EventRecorder
 
-	mu   sync.Mutex
-	last map[string]time.Time
+	mu      sync.Mutex
+	written map[string]announcement
+	count   int
 }
 
-const announceEvery = time.Hour
+// announcement is an Event that was written.
+type announcement struct {
+	at        time.Time
+	withdrawn bool // it is no longer true
+}
+
+// holdsBack says whether it is too early to write the same again.
+func (a announcement) holdsBack() bool {
+	every := time.Hour
+	if a.withdrawn {
+		every = time.Minute
+	}
+	return time.Since(a.at) < every
+}
 
 // maxNote is the longest message of an Event, in bytes (pkg/apis/events/validation).
 const maxNote = 1024
@@ -40,47 +54,58 @@ const maxNote = 1024
 func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
 
 // announce writes an Event about an object. Detail is by what it differs from others of its reason, such as the
-// reason of a failure. It becomes the action of the Event: client-go takes those that agree in it for one series,
-// and drops the messages of all but the first.
+// reason of a failure.
 func (a *announcer) announce(about client.Object, reason, detail, message string) {
 	key := eventKey(about, reason, detail)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.prune()
-	if last, ok := a.last[key]; ok && time.Since(last) < announceEvery {
+	if a.written[key].holdsBack() {
 		return
 	}
-	a.last[key] = time.Now()
+	a.written[key] = announcement{at: time.Now()}
+	a.write(about, reason, detail, message)
+}
+
+// withdraw says that what was announced for a reason, with details that begin like that, is no longer true. If there
+// was any, an Event of another reason says so.
+func (a *announcer) withdraw(about client.Object, reason, detail, instead, message string) {
+	prefix, found := eventKey(about, reason, detail), false
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for key, announced := range a.written {
+		if strings.HasPrefix(key, prefix) && !announced.withdrawn {
+			announced.withdrawn, found = true, true
+			a.written[key] = announced
+		}
+	}
+	if found {
+		a.write(about, instead, detail, message)
+	}
+}
+
+// write writes an Event, with the detail in its action. Each action has a number: client-go takes Events that agree in
+// it for one series, drops the messages of all but the first, and writes none from the third until the series is over,
+// which takes six minutes (k8s.io/client-go/tools/events, recordToSink).
+func (a *announcer) write(about client.Object, reason, detail, message string) {
+	a.count++
 	kind := corev1.EventTypeWarning
 	if reason == SliceRestored || reason == values.NameResolved {
 		kind = corev1.EventTypeNormal
 	}
-	a.recorder.Eventf(about, nil, kind, reason, cut(cmp.Or(detail, "Restore"), values.MaxEventAction), "%s", cut(message, maxNote))
-}
-
-// withdraw lets the Events of a reason, whose details begin like that, be written again within the hour. It says
-// whether there were any.
-func (a *announcer) withdraw(about client.Object, reason, detail string) bool {
-	prefix := eventKey(about, reason, detail)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	before := len(a.last)
-	maps.DeleteFunc(a.last, func(key string, _ time.Time) bool { return strings.HasPrefix(key, prefix) })
-	return len(a.last) < before
+	number := fmt.Sprintf(" #%d", a.count)
+	action := cut(cmp.Or(detail, "Restore"), values.MaxEventAction-len(number)) + number
+	a.recorder.Eventf(about, nil, kind, reason, action, "%s", cut(message, maxNote))
 }
 
 func eventKey(about client.Object, reason, detail string) string {
 	return fmt.Sprint(about.GetNamespace(), "/", about.GetName(), " ", about.GetUID(), " ", reason, " ", detail)
 }
 
-// prune forgets Events of over an hour ago, once there are many.
+// prune forgets Events that may be written again, once there are many.
 func (a *announcer) prune() {
-	if len(a.last) < 1000 {
+	if len(a.written) < 1000 {
 		return
 	}
-	for key, last := range a.last {
-		if time.Since(last) >= announceEvery {
-			delete(a.last, key)
-		}
-	}
+	maps.DeleteFunc(a.written, func(_ string, announced announcement) bool { return !announced.holdsBack() })
 }

@@ -165,10 +165,7 @@ func (r *Resolver) announceOutcome(key types.NamespacedName, o outcome) {
 	}
 	switch {
 	case o.failure == nil:
-		if r.withdraw(about, values.NameNotResolved, asked+": ") {
-			r.announce(about, values.NameResolved, asked, fmt.Sprintf("%s (%s) is resolved again.", o.host, o.family))
-			r.withdraw(about, values.NameResolved, asked)
-		}
+		r.withdraw(about, values.NameNotResolved, asked, values.NameResolved, fmt.Sprintf("%s (%s) is resolved again.", o.host, o.family))
 	case !o.answer.at.IsZero():
 		r.announce(about, values.NameNotResolved, asked+": "+o.failure.reason, fmt.Sprintf(
 			"%s (%s) was not resolved: %v. Its last addresses stay in use.", o.host, o.family, o.failure.err))

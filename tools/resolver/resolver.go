@@ -143,7 +143,7 @@ func newResolver(manager ctrl.Manager, o Options) (*Resolver, error) {
 		client:    manager.GetClient(),
 		caches:    map[string]cache.Cache{},
 		metrics:   newMetrics(ctrlmetrics.Registry, o.Version),
-		announcer: &announcer{recorder: manager.GetEventRecorder(values.ResolverManager), last: map[string]time.Time{}},
+		announcer: &announcer{recorder: manager.GetEventRecorder(values.ResolverManager), written: map[string]announcement{}},
 		services:  map[types.NamespacedName]*service{}, clusterIPs: map[string]bool{},
 		entries: map[types.NamespacedName]*written{},
 		changed: map[types.NamespacedName]time.Time{},

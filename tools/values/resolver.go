@@ -31,11 +31,11 @@ const (
 // MaxEventAction is the longest action of an Event, in bytes (pkg/apis/events/validation).
 const MaxEventAction = 128
 
-// EventAction is how the action of an Event about a DNS name in an IP family begins. The resolver writes it, and check
-// finds the Events of a name by it.
+// EventAction is how the action of an Event about a DNS name in an IP family begins. The resolver writes it, with the
+// reason of a failure and a number of at most ten bytes after it, and check finds the Events of a name by it.
 func EventAction(host string, family corev1.IPFamily) string {
 	action := host + " " + string(family)
-	return action[:min(len(action), MaxEventAction)]
+	return action[:min(len(action), MaxEventAction-10)]
 }
 
 // ResolverConfig is what the resolver does, as the chart writes it for a release.
