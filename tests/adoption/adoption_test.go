@@ -102,7 +102,7 @@ func adopt(t *testing.T, program, way string) {
 		}
 		return err
 	})
-	load, err := cluster.Load(ctx, pod, traffic.Options{Address: address, LongLived: 4, Duration: 5 * time.Minute})
+	load, err := cluster.Load(ctx, pod, traffic.Options{Address: address, LongLived: 4, Duration: 10 * time.Minute, Count: 200_000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,9 +74,12 @@ func TestEndpointsStay(t *testing.T) {
 		}
 		return err
 	})
-	if got := sliceAddresses(t, parked, "orders"); !slices.Equal(got, []string{"10.0.4.11"}) {
-		t.Errorf("%q", got)
-	}
+	testenv.Eventually(t, "the slice of the chart alone is left", func() error {
+		if got := sliceAddresses(t, parked, "orders"); !slices.Equal(got, []string{"10.0.4.11"}) {
+			return fmt.Errorf("%q", got)
+		}
+		return nil
+	})
 }
 
 // Without prune, which is off by default, the addresses outside stay when an entry goes from both to cluster.
@@ -154,9 +157,12 @@ func TestTwoProtocolsOnOnePort(t *testing.T) {
 				}
 				return err
 			})
-			if s := a.refresh(); s.Status.Sync.Status != c.sync {
-				t.Errorf("%+v", s.Status)
-			}
+			testenv.Eventually(t, "the application is "+c.sync, func() error {
+				if s := a.refresh(); s.Status.Sync.Status != c.sync {
+					return fmt.Errorf("%+v", s.Status)
+				}
+				return nil
+			})
 		})
 	}
 }

@@ -98,14 +98,13 @@ func articleTraffic(t *testing.T) {
 		t.Fatalf("%s itself resolves to %q, want %s", article.WebName, outside.Addresses, article.WebIP)
 	}
 	for _, name := range []string{"svc1.default", "svc1.default.svc", "svc1.default.svc.cluster.local"} {
-		inside, err := cluster.Resolve(t.Context(), article.App, name)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		if inside.CNAME != article.WebName+"." || !slices.Equal(inside.Addresses, outside.Addresses) {
-			t.Errorf("%s resolves to %+v, want what %s resolves to: %+v", name, inside, article.WebName, outside)
-		}
+		eventually(t, defaultWait, name+" resolves to what "+article.WebName+" does", func() error {
+			inside, err := cluster.Resolve(t.Context(), article.App, name)
+			if err == nil && (inside.CNAME != article.WebName+"." || !slices.Equal(inside.Addresses, outside.Addresses)) {
+				err = fmt.Errorf("it resolves to %+v, want %+v", inside, outside)
+			}
+			return err
+		})
 	}
 	if body, err := cluster.Get(t.Context(), article.App, "http://svc1.default/"); err != nil || body != article.Web {
 		t.Errorf("http://svc1.default/ answers %q, %v, want %q", body, err, article.Web)

@@ -29,7 +29,7 @@ func TestDraining(t *testing.T) {
 	o.ValuesFiles = entry("ready: true", "ready: true")
 	install(t, release, o)
 	wantHosts(t, pod, "web:7000", "drain-1", "drain-2")
-	load, err := cluster.Load(t.Context(), pod, traffic.Options{Address: "web:7000", LongLived: longLived, Interval: 10 * time.Millisecond, Duration: 5 * time.Minute, AtLeast: 20})
+	load, err := cluster.Load(t.Context(), pod, traffic.Options{Address: "web:7000", LongLived: longLived, Interval: 10 * time.Millisecond, Duration: 30 * time.Minute, Count: 200_000, AtLeast: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

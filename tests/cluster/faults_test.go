@@ -127,7 +127,7 @@ func startMigration(t *testing.T, program, namespace string) (pod string, r rele
 	t.Cleanup(r.Uninstall)
 	r.Do("install", migrationStep("external"))
 	wantHosts(t, pod, "orders:7000", "orders-out-1", "orders-out-2")
-	load, err := cluster.Load(t.Context(), pod, traffic.Options{Address: "orders:7000", LongLived: 4, Interval: 4 * time.Millisecond, Duration: 5 * time.Minute, AtLeast: 20})
+	load, err := cluster.Load(t.Context(), pod, traffic.Options{Address: "orders:7000", LongLived: 4, Interval: 4 * time.Millisecond, Duration: 30 * time.Minute, Count: 200_000, AtLeast: 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,13 +53,15 @@ func TestHelmTest(t *testing.T) {
 		}
 		o := options(namespace)
 		o.ValuesFiles = files
-		o.SetValues = map[string]string{"tests.timeoutSeconds": "1"}
+		o.SetValues = map[string]string{"tests.timeoutSeconds": "10"}
 		if kindCluster != nil {
 			repository, tag := kindCluster.BusyBoxImage()
 			o.SetValues["tests.image.repository"], o.SetValues["tests.image.tag"] = repository, tag
 		}
 		install(t, "tested", o)
 		wantHosts(t, "tester", "web:80", "tested")
+		wantAddresses(t, "tester", "alias", "192.168.65.1")
+		wantAddresses(t, "tester", "nothing-ready", clusterIPOf(t, namespace, "nothing-ready"))
 
 		out, err := runTestPod(t, "tested", namespace, files)
 		if err != nil {
@@ -78,6 +80,7 @@ func TestHelmTest(t *testing.T) {
 `)
 		upgrade(t, "tested", o)
 		wantHosts(t, "tester", "web:80", "tested")
+		wantAddresses(t, "tester", "closed", clusterIPOf(t, namespace, "closed"))
 		out, err = runTestPod(t, "tested", namespace, o.ValuesFiles)
 		if err == nil {
 			t.Errorf("two mappings are broken, and the test passes:\n%s", out)
@@ -135,7 +138,7 @@ func runTestPod(t *testing.T, name, namespace string, files []string) (string, e
 		t.Logf("helm test:\n%s", three)
 		return three, errors.Join(failed, alsoFailed)
 	}
-	pod := rendered(t, name, helm.Values{ValueFiles: files, Values: []string{"tests.timeoutSeconds=1"}}, namespace).Pods[0]
+	pod := rendered(t, name, helm.Values{ValueFiles: files, Values: []string{"tests.timeoutSeconds=10"}}, namespace).Pods[0]
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		t.Fatal("busybox is not installed: install the Debian package busybox")

@@ -111,7 +111,7 @@ func migrate(t *testing.T, program string) {
 	options := traffic.Options{
 		Address: "orders:7000", LongLived: longLived,
 		URL: "http://orders:80/", HTTPClients: 4,
-		Duration: 5 * time.Minute, Count: 200_000,
+		Duration: 30 * time.Minute, Count: 200_000,
 		AtLeast: 20, // in a period: those after an upgrade are waited for, and an upgrade takes half a second
 	}
 	outsideIP := ordersOutside[outside[0]]
@@ -153,7 +153,7 @@ func migrate(t *testing.T, program string) {
 			t.Errorf("at %s the ClusterIP is %s, and it was %s", s.name, ip, clusterIP)
 		}
 		if s.name == "cluster" {
-			if back, err = cluster.Load(t.Context(), client, traffic.Options{Address: "orders:7000", LongLived: longLived, Interval: 100 * time.Millisecond, Duration: 5 * time.Minute, AtLeast: 1}); err != nil {
+			if back, err = cluster.Load(t.Context(), client, traffic.Options{Address: "orders:7000", LongLived: longLived, Interval: 100 * time.Millisecond, Duration: 30 * time.Minute, AtLeast: 1}); err != nil {
 				t.Fatal(err)
 			}
 			if err := back.WaitFor(10); err != nil {
@@ -316,13 +316,13 @@ func migrateAlias(t *testing.T, program, host, address string) {
 	control := startControl(t, client, namespace, address, 80)
 	loads := map[string]*traffic.Load{}
 	for _, cached := range []bool{false, true} {
-		load, err := cluster.Load(t.Context(), client, traffic.Options{Address: "reports:80", Interval: 20 * time.Millisecond, CacheDNS: cached, Duration: 10 * time.Minute, AtLeast: 5})
+		load, err := cluster.Load(t.Context(), client, traffic.Options{Address: "reports:80", Interval: 20 * time.Millisecond, CacheDNS: cached, Duration: 10 * time.Minute, AtLeast: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		loads[map[bool]string{false: "each connection resolves the name", true: "answers are kept for their TTL"}[cached]] = load
 	}
-	// enough of them before any change, and after each: an upgrade itself may take a third of a second
+	// enough of them before any change, and after each: an upgrade itself may take a tenth of a second
 	const enough = 300
 	for _, load := range loads {
 		if err := load.WaitFor(enough); err != nil {
@@ -330,20 +330,22 @@ func migrateAlias(t *testing.T, program, host, address string) {
 		}
 	}
 	steps := []string{"reports-cluster", "moved"}
+	right := map[string]time.Duration{} // answers asked for that long after a step are right: a TTL and the time of a change
 	for _, step := range steps {
 		for _, load := range loads {
 			load.Mark(step + ": upgrade")
 		}
 		r.Do("upgrade", migrationStep(step))
-		returned := time.Now()
 		for _, load := range loads {
 			load.Mark(step)
 		}
-		// Answers asked for after a TTL and the time of a change are right.
-		right := func() time.Time { return returned.Add(dnsTTL + control.longest(t)) }
-		for _, load := range loads {
-			if err := load.WaitForAsked(enough, right); err != nil {
-				t.Fatal(err)
+		returned := time.Now()
+		for right[step] != dnsTTL+control.longest(t) { // which may grow while we wait
+			right[step] = dnsTTL + control.longest(t)
+			for _, load := range loads {
+				if err := load.WaitForAsked(enough, func() time.Time { return returned.Add(right[step]) }); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
@@ -368,7 +370,7 @@ func migrateAlias(t *testing.T, program, host, address string) {
 			asked := 0
 			for _, e := range report.Between(step, returned, ends).Events(traffic.New) {
 				after := e.Resolved.Sub(returned)
-				if after < dnsTTL+longest {
+				if after < right[step] {
 					continue
 				}
 				if asked++; e.Failed() || e.Server != want {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -177,6 +178,7 @@ func TestPlan(t *testing.T) {
 				t.Error("the rollback has left the EndpointSlice")
 			}
 			r.Uninstall()
+			wantNoLeftovers(t, r.Name) // the slices of a pod are those of any Service of this name
 
 			r = start(t, addresses+headless)
 			files = entry(addresses)
@@ -445,6 +447,13 @@ func TestPlanOnlyReads(t *testing.T) {
 - {name: d, addresses: [10.60.0.3], ports: [{port: 80}], headless: true}
 - {name: e, namespace: plan-reads-empty, addresses: [10.60.0.4], ports: [{port: 80}], endpointsKind: Endpoints}`)
 
+	for _, namespace := range []string{namespace, other, empty} { // what every namespace gets
+		eventually(t, defaultWait, "the objects of "+namespace, func() error {
+			_, account := client.CoreV1().ServiceAccounts(namespace).Get(t.Context(), "default", metav1.GetOptions{})
+			_, authority := client.CoreV1().ConfigMaps(namespace).Get(t.Context(), "kube-root-ca.crt", metav1.GetOptions{})
+			return errors.Join(account, authority)
+		})
+	}
 	everything := []string{"services", "endpoints", "pods", "secrets", "namespaces"}
 	// The administrator may write, so that a write would show; the reader may not, so that
 	// none is needed.
@@ -581,6 +590,7 @@ func makeReader(t *testing.T, namespace, name string, resources ...string) strin
 			t.Error(err)
 		}
 	})
+	testenv.WaitForAccess(t, client, namespace, name, authorizationv1.ResourceAttributes{Verb: "list", Group: "discovery.k8s.io", Resource: "endpointslices"}, true)
 	return account.Kubeconfig(t, client, cluster.Kubeconfig, namespace, name)
 }
 

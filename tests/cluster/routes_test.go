@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,7 +59,7 @@ func TestCheckOfRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := dynamicClient.Resource(ingressClass).Delete(t.Context(), "internal", metav1.DeleteOptions{}); err != nil && ctx.Err() == nil {
+		if err := dynamicClient.Resource(ingressClass).Delete(context.WithoutCancel(ctx), "internal", metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	})

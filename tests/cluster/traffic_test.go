@@ -74,16 +74,17 @@ func TestDualStack(t *testing.T) {
 - {name: six, ports: [{port: 7000}], addresses: ["2001:db8:61::1"]}`)
 	install(t, "dual", o)
 
-	both, err := cluster.Resolve(ctx, pod, "both")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(both.Addresses) != 2 {
-		t.Fatalf("both resolves to %q, want an IPv4 and an IPv6 ClusterIP", both.Addresses)
-	}
+	var both []string
+	eventually(t, defaultWait, "both resolves to an IPv4 and an IPv6 ClusterIP", func() error {
+		resolved, err := cluster.Resolve(ctx, pod, "both")
+		if both = resolved.Addresses; err == nil && len(both) != 2 {
+			err = fmt.Errorf("it resolves to %q", both)
+		}
+		return err
+	})
 	// sorted: the digits of 10.96.x.x come before fd00:
-	wantHosts(t, pod, both.Addresses[0]+":7000", "dual-4")
-	wantHosts(t, pod, "["+both.Addresses[1]+"]:7000", "dual-6")
+	wantHosts(t, pod, both[0]+":7000", "dual-4")
+	wantHosts(t, pod, "["+both[1]+"]:7000", "dual-6")
 	wantHosts(t, pod, "six:7000", "dual-6")
 }
 
@@ -212,6 +213,7 @@ func TestWrongMappings(t *testing.T) {
 - {name: alias, externalName: wrong.example}`)
 	install(t, "wrong", o)
 	wantHosts(t, pod, "right:80", "wrong-1")
+	wantHosts(t, pod, "address:80", "wrong-2")
 	wantAddresses(t, pod, "alias", "192.168.67.3")
 	for name, c := range map[string]struct {
 		err  error

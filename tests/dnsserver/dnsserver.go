@@ -41,7 +41,7 @@ type Change struct {
 
 // Start starts a server on an IP address and port, the same port for UDP and TCP. Port 0 is a free one.
 func Start(address string) (*Server, error) {
-	packets, connections, err := listen(address)
+	packets, connections, err := Listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("start a DNS server: %w", err)
 	}
@@ -57,8 +57,8 @@ func Start(address string) (*Server, error) {
 	return s, nil
 }
 
-// listen opens a port for UDP and TCP. Of ports that are free for UDP it takes the first that is free for TCP.
-func listen(address string) (packets net.PacketConn, connections net.Listener, err error) {
+// Listen opens a port for UDP and TCP. Of ports that are free for UDP it takes the first that is free for TCP.
+func Listen(address string) (packets net.PacketConn, connections net.Listener, err error) {
 	for range 10 {
 		if packets, err = net.ListenPacket("udp", address); err != nil {
 			return nil, nil, err

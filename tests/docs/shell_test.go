@@ -68,7 +68,7 @@ func (s *shell) run(command string) (string, int) {
 		s.t.Fatal(err)
 	}
 	// What hangs is ended, and the shell with it.
-	timer := time.AfterFunc(5*time.Minute, func() { s.cmd.Process.Kill() })
+	timer := time.AfterFunc(15*time.Minute, func() { s.cmd.Process.Kill() })
 	defer timer.Stop()
 	fmt.Fprintf(s.stdin, ". %s </dev/null\nprintf '\\n%s %%s\\n' $?\n", file, mark)
 	var output strings.Builder

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -49,6 +50,7 @@ func TestGuide(t *testing.T) {
 	revoke := func() {
 		clients.Kubectl(t, cluster, "", "delete", "rolebinding", "release", "edit", "-n", "outside")
 		clients.Kubectl(t, cluster, "", "delete", "rolebinding", "entries", "edit", "-n", "shop")
+		testenv.WaitForAccess(t, client, "outside", "deployer", authorizationv1.ResourceAttributes{Namespace: "shop", Verb: "delete", Resource: "services"}, false)
 	}
 	grant()
 	r.reconcile()

@@ -2,7 +2,6 @@ package permissions
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -71,15 +70,9 @@ func (s server) bind(t *testing.T, home, namespace, kind, role string, rule rbac
 func (s server) waitFor(t *testing.T, home, namespace string, rule rbacv1.PolicyRule, allowed bool) {
 	t.Helper()
 	resource, subresource, _ := strings.Cut(rule.Resources[0], "/")
-	attributes := &authorizationv1.ResourceAttributes{Namespace: namespace, Group: rule.APIGroups[0], Resource: resource, Subresource: subresource, Verb: rule.Verbs[0]}
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:" + home + ":" + deployer, ResourceAttributes: attributes}}
-	testenv.Eventually(t, fmt.Sprintf("%+v is allowed: %t", rule, allowed), func() error {
-		answer, err := s.API.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), review, metav1.CreateOptions{})
-		if err == nil && answer.Status.Allowed != allowed {
-			err = errors.New("not yet")
-		}
-		return err
-	})
+	testenv.WaitForAccess(t, s.API, home, deployer, authorizationv1.ResourceAttributes{
+		Namespace: namespace, Group: rule.APIGroups[0], Resource: resource, Subresource: subresource, Verb: rule.Verbs[0],
+	}, allowed)
 }
 
 // revoke takes back what grant has given in a namespace.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -125,14 +126,17 @@ func (i *installation) deny(namespace, resource, verb string) {
 		i.t.Fatalf("%d Roles in %s: %v", len(list.Items), namespace, err)
 	}
 	role := &list.Items[0]
+	denied := authorizationv1.ResourceAttributes{Namespace: namespace, Resource: resource, Verb: verb}
 	for n := range role.Rules {
 		if rule := &role.Rules[n]; slices.Contains(rule.Resources, resource) {
 			rule.Verbs = slices.DeleteFunc(rule.Verbs, func(v string) bool { return v == verb })
+			denied.Group = rule.APIGroups[0]
 		}
 	}
 	if _, err := roles.Update(i.t.Context(), role, metav1.UpdateOptions{}); err != nil {
 		i.t.Fatal(err)
 	}
+	testenv.WaitForAccess(i.t, client, i.namespace, i.deployment().Spec.Template.Spec.ServiceAccountName, denied, false)
 }
 
 // TestAdmissionPolicy: the account of the resolver may write its own slices, and no address of the cluster, also if

@@ -175,6 +175,12 @@ func newTrial(t *testing.T, s *testenv.APIServer, program string, from, to state
 		r.startResolver()
 	}
 	r.eventually("the installation", situation{from.service, from.slices, from.endpoints})
+	if from.selector {
+		testenv.Eventually(t, "the controller has made the Endpoints of the selector", func() error {
+			_, err := s.API.CoreV1().Endpoints(namespace).Get(ctx, service, metav1.GetOptions{})
+			return err
+		})
+	}
 	return r
 }
 

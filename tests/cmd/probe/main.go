@@ -202,10 +202,11 @@ func await(address string) error {
 	last := errors.New("no attempt has ended")
 	for {
 		select {
-		case began := <-ticker.C:
+		case <-ticker.C:
 			select {
 			case places <- struct{}{}:
 				go func() {
+					began := time.Now()
 					_, err := read(address, attemptTimeout)
 					<-places
 					attempts <- attempt{began, err}

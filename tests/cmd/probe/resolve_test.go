@@ -179,13 +179,16 @@ func TestLoadWhenANameMoves(t *testing.T) {
 			l.resolver.server = d.address
 			ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
 			defer cancel()
-			// between two times at which the cache asks
 			moves := make(chan time.Time, 1)
-			time.AfterFunc(1500*time.Millisecond, func() {
+			go func() {
+				for d.asked.Load() == 0 {
+					time.Sleep(time.Millisecond)
+				}
+				time.Sleep(1500 * time.Millisecond) // between two times at which the cache asks
 				two := netip.MustParseAddr("127.0.0.2")
 				d.host.Store(&two)
 				moves <- time.Now()
-			})
+			}()
 			var out bytes.Buffer
 			if err := l.run(ctx, &out); err != nil {
 				t.Fatal(err)

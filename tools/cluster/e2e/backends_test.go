@@ -77,12 +77,15 @@ func testBackends(t *testing.T, name string) {
 	}
 	ready("orders-0", "orders-1")
 	answers()
-	endpoints, err := c.Get(t.Context(), "/api/v1/namespaces/backends/endpoints/orders")
-	for _, pod := range []string{"orders-0", "orders-1"} {
-		if err != nil || !strings.Contains(string(endpoints), `"`+ips[pod][0]+`"`) {
-			t.Errorf("the Endpoints do not have the pod %s: %s, %v", pod, endpoints, err)
+	eventually(t, func() error {
+		endpoints, err := c.Get(t.Context(), "/api/v1/namespaces/backends/endpoints/orders")
+		for _, pod := range []string{"orders-0", "orders-1"} {
+			if err == nil && !strings.Contains(string(endpoints), `"`+ips[pod][0]+`"`) {
+				err = fmt.Errorf("the Endpoints do not have the pod %s: %s", pod, endpoints)
+			}
 		}
-	}
+		return err
+	})
 
 	cluster(t, name, "set-pod", "orders-0", "--ready=false").mustSucceed(t)
 	ready("orders-1")

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -236,9 +237,12 @@ func testExec(t *testing.T, name string) {
 
 	// What a command leaves running belongs to the cluster: mustBeGone finds it unless `down` ends it.
 	left := cluster(t, name, "exec", "db", "--", "sh", "-c", "setsid sleep 600 >/dev/null 2>&1 & echo $!").mustSucceed(t)
-	if len(marked(t, name)) != 6 {
-		t.Errorf("want five components and process %s in %q", strings.TrimSpace(left.stdout), marked(t, name))
-	}
+	eventually(t, func() error { // kube-proxy runs nft at times
+		if processes := marked(t, name); len(processes) != 6 {
+			return fmt.Errorf("want five components and process %s in %q", strings.TrimSpace(left.stdout), processes)
+		}
+		return nil
+	})
 }
 
 func testTraffic(t *testing.T, name string) {
@@ -283,7 +287,12 @@ func testTraffic(t *testing.T, name string) {
 		{"app", "http://orders"}, {"app", "http://alias:3306"}, {"other", "http://orders.shop"},
 		{"node", "http://orders.shop.svc.cluster.local"}, {"app", "http://192.168.50.206:3306"}, {"app", "http://[2001:db8::206]:3306"},
 	} {
-		execute(t, on(t, name, host.from, helperGet, host.url)).mustSucceed(t)
+		eventually(t, func() error { // CoreDNS and kube-proxy learn of a Service by a watch each
+			if r := execute(t, on(t, name, host.from, helperGet, host.url)); r.code != 0 {
+				return errors.New(r.String())
+			}
+			return nil
+		})
 	}
 	for _, lookup := range []struct{ host, name, want string }{
 		{"app", "alias", "192.168.50.206 2001:db8::206"},

@@ -56,7 +56,7 @@ func testRestart(t *testing.T, name string) {
 		`there is no component "nosuch": name one of etcd, kube-apiserver, kube-controller-manager, kube-proxy, coredns`)
 
 	t.Run("away for a while", func(t *testing.T) {
-		const down = 2 * time.Second
+		const down = 10 * time.Second
 		begin := time.Now()
 		done := make(chan result, 1)
 		go func() { done <- cluster(t, name, "restart", "kube-apiserver", "--down", down.String()) }()

@@ -125,10 +125,15 @@ func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	code, err := c.check(ctx, cmd)
-	for ; c.watch > 0 && wait(ctx, c.watch); code, err = c.check(ctx, cmd) {
+	for c.watch > 0 && wait(ctx, c.watch) {
 		if err != nil { // the next check may succeed
 			fmt.Fprintln(cmd.ErrOrStderr(), "Error:", err)
 		}
+		nextCode, nextErr := c.check(ctx, cmd)
+		if errors.Is(nextErr, context.Canceled) { // the last report counts
+			break
+		}
+		code, err = nextCode, nextErr
 	}
 	if c.watch > 0 && errors.Is(err, context.Canceled) {
 		return nil

@@ -137,12 +137,15 @@ func TestUnknownVersion(t *testing.T) {
 
 func TestSecondBuilderWaits(t *testing.T) {
 	root := newRepository(t)
-	builds := fakeGo(t, `sleep 0.3; echo binary > "$out"`)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
+	// The build goes on when both others wait, or after half a minute.
+	builds := fakeGo(t, fmt.Sprintf(`
+i=0; until [ "$(grep -c 'waiting for ' %s)" -ge 2 ] || [ $i = 600 ]; do i=$((i+1)); sleep 0.05; done
+echo binary > "$out"`, log.Name()))
 	var group sync.WaitGroup
 	for range 3 {
 		group.Go(func() {

@@ -16,7 +16,7 @@ import (
 )
 
 // addTimeout is how long the cluster may take to know what a new host needs, such as its names.
-const addTimeout = 10 * time.Second
+const addTimeout = time.Minute
 
 // dnsName is a host name in the DNS as Kubernetes accepts it in an ExternalName.
 var dnsName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)

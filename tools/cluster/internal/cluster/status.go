@@ -22,7 +22,7 @@ import (
 )
 
 // checkTimeout is how long a component may take to say how it is.
-const checkTimeout = 3 * time.Second
+const checkTimeout = 10 * time.Second
 
 // Status is how a cluster is.
 type Status struct {
@@ -201,7 +201,7 @@ func (c *Cluster) check(ctx context.Context, name string, r *state.Record) error
 	case dataplane.KubeProxy:
 		return c.checkProxy(ctx)
 	case dataplane.CoreDNS:
-		return c.checkDNS(ctx, time.Second)
+		return c.checkDNS(ctx, 5*time.Second)
 	}
 	// kube-controller-manager listens nowhere, and ends when it cannot work.
 	return nil

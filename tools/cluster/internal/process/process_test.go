@@ -12,6 +12,23 @@ import (
 	"time"
 )
 
+// waitForMarked waits until there are so many processes of a folder: a process has its environment only a little
+// after it was started.
+func waitForMarked(t *testing.T, dir string, want int) {
+	t.Helper()
+	var found []Found
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		var err error
+		if found, err = Find(dir); err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == want {
+			return
+		}
+	}
+	t.Fatalf("Find = %+v, want %d processes", found, want)
+}
+
 func startMarked(t *testing.T, dir string, command ...string) *Process {
 	t.Helper()
 	p, err := Start(Spec{
@@ -32,6 +49,7 @@ func startMarked(t *testing.T, dir string, command ...string) *Process {
 func TestKillAllEndsOnlyMarkedProcesses(t *testing.T) {
 	dir := t.TempDir()
 	marked := startMarked(t, dir, "sleep", "600")
+	waitForMarked(t, dir, 1)
 
 	var unmarked []*exec.Cmd
 	for _, env := range []string{
@@ -84,13 +102,7 @@ func TestKillAllEndsWhatIgnoresTheRequest(t *testing.T) {
 	// The child of the shell inherits the marker, and both ignore the request to end.
 	p := startMarked(t, dir, "sh", "-c", "trap '' TERM; sleep 600 & echo ready; wait; sleep 600")
 	waitForLine(t, p.Log, "ready")
-	found, err := Find(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(found) != 2 {
-		t.Errorf("Find = %+v, want the shell and its child", found)
-	}
+	waitForMarked(t, dir, 2)
 	if _, err := KillAll(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +114,7 @@ func TestKillAllEndsWhatIgnoresTheRequest(t *testing.T) {
 func TestKillAmongEndsOnlyWhatIsListed(t *testing.T) {
 	dir := t.TempDir()
 	listed, other := startMarked(t, dir, "sleep", "600"), startMarked(t, dir, "sleep", "601")
+	waitForMarked(t, dir, 2)
 	// A process without the marker is left alone, also when it is listed.
 	ids := func() ([]int, error) { return []int{listed.PID, os.Getpid(), os.Getppid()}, nil }
 	ended, err := KillAmong(dir, ids)
