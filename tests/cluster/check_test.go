@@ -708,7 +708,7 @@ func TestCheckOnATerminal(t *testing.T) {
 			}
 		}
 		return strings.Contains(said, "(endpoints-missing)")
-	}, "--watch=200ms")
+	}, "--watch=1ms") // so that the interrupt comes during a check
 	if code != findings.ExitErrors || strings.Count(said, "\x1b[H\x1b[2J") < 2 {
 		t.Errorf("watching: exit code %d:\n%q", code, said)
 	}

@@ -362,8 +362,8 @@ func TestResolverRestarts(t *testing.T) {
 // ConfigMap in that of the release.
 func TestResolverPermissions(t *testing.T) {
 	result := render(t, "resolver: {enabled: true, admissionPolicy: true}\nservices: [{name: db, namespaces: [shop, billing], addresses: [db.corp.example], ports: [{port: 80}]}, {name: a, namespace: other, addresses: [10.0.0.1], ports: [{port: 80}]}]")
-	const entries = "events.k8s.io/events create,patch; /services list,watch; discovery.k8s.io/endpointslices list,watch,create,update,delete"
-	const release = "events.k8s.io/events create,patch; /configmaps " + resolverName + " list,watch; coordination.k8s.io/leases create; " +
+	const entries = "events.k8s.io/events create; /services list,watch; discovery.k8s.io/endpointslices list,watch,create,update,delete"
+	const release = "events.k8s.io/events create; /configmaps " + resolverName + " list,watch; coordination.k8s.io/leases create; " +
 		"coordination.k8s.io/leases " + resolverName + " get,update; /events create,patch"
 	want := map[string]string{"shop": entries, "billing": entries, "apps": release}
 	got := map[string]string{}
