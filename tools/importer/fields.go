@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"external-services/tools/service"
 )
 
@@ -41,6 +43,9 @@ var fields = map[string]struct{ byDefault, why string }{
 	"type":                          {`"ClusterIP"`, forClientsOutside},
 }
 
+// serviceTypes are the types that Kubernetes knows, and no type, which is ClusterIP.
+var serviceTypes = []corev1.ServiceType{"", corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeExternalName}
+
 // reportFields reports the fields of an object that are neither the default nor carried over. It looks at all of
 // them, so that one that is new to Kubernetes is not lost silently. A reason replaces those of the fields.
 func (e *entry) reportFields(object any, of, reason string, carried ...string) {
@@ -67,6 +72,10 @@ func (e *entry) reportService() {
 	}
 	if len(e.Addresses) > 0 { // with these, the families were compared
 		carried = append(carried, "ipFamilies", "ipFamilyPolicy")
+	}
+	if !slices.Contains(serviceTypes, spec.Type) {
+		carried = append(carried, "type")
+		e.notCarriedOver(fmt.Sprintf("type: %q", spec.Type), "Kubernetes has no such type, and refuses the Service")
 	}
 	e.reportFields(spec, "", "", carried...)
 	for _, port := range spec.Ports {
