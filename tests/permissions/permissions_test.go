@@ -38,14 +38,14 @@ func (s server) life(t *testing.T, program, home, entries, kubeconfig string, en
 	after := strings.NewReplacer("port: 80", "port: 81", "name: b", "name: e", "name: d", "name: f").Replace(before)
 	return s.take(t, program, home, kubeconfig, environment, []step{
 		{"install", release.Values(t, before), nil},
-		{"upgrade", release.Values(t, after), []string{"--wait", "--timeout", "1m"}},
-		{"rollback", nil, []string{"r", "1", "--wait", "--timeout", "1m"}},
+		{"upgrade", release.Values(t, after), []string{"--wait", "--timeout", "20s"}},
+		{"rollback", nil, []string{"r", "1", "--wait", "--timeout", "20s"}},
 		{"history", nil, []string{"r"}},
 		{"list", nil, nil},
-		{"test", nil, []string{"r", "--logs", "--timeout", "1m"}},
-		{"test", nil, []string{"r", "--logs", "--timeout", "1m"}}, // deletes the Pod of the first
+		{"test", nil, []string{"r", "--logs", "--timeout", "20s"}},
+		{"test", nil, []string{"r", "--logs", "--timeout", "20s"}}, // deletes the Pod of the first
 		{"upgrade", release.Values(t, after), []string{"--history-max", "1"}},
-		{"uninstall", nil, []string{"r", "--wait", "--timeout", "1m"}},
+		{"uninstall", nil, []string{"r", "--wait", "--timeout", "20s"}},
 	})
 }
 

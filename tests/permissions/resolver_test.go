@@ -33,10 +33,10 @@ services:
 	stop := s.runDeployments(t, home)
 	defer stop()
 	return s.take(t, program, home, kubeconfig, environment, []step{
-		{"install", release.Values(t, before), []string{"--wait", "--timeout", "1m"}},
-		{"upgrade", release.Values(t, after), []string{"--wait", "--timeout", "1m"}},
-		{"rollback", nil, []string{"r", "1", "--wait", "--timeout", "1m"}},
-		{"uninstall", nil, []string{"r", "--wait", "--timeout", "1m"}},
+		{"install", release.Values(t, before), []string{"--wait", "--timeout", "20s"}},
+		{"upgrade", release.Values(t, after), []string{"--wait", "--timeout", "20s"}},
+		{"rollback", nil, []string{"r", "1", "--wait", "--timeout", "20s"}},
+		{"uninstall", nil, []string{"r", "--wait", "--timeout", "20s"}},
 	})
 }
 

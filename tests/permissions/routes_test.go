@@ -29,8 +29,8 @@ func (s server) lifeOfRoutes(t *testing.T, program, home, entries, kubeconfig st
 	after := strings.NewReplacer("g.example", "other.example", "{name: p}", "{name: q}").Replace(before)
 	return s.take(t, program, home, kubeconfig, environment, []step{
 		{"install", release.Values(t, before), nil},
-		{"upgrade", release.Values(t, after), []string{"--wait", "--timeout", "1m"}},
-		{"uninstall", nil, []string{"r", "--wait", "--timeout", "1m"}},
+		{"upgrade", release.Values(t, after), []string{"--wait", "--timeout", "20s"}},
+		{"uninstall", nil, []string{"r", "--wait", "--timeout", "20s"}},
 	})
 }
 
