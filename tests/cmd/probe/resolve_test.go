@@ -24,6 +24,7 @@ const service = "svc.test."
 type dns struct {
 	address string
 	asked   atomic.Int64
+	first   chan struct{} // closed with the first question
 
 	aliasTTL, hostTTL uint32
 	host              atomic.Pointer[netip.Addr]
@@ -36,7 +37,7 @@ func newDNS(t *testing.T, aliasTTL, hostTTL uint32, host netip.Addr) *dns {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.Close() })
-	d := &dns{address: socket.LocalAddr().String(), aliasTTL: aliasTTL, hostTTL: hostTTL}
+	d := &dns{address: socket.LocalAddr().String(), aliasTTL: aliasTTL, hostTTL: hostTTL, first: make(chan struct{})}
 	d.host.Store(&host)
 	go func() {
 		buffer := make([]byte, 1<<12)
@@ -74,7 +75,9 @@ func (d *dns) answer(query []byte) ([]byte, error) {
 		const host = "host.test."
 		record(service, dnsmessage.TypeCNAME, d.aliasTTL, &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(host)})
 		if question.Type == dnsmessage.TypeA {
-			d.asked.Add(1)
+			if d.asked.Add(1) == 1 {
+				close(d.first)
+			}
 			record(host, dnsmessage.TypeA, d.hostTTL, &dnsmessage.AResource{A: d.host.Load().As4()})
 		}
 	}
@@ -181,10 +184,8 @@ func TestLoadWhenANameMoves(t *testing.T) {
 			defer cancel()
 			moves := make(chan time.Time, 1)
 			go func() {
-				for d.asked.Load() == 0 {
-					time.Sleep(time.Millisecond)
-				}
-				time.Sleep(1500 * time.Millisecond) // between two times at which the cache asks
+				<-d.first
+				<-time.After(1500 * time.Millisecond) // between two times at which the cache asks
 				two := netip.MustParseAddr("127.0.0.2")
 				d.host.Store(&two)
 				moves <- time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -124,24 +125,29 @@ func (c *checkCommand) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	code, err := c.check(ctx, cmd)
-	for c.watch > 0 && wait(ctx, c.watch) {
-		if err != nil { // the next check may succeed
-			fmt.Fprintln(cmd.ErrOrStderr(), "Error:", err)
-		}
-		nextCode, nextErr := c.check(ctx, cmd)
-		if errors.Is(nextErr, context.Canceled) { // the last report counts
-			break
-		}
-		code, err = nextCode, nextErr
-	}
-	if c.watch > 0 && errors.Is(err, context.Canceled) {
-		return nil
-	}
+	code, err := c.repeat(ctx, cmd.ErrOrStderr(), func() (int, error) { return c.check(ctx, cmd) })
 	if err != nil {
 		return err
 	}
 	return c.output.exit(cmd, code)
+}
+
+// repeat checks once, or with --watch until it is interrupted, and returns what the last check that was not says.
+func (c *checkCommand) repeat(ctx context.Context, stderr io.Writer, check func() (int, error)) (code int, err error) {
+	if code, err = check(); c.watch > 0 && errors.Is(err, context.Canceled) {
+		return 0, nil
+	}
+	for c.watch > 0 && wait(ctx, c.watch) {
+		if err != nil { // the next check may succeed
+			fmt.Fprintln(stderr, "Error:", err)
+		}
+		next, failed := check()
+		if errors.Is(failed, context.Canceled) {
+			break
+		}
+		code, err = next, failed
+	}
+	return code, err
 }
 
 // check checks once, and prints the report.

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"external-services/tools/findings"
 )
@@ -51,5 +55,40 @@ func TestCheckHelps(t *testing.T) {
 	stdout, _, err = run(t, "__complete", "check", "--conn")
 	if err != nil || !strings.HasPrefix(stdout, "--connect") {
 		t.Errorf("%v: %s", err, stdout)
+	}
+}
+
+// TestRepeat: check --watch ends with what the last check says that was not interrupted, and goes on after one that
+// failed.
+func TestRepeat(t *testing.T) {
+	failed := errors.New("no API server")
+	type result struct {
+		code int
+		err  error
+	}
+	interrupted := result{0, fmt.Errorf("list Services: %w", context.Canceled)}
+	for name, c := range map[string]struct {
+		checks []result
+		want   result
+		said   string
+	}{
+		"during the first":         {[]result{interrupted}, result{}, ""},
+		"after errors":             {[]result{{findings.ExitOK, nil}, {findings.ExitErrors, nil}, interrupted}, result{findings.ExitErrors, nil}, ""},
+		"after they were mended":   {[]result{{findings.ExitErrors, nil}, {findings.ExitOK, nil}, interrupted}, result{findings.ExitOK, nil}, ""},
+		"after one that failed":    {[]result{{findings.ExitErrors, nil}, {0, failed}, interrupted}, result{0, failed}, "Error: no API server\n"},
+		"after one that succeeded": {[]result{{0, failed}, {findings.ExitErrors, nil}, interrupted}, result{findings.ExitErrors, nil}, "Error: no API server\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said strings.Builder
+			done := 0
+			watching := checkCommand{watch: time.Nanosecond}
+			code, err := watching.repeat(t.Context(), &said, func() (int, error) {
+				done++
+				return c.checks[done-1].code, c.checks[done-1].err
+			})
+			if got := (result{code, err}); got != c.want || said.String() != c.said || done != len(c.checks) {
+				t.Errorf("%+v after %d checks, and it says %q, want %+v and %q", got, done, &said, c.want, c.said)
+			}
+		})
 	}
 }

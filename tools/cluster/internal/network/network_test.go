@@ -221,7 +221,7 @@ func TestProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if slices.ContainsFunc(links, func(link net.Interface) bool { return strings.HasPrefix(link.Name, "probe") }) {
+	if slices.ContainsFunc(links, func(link net.Interface) bool { return strings.HasPrefix(link.Name, probeLink) }) {
 		t.Errorf("Probe left a link on the machine: %v", links)
 	}
 }

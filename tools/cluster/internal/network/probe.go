@@ -18,6 +18,9 @@ type Obstacle struct {
 	Fix string
 }
 
+// probeLink begins the names of the links that Probe makes.
+const probeLink = "probe"
+
 // Probe tries, in a network namespace that is gone when it returns, whether a data plane is possible. It returns nil
 // when it is.
 func (n *Network) Probe(ctx context.Context) *Obstacle {
@@ -32,7 +35,7 @@ func (n *Network) Probe(ctx context.Context) *Obstacle {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
 		// Programs that are started from this thread are in the new namespace too.
-		if err := n.ip(ctx, "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"); err != nil {
+		if err := n.ip(ctx, "link", "add", probeLink+"0", "type", "veth", "peer", "name", probeLink+"1"); err != nil {
 			return err
 		}
 		if err := (sysctl{"ipv4/ip_forward", "1"}).set(); err != nil {

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,17 +15,13 @@ import (
 // after it was started.
 func waitForMarked(t *testing.T, dir string, want int) {
 	t.Helper()
-	var found []Found
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		var err error
-		if found, err = Find(dir); err != nil {
-			t.Fatal(err)
+	eventually(t, func() error {
+		found, err := Find(dir)
+		if err == nil && len(found) != want {
+			err = fmt.Errorf("Find = %+v, want %d processes", found, want)
 		}
-		if len(found) == want {
-			return
-		}
-	}
-	t.Fatalf("Find = %+v, want %d processes", found, want)
+		return err
+	})
 }
 
 func startMarked(t *testing.T, dir string, command ...string) *Process {
@@ -231,19 +226,23 @@ func TestLastLines(t *testing.T) {
 
 func waitForLine(t *testing.T, path, line string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
+	eventually(t, func() error {
+		text, err := os.ReadFile(path)
+		if err == nil && !strings.Contains("\n"+string(text), "\n"+line+"\n") {
+			err = fmt.Errorf("%s does not say %q", path, line)
 		}
-		scanner := bufio.NewScanner(f)
-		for scanner.Scan() {
-			if scanner.Text() == line {
-				f.Close()
-				return
-			}
-		}
-		f.Close()
+		return err
+	})
+}
+
+// eventually waits until a condition holds, and fails with what it last said.
+func eventually(t *testing.T, condition func() error) {
+	t.Helper()
+	err := condition()
+	for deadline := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(deadline); err = condition() {
+		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("%s never said %q", path, line)
+	if err != nil {
+		t.Fatal(err)
+	}
 }
